@@ -1,0 +1,65 @@
+"""Response theory via generative score modelling: from an unperturbed time series alone, how a system answers any small push.
+
+Source: Giorgini, Deck, Bischoff, Souza, Phys. Rev. Lett. 133, 267302 (2024), arXiv:2402.01029, "the letter" throughout.
+
+Conventions, stated once:
+    score       s = ∇ ln ρ, with respect to pixel values, per unit of the field; Itô calculus
+    fields      torch tensors, float32, (..., y, x) or (..., x); periodic; advection along +x, the last axis
+    Fourier     unnormalised forward, real transforms over the space axes, wavenumbers integers on a box of side 2π
+    noise       ξ white in space and time, its delta function normalised on unit area: covariance N² ε² dt Σ between pixels
+    response    to a unit kick at pixel (0, 0), indexed by displacement; lags in time units
+    σ           the noise standard deviation, in units of the data unless a name says otherwise
+    seeds       every stochastic routine takes one; noise belongs to (seed, member)
+
+    >>> import gfdt_tutorial as gfdt
+    >>> system = gfdt.OrnsteinUhlenbeck()
+    >>> data = gfdt.simulate(system, members=8, duration=60.0)
+    >>> answer = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=20.0)
+    >>> truth = gfdt.perturb(system, lags=20.0, pairs=16)
+    >>> gfdt.compare(answer, truth).quoted["l2"] < 0.2
+    True
+"""
+
+import os
+
+# Before torch loads OpenMP: threads that wait should sleep. Spinning ones hold the core that the others need as soon as anything else
+# runs on the machine: beside one busy process on two cores, simulating 49,152 snapshots took 18 s spinning and 1.4 s sleeping.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from gfdt_tutorial.responses.curves import Errors, Response, compare, exact_response
+from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.responses.kicks import kick_pattern
+from gfdt_tutorial.responses.twins import perturb
+from gfdt_tutorial.scores.budgets import Budget
+from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.scores.learned import LearnedScore
+from gfdt_tutorial.scores.sampling import sample
+from gfdt_tutorial.scores.training import Training
+from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from gfdt_tutorial.systems.simulate import DivergedError, simulate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Budget",
+    "DivergedError",
+    "Errors",
+    "GaussianScore",
+    "LearnedScore",
+    "OrnsteinUhlenbeck",
+    "PeriodicGrid",
+    "Response",
+    "TimeSeries",
+    "Training",
+    "compare",
+    "exact_response",
+    "fit_score",
+    "kick_pattern",
+    "perturb",
+    "respond",
+    "sample",
+    "simulate",
+]

@@ -1,0 +1,189 @@
+"""The command line, thin over the public functions: python -m gfdt_tutorial VERB, with the verbs
+simulate | fit-score | respond | perturb | compare | figure1 | bench.
+
+Series and responses pass as .npz files (keys: `TimeSeries.save`, `Response.save`). Bad input: one message on stderr and exit 2.
+Ctrl-C: exit 130. No file is ever left half-written.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gfdt_tutorial import bench, experiments, figures, presets, storage
+from gfdt_tutorial.responses.curves import Response, compare
+from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.responses.twins import KICKS, perturb
+from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.scores.learned import LearnedScore
+from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.systems.simulate import DivergedError, simulate
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return chosen.run(chosen) or 0
+    except KeyboardInterrupt:
+        print("stopped; nothing was left half-written", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, DivergedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _simulate(chosen: argparse.Namespace) -> None:
+    system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
+    members, duration, every = chosen.members or size.members, chosen.duration or size.duration, chosen.every or size.every
+    data = simulate(system, members, None, duration, every, chosen.seed, chosen.device)
+    print(f"{data.snapshots} snapshots, u of shape {tuple(data.u.shape)}: {data.save(chosen.out)}")
+
+
+def _fit_score(chosen: argparse.Namespace) -> int:
+    data = TimeSeries.load(chosen.series)
+    folder = Path(chosen.out)
+    checkpoint = folder.with_name(folder.name + ".checkpoint")
+    options = {"context": chosen.context, "levels": chosen.levels, "device": chosen.device, "checkpoint": checkpoint}
+    score = fit_score(data, chosen.preset, chosen.seed, **options)
+    if score.metrics["interrupted"]:
+        print(f"stopped after {score.metrics['steps']} steps; the same command goes on from {checkpoint}", file=sys.stderr)
+        return 130
+    print(f"{score.metrics['steps']} steps, validation loss {score.metrics['validation']:.5g}: {score.save(folder)}")
+    checkpoint.unlink(missing_ok=True)
+    return 0
+
+
+def _respond(chosen: argparse.Namespace) -> None:
+    data = TimeSeries.load(chosen.series)
+    if chosen.score == "gaussian":
+        score = GaussianScore.fit(data)
+    else:
+        score = experiments.system_of(data.info).score if chosen.score == "analytic" else LearnedScore.load(chosen.score)
+    answer = respond(data, score, chosen.lags, chosen.normalise, chosen.level)
+    print(f"{answer.method} response at {len(answer.times)} lags: {answer.save(chosen.out)}")
+
+
+def _perturb(chosen: argparse.Namespace) -> None:
+    system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
+    lags, pairs, every = chosen.lags or size.lags, chosen.pairs or size.pairs, chosen.every or size.every
+    options = {"every": every, "kick": chosen.kick, "amplitude": chosen.amplitude, "device": chosen.device}
+    truth = perturb(system, lags, pairs, chosen.seed, **options)
+    print(f"{pairs} kicked pairs, {len(truth.times)} lags: {truth.save(chosen.out)}")
+
+
+def _compare(chosen: argparse.Namespace) -> None:
+    answers = {Path(path).stem: Response.load(path) for path in chosen.answers}
+    truth = experiments.truth_for(next(iter(answers.values()))) if chosen.truth == "exact" else Response.load(chosen.truth)
+    errors = {name: compare(answer, truth) for name, answer in answers.items()}
+    print(f"{'response':24} {'quoted L2':>12} {'± (truth)':>10} {'quoted L∞':>12}")
+    for name, error in errors.items():
+        print(f"{name:24} {error.quoted['l2']:12.4f} {error.quoted['l2_se']:10.4f} {error.quoted['linf']:12.4f}")
+    if chosen.json:
+        print(storage.save_json(chosen.json, {name: experiments.error_metrics(error) for name, error in errors.items()}))
+    if chosen.figure:
+        shown = {truth.method: truth} | answers
+        figure = figures.comparison(shown, errors)
+        print((figures.save_html if Path(chosen.figure).suffix == ".html" else figures.save_image)(figure, chosen.figure))
+
+
+def _figure1(chosen: argparse.Namespace) -> None:
+    folder = Path(chosen.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    found = experiments.compare_methods(_system(chosen), chosen.preset, seed=chosen.seed, device=chosen.device)
+    print(storage.save_json(folder / "metrics.json", experiments.metrics([found], chosen.preset, chosen.seed)))
+    print(storage.save_npz(folder / "responses.npz", experiments.arrays([found])))
+    figure = figures.figure_one(found)
+    print(figures.save_html(figure, folder / "figure1.html"))
+    if image := figures.save_image(figure, folder / "figure1.png"):
+        print(image)
+
+
+def _bench(chosen: argparse.Namespace) -> None:
+    rows = bench.run()
+    print(bench.table(rows))
+    if chosen.json:
+        print(storage.save_json(chosen.json, [vars(row) for row in rows]))
+
+
+def _system(chosen: argparse.Namespace):
+    return experiments.make_system(chosen.system, dict(_pair(text) for text in chosen.set))
+
+
+def _pair(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise ValueError(f"--set {text!r} is not NAME=NUMBER, such as --set kappa=0.0005") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m gfdt_tutorial", description="Response theory via generative score modelling.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    verb = _verb(verbs, "simulate", _simulate, "an undisturbed, stationary ensemble", makes=True)
+    _add_system(verb, seed=0)
+    for name, words in (("members", "independent runs"), ("duration", "time from first to last sample"), ("every", "sampling interval")):
+        verb.add_argument(f"--{name}", type=int if name == "members" else float, help=f"{words}; the preset's by default")
+
+    verb = _verb(
+        verbs, "fit-score", _fit_score, "learn the score of an undisturbed series; Ctrl-C keeps a checkpoint, the same command goes on"
+    )
+    verb.add_argument("series", help="an .npz with the keys u, times, axes")
+    verb.add_argument("--preset", choices=presets.PRESETS, default="quick")
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--levels", action="store_true", help="know all noise levels, to generate")
+    verb.add_argument("--context", action="store_true", help="give the network the context of the series")
+    verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    verb.add_argument("--out", required=True, help="folder for weights.safetensors and score.json")
+
+    verb = _verb(verbs, "respond", _respond, "the response, from an undisturbed series and a score", makes=True)
+    verb.add_argument("series", help="an .npz with the keys u, times, axes")
+    words = "gaussian, analytic (only for a series made by `simulate`), or a folder written by fit-score"
+    verb.add_argument("--score", default="gaussian", help=words)
+    verb.add_argument("--lags", type=float, default=90.0, help="largest lag, in time units")
+    verb.add_argument("--normalise", action="store_true", help="R(t) R(0)⁻¹")
+    verb.add_argument("--level", type=float, default=0.90, help="of the band")
+
+    verb = _verb(verbs, "perturb", _perturb, "the truth, from kicked twins", makes=True)
+    _add_system(verb, seed=1)
+    for name, kind, words in (("lags", float, "largest lag"), ("pairs", int, "kicked pairs"), ("every", float, "spacing of the lags")):
+        verb.add_argument(f"--{name}", type=kind, help=f"{words}; the preset's by default")
+    verb.add_argument("--kick", choices=KICKS, default="pixel")
+    verb.add_argument("--amplitude", type=float, default=1 / 16, help="of the kick, in units of the field")
+
+    verb = _verb(verbs, "compare", _compare, "errors of responses against a truth")
+    verb.add_argument("answers", nargs="+", help=".npz files written by respond")
+    verb.add_argument("--truth", required=True, help="an .npz written by perturb, or the word exact where a closed form exists")
+    verb.add_argument("--figure", help="write a figure: .html opens offline, .png and .svg need kaleido and Chromium")
+    verb.add_argument("--json", help="write the errors at every lag")
+
+    verb = _verb(verbs, "figure1", _figure1, "simulate, fit, respond, perturb, compare; draw the letter's Figure 1 of one system")
+    _add_system(verb, seed=0)
+    verb.add_argument("--out", required=True, help="folder for figure1.html, figure1.png, responses.npz, metrics.json")
+
+    verb = _verb(verbs, "bench", _bench, "measure what the project promises, on this machine (about 5 min)")
+    verb.add_argument("--json", help="write the rows too")
+    return parser
+
+
+def _verb(verbs, name: str, run, words: str, *, makes: bool = False) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=words, description=words)
+    verb.set_defaults(run=run)
+    if makes:
+        verb.add_argument("--out", required=True, help=".npz file to write")
+    return verb
+
+
+def _add_system(verb: argparse.ArgumentParser, *, seed: int) -> None:
+    verb.add_argument("--system", choices=sorted(experiments.SYSTEMS), required=True)
+    verb.add_argument("--preset", choices=presets.PRESETS, default="quick")
+    verb.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="a parameter of the system; may be repeated")
+    verb.add_argument("--seed", type=int, default=seed)
+    verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

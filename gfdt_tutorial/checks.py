@@ -1,0 +1,83 @@
+"""What a caller hands in, checked at the door: each message says what was wrong, what was expected and what to try."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+
+
+def positive(name: str, value: float, *, zero: bool = False) -> float:
+    """`value` as a finite float > 0 (≥ 0 with `zero`)."""
+    found = number(name, value)
+    if not math.isfinite(found) or found < 0 or (found == 0 and not zero):
+        raise ValueError(f"{name} is {value!r}; expected a finite number {'≥' if zero else '>'} 0")
+    return found
+
+
+def whole(name: str, value: int, *, minimum: int = 0) -> int:
+    """`value` as an int ≥ `minimum`."""
+    found = number(name, value)
+    if isinstance(value, bool | str) or not math.isfinite(found) or found != int(found) or found < minimum:
+        raise ValueError(f"{name} is {value!r}; expected a whole number ≥ {minimum}")
+    return int(value)
+
+
+def probability(name: str, value: float) -> float:
+    """`value`, strictly between 0 and 1."""
+    found = number(name, value)
+    if not 0 < found < 1:
+        raise ValueError(f"{name} is {value!r}; expected a probability between 0 and 1, such as 0.9")
+    return found
+
+
+def choice(name: str, value: str, options: Iterable[str]) -> str:
+    """`value`, which must be one of `options`."""
+    options = list(options)
+    if value not in options:
+        raise ValueError(f"{name} {value!r} is unknown; expected one of {', '.join(map(repr, options))}")
+    return value
+
+
+def finite(name: str, array: torch.Tensor) -> torch.Tensor:
+    """`array`, which must hold no NaN and no infinity; the message says where the first one stands."""
+    if not all_finite(array):
+        ok = torch.isfinite(array)
+        first = tuple(int(i) for i in torch.nonzero(~ok)[0])
+        raise ValueError(f"{name} has {int((~ok).sum())} values that are NaN or infinite, the first at index {first}; drop or fill them")
+    return array
+
+
+def all_finite(array: torch.Tensor) -> bool:
+    """Whether no value is NaN or infinite. A sum says so in one pass, but for an overflow, which the slower test settles."""
+    real = torch.view_as_real(array) if array.is_complex() else array
+    return bool(torch.isfinite(real.sum())) or bool(torch.isfinite(real).all())
+
+
+def ends_with(name: str, array: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """`array`, whose last axes must have `shape`."""
+    if tuple(array.shape[array.ndim - len(shape) :]) != tuple(shape) or array.ndim < len(shape):
+        raise ValueError(f"{name} has shape {tuple(array.shape)}; its last axes must be {tuple(shape)}, the shape of the grid")
+    return array
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """The device meant by "auto" (CUDA where present, else the CPU), "cpu", "cuda" or "cuda:1"."""
+    if str(device) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device {device!r} is unknown; expected 'auto', 'cpu' or 'cuda'") from error
+    if found.type not in ("cpu", "cuda"):
+        raise ValueError(f"device {device!r} is not supported; expected 'auto', 'cpu' or 'cuda'")
+    if found.type == "cuda" and (not torch.cuda.is_available() or (found.index or 0) >= torch.cuda.device_count()):
+        raise ValueError(f"device {device!r} was asked for and this machine has none such; try device='auto' or 'cpu'")
+    return found
+
+
+def number(name: str, value: float) -> float:
+    """`value` as a float."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r}; expected a number") from None

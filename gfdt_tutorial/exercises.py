@@ -1,0 +1,97 @@
+"""The checker of the lessons' exercises: "not attempted yet", a hint, or "passed". Nothing raises, so Run All goes through."""
+
+from dataclasses import dataclass
+
+import torch
+
+from gfdt_tutorial.responses.curves import exact_response
+from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """The right answer, computed and never typed in, how close is close enough, and what to say to one that is not."""
+
+    answer: torch.Tensor | float
+    tolerance: float
+    hint: str
+
+
+def check(exercise: str, attempt=None) -> None:
+    """Print the verdict on an attempt.
+
+    Args:
+        exercise: its number, such as "02.1".
+        attempt: a number, an array or a tensor; None or ... while not attempted.
+
+    >>> check("00.1", None)
+    Exercise 00.1: not attempted yet. Replace None by your answer and run the cell again.
+    """
+    print(f"Exercise {exercise}: {verdict(exercise, attempt)}")
+
+
+def verdict(number: str, attempt) -> str:
+    """What `check` prints: not attempted yet, a hint, or passed."""
+    if number not in EXERCISES:
+        return f"there is none of this number; there are {', '.join(EXERCISES)}"
+    if attempt is None or attempt is ...:
+        return "not attempted yet. Replace None by your answer and run the cell again."
+    exercise = EXERCISES[number]
+    expected = torch.as_tensor(exercise.answer, dtype=torch.float64)
+    try:
+        found = torch.as_tensor(attempt).detach().cpu().double()
+    except (TypeError, ValueError, RuntimeError):
+        return f"the answer should be numbers, not a {type(attempt).__name__}. Hint: {exercise.hint}"
+    if found.numel() == 1:
+        found = found.reshape(())
+    if found.shape != expected.shape:
+        return f"the answer has shape {tuple(found.shape)}, expected {tuple(expected.shape)}. Hint: {exercise.hint}"
+    error = float((found - expected).abs().max())
+    return "passed." if error <= exercise.tolerance else f"not yet. Hint: {exercise.hint}"
+
+
+def _downstream_time(pixels: int) -> float:
+    system = OrnsteinUhlenbeck()
+    return pixels * system.grid.lengths[-1] / system.grid.shape[-1] / system.advection
+
+
+def _slowest_time() -> float:
+    return float((-1 / OrnsteinUhlenbeck().rates.real).max())
+
+
+def _variance_ratio() -> float:
+    return OrnsteinUhlenbeck(epsilon=2 * OrnsteinUhlenbeck().epsilon).variance / OrnsteinUhlenbeck().variance
+
+
+def _variance_slope() -> float:
+    lam = OrnsteinUhlenbeck().lam
+    return (OrnsteinUhlenbeck(lam=1.001 * lam).variance - OrnsteinUhlenbeck(lam=0.999 * lam).variance) / (0.002 * lam)
+
+
+def _bias() -> float:
+    """Relative error of the most blurred wavevector's score at σ = 0.05: 1 − C/(C + σ²)."""
+    return 1 - 1 / (1 + 0.05**2 / float(OrnsteinUhlenbeck().mode_covariance.min()))
+
+
+EXERCISES = {
+    "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
+    "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
+    "00.3": Exercise(31.0, 0.0, "the box is periodic: the pixel before the first of a row is the last of that row."),
+    "03.1": Exercise(100.0, 1.0, "the variance of z/σ is 1/σ²: compare 1/0.02² with 1/0.2²."),
+    "03.2": Exercise(_bias(), 0.002, "the blurred score is −û/(C_k + σ²) where −û/C_k was wanted; the smallest C_k suffers most."),
+    "03.3": Exercise(1 / 1.25, 0.005, "the expected loss is ½ a² (1 + σ²) − a; its derivative vanishes at the answer."),
+    "02.1": Exercise(
+        _slowest_time(), 0.5, "wavevector k decays at the rate −Re L_k, and system.rates holds L_k; the slowest has the smallest rate."
+    ),
+    "02.2": Exercise(_variance_ratio(), 1e-3, "C_k is proportional to ε²; R_k(t) = exp(L_k t) has no ε in it."),
+    "02.3": Exercise(
+        exact_response(OrnsteinUhlenbeck(), 30.0).values[30],
+        0.02,
+        "divide per wavevector, then transform back: grid.irfft(C_30 / C_0), with C_30 = ⟨û(τ + 30) û(τ)*⟩ and C_0 = ⟨|û(τ)|²⟩.",
+    ),
+    "02.4": Exercise(
+        _variance_slope(),
+        0.01 * abs(_variance_slope()),
+        "the difference of two variances at λ a little up and a little down, over the difference in λ.",
+    ),
+}

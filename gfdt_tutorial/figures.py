@@ -1,0 +1,269 @@
+"""Plotly figures: data in, Figure out, no mathematics. A widget may wrap any of them and update it in place."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import torch
+from plotly.subplots import make_subplots
+
+from gfdt_tutorial import storage, theme
+from gfdt_tutorial.experiments import Comparison, Exploration, TrainingView
+from gfdt_tutorial.responses.curves import Errors, Response
+from gfdt_tutorial.spectral import PeriodicGrid
+
+DISPLACEMENTS = (0, 2, 4, 6)  # pixels along +x: the letter's R_11, R_31, R_51, R_71
+
+
+def name_of(displacement: int) -> str:
+    """R_11, R_31, …, numbered as in the letter, whose pixels count from 1."""
+    return f"R<sub>{displacement + 1}1</sub>(t)"
+
+
+def field_map(grid: PeriodicGrid, field: torch.Tensor, title: str, *, unit: str = "u") -> go.Figure:
+    """One field as a map, the origin in the middle."""
+    figure = go.Figure(heatmap(grid, field, unit=unit))
+    figure.update_layout(template="gfdt", title=title, width=460, height=430)
+    return _square_maps(figure)
+
+
+def heatmap(grid: PeriodicGrid, field: torch.Tensor, *, unit: str = "u", **options) -> go.Heatmap:
+    """The trace of a map; white is zero."""
+    x, y = _centred_axes(grid)
+    hover = "x = %{x:.2f}, y = %{y:.2f}: %{z:.3f}<extra></extra>"
+    colours = {"colorscale": theme.FIELD_SCALE, "zmid": 0, "colorbar": {"title": unit, "thickness": 12}}
+    return go.Heatmap(z=centred(grid, field), x=x, y=y, hovertemplate=hover, **colours | options)
+
+
+def centred(grid: PeriodicGrid, field: torch.Tensor) -> np.ndarray:
+    """A field with the origin moved from the corner to the middle, in rows. Six decimals: maps travel to the browser as text."""
+    shifted = torch.roll(field.detach().cpu().double(), [n // 2 for n in grid.shape], dims=grid.axes)
+    return np.round(np.atleast_2d(shifted.numpy()), 6)
+
+
+def response_maps(response: Response, lags: Sequence[float], field: torch.Tensor | None = None) -> go.Figure:
+    """The answer of the whole field at a few lags, each map on a scale of its own.
+
+    Args:
+        field: (lag, *shape), the answer to some pattern (`response.to(pattern)`); by default to a unit kick of one pixel, in the middle.
+    """
+    values = response.values if field is None else field
+    rows = [int((response.times - lag).abs().argmin()) for lag in lags]
+    titles = [f"t = {float(response.times[row]):g}, largest {float(values[row].abs().max()):.2g}" for row in rows]
+    figure = make_subplots(1, len(rows), subplot_titles=titles, horizontal_spacing=0.04)
+    for column, row in enumerate(rows, start=1):
+        figure.add_trace(heatmap(response.grid, values[row], showscale=False), 1, column)
+    figure.update_layout(template="gfdt", width=920, height=300)
+    return _square_maps(figure)
+
+
+def spectrum(curves: Mapping[str, tuple[torch.Tensor, torch.Tensor]], title: str = "Covariance of each wavevector") -> go.Figure:
+    """C_k against wavenumber, log-log: {name: (k, C_k)}; k = 0 has no place on a logarithmic axis and is left out."""
+    traces = [_line(k[1:], values[1:], name, index) for index, (name, (k, values)) in enumerate(curves.items())]
+    figure = go.Figure(traces)
+    figure.update_layout(template="gfdt", title=title, width=560, height=400, margin_t=100)
+    _log_log(figure)
+    return figure
+
+
+def response_curves(responses: Mapping[str, Response], displacements: Sequence[int] = DISPLACEMENTS) -> go.Figure:
+    """R_11, R_31, R_51, R_71 against lag, with bands where there are any: {name: response}."""
+    figure = make_subplots(1, len(displacements), subplot_titles=[name_of(d) for d in displacements], horizontal_spacing=0.06)
+    for column, displacement in enumerate(displacements, start=1):
+        _add_responses(figure, responses, displacement, 1, column)
+    figure.update_xaxes(title_text="lag t")
+    figure.update_layout(template="gfdt", width=920, height=320, margin_t=90, legend_y=1.15)
+    return figure
+
+
+def observable_curves(responses: Mapping[str, Response], title: str, unit: str) -> go.Figure:
+    """The answer of one number against lag, with bands: {name: response with values (lag,)}."""
+    figure = go.Figure()
+    for index, (name, response) in enumerate(responses.items()):
+        if response.band is not None:
+            figure.add_trace(_band(response.times, response.band.cpu(), name, index))
+        figure.add_trace(_line(response.times, response.values.cpu(), name, index))
+    figure.update_layout(template="gfdt", title=title, xaxis_title="time t", yaxis_title=unit, width=620, height=380, margin_t=100)
+    return figure
+
+
+def error_curves(errors: Mapping[str, Errors]) -> go.Figure:
+    """L2 and L∞ over the whole field against lag: {name: errors}."""
+    figure = make_subplots(1, 2, subplot_titles=["L2 error", "L∞ error"], horizontal_spacing=0.1)
+    _add_errors(figure, errors, (1, 1), (1, 2), legend=True)
+    figure.update_xaxes(title_text="lag t")
+    figure.update_layout(template="gfdt", width=900, height=340, margin_t=90, legend_y=1.15)
+    return figure
+
+
+def figure_one(found: Comparison) -> go.Figure:
+    """One system's row of the letter's Figure 1: a snapshot, R_11, R_31, R_51, R_71 with bands, and both errors against lag."""
+    names = [name_of(d) for d in DISPLACEMENTS]
+    titles = ["snapshot u", *names[:2], "L2 error", *names[2:], "L∞ error"]
+    layout = [[{"rowspan": 2}, {}, {}, {}], [None, {}, {}, {}]]
+    widths = [0.34, 0.22, 0.22, 0.22]
+    figure = make_subplots(2, 4, specs=layout, subplot_titles=titles, column_widths=widths, horizontal_spacing=0.06)
+    figure.add_trace(heatmap(found.system.grid, found.snapshot, showscale=False), 1, 1)
+    shown = {name: response for name, response in found.responses.items() if not response.normalised}  # raw is this system's headline
+    for (row, column), displacement in zip(((1, 2), (1, 3), (2, 2), (2, 3)), DISPLACEMENTS, strict=True):
+        _add_responses(figure, shown, displacement, row, column)
+    errors = {name: found.errors[name] for name in shown if name not in ("exact", "dynamical")}
+    _add_errors(figure, errors, (1, 4), (2, 4), legend=False)
+    figure.update_xaxes(title_text="lag t", row=2)
+    figure.update_layout(template="gfdt", title=found.system.name.title(), width=1150, height=560, margin_t=120, legend_y=1.08)
+    return _square_maps(figure)
+
+
+def comparison(responses: Mapping[str, Response], errors: Mapping[str, Errors], title: str = "") -> go.Figure:
+    """R_11, R_31, R_51, R_71 and both errors against lag."""
+    names = [name_of(d) for d in DISPLACEMENTS]
+    figure = make_subplots(2, 3, subplot_titles=[*names[:2], "L2 error", *names[2:], "L∞ error"], horizontal_spacing=0.08)
+    for (row, column), displacement in zip(((1, 1), (1, 2), (2, 1), (2, 2)), DISPLACEMENTS, strict=True):
+        _add_responses(figure, responses, displacement, row, column)
+    _add_errors(figure, errors, (1, 3), (2, 3), legend=False)
+    figure.update_xaxes(title_text="lag t", row=2)
+    figure.update_layout(template="gfdt", title=title, width=1000, height=560, margin_t=110, legend_y=1.08)
+    return figure
+
+
+EXPLORER_TITLES = ("snapshot u", "covariance C<sub>k</sub>", "mean answer at lag t", "answer downstream of the kick")
+
+
+def explorer(view: Exploration) -> go.Figure:
+    """Snapshot, spectrum, the answer to a kick as a map at one lag, and along +x against lag. `explorer_data` fills its traces."""
+    figure = make_subplots(2, 2, subplot_titles=EXPLORER_TITLES, horizontal_spacing=0.12, vertical_spacing=0.22)
+    grid = view.system.grid
+    figure.add_trace(heatmap(grid, view.snapshot, showscale=False), 1, 1)
+    figure.add_trace(_line(view.k[1:], view.reference[1:], "the letter's parameters", line=theme.style("exact")), 1, 2)
+    figure.add_trace(_line(view.k[1:], view.spectrum[1:], "these parameters"), 1, 2)
+    figure.add_trace(heatmap(grid, view.answer[view.row], showscale=False), 2, 1)
+    for index, displacement in enumerate(DISPLACEMENTS):
+        figure.add_trace(_line(view.times, view.along(displacement), f"{displacement} pixels", index, legend="legend2"), 2, 2)
+    figure.add_trace(_line([], [], "lag t", line={"color": theme.INK, "width": 1}, legend=False), 2, 2)
+    _log_log(figure, row=1, col=2)
+    figure.update_xaxes(title_text="lag t", row=2, col=2)
+    figure.update_layout(template="gfdt", width=900, height=720, margin_t=80)
+    figure.update_layout(legend={"x": 0.56, "y": 1.045}, legend2={"orientation": "h", "x": 0.56, "y": 0.425, "yanchor": "bottom"})
+    for trace, data in zip(figure.data, explorer_data(view), strict=True):
+        trace.update(data)
+    return _square_maps(figure)
+
+
+def explorer_data(view: Exploration) -> list[dict]:
+    """What each trace of `explorer` shows, in order: all that changes when a slider moves."""
+    grid, curves = view.system.grid, [view.along(d).numpy() for d in DISPLACEMENTS]
+    lowest, highest = min(c.min() for c in curves), max(c.max() for c in curves)
+    lag = float(view.times[view.row])
+    return [
+        {"z": centred(grid, view.snapshot)},
+        {"y": view.reference[1:].numpy()},
+        {"y": view.spectrum[1:].numpy()},
+        {"z": centred(grid, view.answer[view.row])},
+        *[{"y": curve} for curve in curves],
+        {"x": [lag, lag], "y": [lowest, highest]},
+    ]
+
+
+TRAINING_TITLES = ("loss", "−⟨û ŝ*⟩/N² by shell", "learned over exact score by shell")
+
+
+def training(view: TrainingView) -> go.Figure:
+    """Loss against step; Stein identity by shell; learned over exact score by shell. `training_data` fills its traces."""
+    figure = make_subplots(1, 3, subplot_titles=TRAINING_TITLES, horizontal_spacing=0.09)
+    figure.add_trace(_line([], [], "training", line={"color": theme.PALE, "width": 1}), 1, 1)
+    figure.add_trace(_line([], [], "validation"), 1, 1)
+    for column in (2, 3):
+        figure.add_trace(_line([0, float(view.k[-1])], [1, 1], "exact", legend=False), 1, column)
+        figure.add_trace(_line([], [], "generative", legend=column == 2), 1, column)
+    figure.update_xaxes(title_text="step", range=[0, view.training.budget.steps], row=1, col=1)
+    figure.update_xaxes(title_text="wavenumber k", row=1, col=2).update_xaxes(title_text="wavenumber k", row=1, col=3)
+    figure.update_yaxes(range=[-0.5, 3], row=1, col=2).update_yaxes(range=[-0.5, 3], row=1, col=3)
+    figure.update_layout(template="gfdt", width=920, height=340, margin_t=90, legend_y=1.15)
+    for trace, data in zip(figure.data, training_data(view), strict=True):
+        trace.update(data)
+    return figure
+
+
+def training_data(view: TrainingView) -> list[dict]:
+    """What each trace of `training` shows, in order."""
+    reference = {"x": view.k[[0, -1]].numpy(), "y": np.ones(2)}
+    steps, validation = np.array(view.training.validations).T
+    losses = np.asarray(view.training.losses)
+    return [
+        {"x": np.arange(1, len(losses) + 1), "y": losses},
+        {"x": steps, "y": validation},
+        reference,
+        {"x": view.k.numpy(), "y": view.stein.numpy()},
+        reference,
+        {"x": view.k.numpy(), "y": view.gain.numpy()},
+    ]
+
+
+def save_html(figure: go.Figure, path: str | Path) -> Path:
+    """A page that opens offline: plotly.js is inside (about 5 MB)."""
+    page = figure.to_html(include_plotlyjs=True, full_html=True)
+    return storage.write(path, lambda file: file.write(page.encode()))
+
+
+def save_image(figure: go.Figure, path: str | Path, *, scale: float = 2) -> Path | None:
+    """PNG or SVG by the path's ending; None, with nothing written, where kaleido finds no Chromium."""
+    try:
+        image = figure.to_image(format=Path(path).suffix.lstrip("."), scale=scale)
+    except Exception as error:  # kaleido has its own exceptions, which differ between its versions
+        print(f"no image {path}: {type(error).__name__} (pip install kaleido, and Chromium, make images)")
+        return None
+    return storage.write(path, lambda file: file.write(image))
+
+
+def _add_responses(figure: go.Figure, responses: Mapping[str, Response], displacement: int, row: int, column: int) -> None:
+    for index, (name, response) in enumerate(responses.items()):
+        if response.band is not None:
+            figure.add_trace(_band(response.times, response.band_along(displacement).cpu(), name, index), row, column)
+        curve = _line(response.times, response.along(displacement).cpu(), name, index, legend=displacement == 0)
+        figure.add_trace(curve, row, column)
+
+
+def _add_errors(figure: go.Figure, errors: Mapping[str, Errors], l2: tuple[int, int], linf: tuple[int, int], *, legend: bool) -> None:
+    for index, (name, error) in enumerate(errors.items()):
+        figure.add_trace(_line(error.times, error.l2, name, index, legend=legend), *l2)
+        figure.add_trace(_line(error.times, error.linf, name, index, legend=False), *linf)
+    for row, column in (l2, linf):
+        figure.update_yaxes(rangemode="tozero", row=row, col=column)
+
+
+def _line(x, y, name: str, index: int = 0, *, legend: bool | str = True, **options) -> go.Scatter:
+    label = theme.LABELS.get(name, name)
+    common = {"mode": "lines", "line": theme.style(name, index), "name": label, "legendgroup": name, "showlegend": bool(legend)}
+    if isinstance(legend, str):
+        common["legend"] = legend
+    return go.Scatter(x=np.asarray(x), y=np.asarray(y), **common | options)
+
+
+def _band(x, band: torch.Tensor, name: str, index: int) -> go.Scatter:
+    """Upper edge out, lower edge back, filled."""
+    there, back = np.asarray(x), np.asarray(x)[::-1]
+    edges = np.concatenate([band[1].numpy(), band[0].numpy()[::-1]])
+    fill = theme.faint(theme.style(name, index)["color"])
+    options = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    return go.Scatter(x=np.concatenate([there, back]), y=edges, fill="toself", fillcolor=fill, legendgroup=name, **options)
+
+
+def _centred_axes(grid: PeriodicGrid) -> tuple[np.ndarray, np.ndarray]:
+    shifted = [c.numpy() - (n // 2) * length / n for c, n, length in zip(grid.coordinates, grid.shape, grid.lengths, strict=True)]
+    return shifted[-1], (shifted[0] if len(shifted) == 2 else np.zeros(1))
+
+
+def _square_maps(figure: go.Figure) -> go.Figure:
+    """Equal units along x and y in every panel that holds a map with two axes."""
+    for trace in figure.select_traces(selector={"type": "heatmap"}):
+        if len(trace.y) > 1:
+            axis = trace.xaxis or "x"
+            figure.layout["yaxis" + (trace.yaxis or "y")[1:]].update(scaleanchor=axis, constrain="domain")
+            figure.layout["xaxis" + axis[1:]].update(constrain="domain")
+    return figure
+
+
+def _log_log(figure: go.Figure, **where) -> None:
+    figure.update_xaxes(type="log", title_text="wavenumber k", tickvals=[1, 2, 4, 8, 16, 32, 64], **where)
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1, **where)

@@ -1,0 +1,11 @@
+"""Progress bars, in one place so that one switch silences them: GFDT_QUIET=1."""
+
+import os
+from collections.abc import Iterable
+
+
+def progress(items: Iterable, *, total: int | None = None, label: str = ""):
+    """`items`, with a bar that estimates the time left; it vanishes when done. None in a log file, or when GFDT_QUIET is set."""
+    from tqdm.auto import tqdm  # chooses widget or text by where it runs; imported late, as it looks for a notebook
+
+    return tqdm(items, total=total, desc=label, leave=False, disable=True if os.environ.get("GFDT_QUIET") else None)

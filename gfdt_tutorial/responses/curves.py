@@ -1,0 +1,261 @@
+"""What a response is, however it was had, and how far two of them are apart."""
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gfdt_tutorial import checks, storage
+from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.statistics import band_factor
+
+
+@dataclass(frozen=True)
+class Response:
+    """The mean answer to a small change, against lag.
+
+    For the response of the field to a kick, `values[m, y, x]` is R(d, t): what pixel x + d shows a time t after pixel x was raised by
+    one, indexed by displacement d = (y, x), periodic. Unit-free: field per field.
+
+    Attributes:
+        times: (lag,), in time units, from 0.
+        values: (lag, *shape), or (lag, ...) for another observable.
+        method: "gaussian", "analytic", "generative", "dynamical" or "exact".
+        standard_error: like `values`, one standard error of sampling; None where the values are exact.
+        freedom: degrees of freedom of that error, which widen the band when few groups stand behind it.
+        level: of `band`.
+        parts: (part, lag, ...), means over independent parts of the sample, or None; `perturb` keeps 16.
+        grid: None where the values are no field.
+        normalised: whether R(t) R(0)⁻¹ was taken.
+        info: plain JSON values about how it was had (device, seconds, pairs …).
+    """
+
+    times: torch.Tensor
+    values: torch.Tensor
+    method: str
+    standard_error: torch.Tensor | None = None
+    freedom: float = math.inf
+    level: float = 0.90
+    parts: torch.Tensor | None = None
+    grid: PeriodicGrid | None = None
+    normalised: bool = False
+    info: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.values.shape[:1] != self.times.shape:
+            raise ValueError(f"values of shape {tuple(self.values.shape)} do not match {len(self.times)} lags")
+        checks.probability("level", self.level)
+
+    @property
+    def band(self) -> torch.Tensor | None:
+        """(2, lag, ...): lower and upper edge of the pointwise confidence band at `level`; None where the values are exact."""
+        if self.standard_error is None:
+            return None
+        half = band_factor(self.level, self.freedom) * self.standard_error
+        return torch.stack([self.values - half, self.values + half])
+
+    @property
+    def halves(self) -> torch.Tensor | None:
+        """(2, lag, ...): means over the even and the odd parts, two independent truths of equal weight a part; None without parts."""
+        return None if self.parts is None else torch.stack([self.parts[::2].mean(0), self.parts[1::2].mean(0)])
+
+    def along(self, displacement: int) -> torch.Tensor:
+        """(lag,): the response `displacement` pixels downstream, along +x; 0, 2, 4, 6 are the letter's R_11, R_31, R_51, R_71."""
+        return self.values[(slice(None), *self._index(displacement))]
+
+    def band_along(self, displacement: int) -> torch.Tensor | None:
+        """(2, lag): the band of `along`."""
+        return None if self.band is None else self.band[(slice(None), slice(None), *self._index(displacement))]
+
+    def to(self, pattern: torch.Tensor) -> torch.Tensor:
+        """The mean answer to a kick of any shape: the convolution Σ_j R(i − j, t) p_j, one product a wavevector.
+
+        Args:
+            pattern: (*shape), the kick, in units of the field.
+
+        Returns:
+            (lag, *shape), in units of the field.
+
+        Raises:
+            ValueError: the pattern has another shape, holds NaN, or this response is not one of the field to a kick.
+        """
+        grid = self._need_grid()
+        pattern = checks.finite("pattern", torch.as_tensor(pattern, dtype=torch.float32))
+        if tuple(pattern.shape) != grid.shape:
+            raise ValueError(f"pattern has shape {tuple(pattern.shape)}; expected one kick of the grid's shape {grid.shape}")
+        return grid.irfft(self._spectra * grid.rfft(pattern.to(self.values.device)))
+
+    def normalise(self) -> "Response":
+        """R(t) R(0)⁻¹, one complex division a wavevector; the values alone, as a band needs the sample (`respond(..., normalise=True)`)."""
+        grid = self._need_grid()
+        if bool((self._spectra[0].abs() < 1e-6).any()):
+            raise ValueError("R(0) vanishes for some wavevector, so R(t) R(0)⁻¹ does not exist")
+        values = grid.irfft(self._spectra / self._spectra[:1])
+        return replace(self, values=values, standard_error=None, parts=None, normalised=True)
+
+    @cached_property
+    def _spectra(self) -> torch.Tensor:
+        return self._need_grid().rfft(self.values)
+
+    def _index(self, displacement: int) -> tuple[int, ...]:
+        grid = self._need_grid()
+        return (*(0,) * (len(grid.shape) - 1), displacement % grid.shape[-1]) if grid.shape else ()
+
+    def _need_grid(self) -> PeriodicGrid:
+        if self.grid is None:
+            raise ValueError("this is the response of an observable, not of the field to a kick: it has no displacements")
+        return self.grid
+
+    def save(self, path: str | Path) -> Path:
+        """Write an .npz with the keys times, values, standard_error, parts (where there are such) and about (JSON text)."""
+        grid = self.grid and {"shape": self.grid.shape, "lengths": self.grid.lengths}
+        freedom = self.freedom if math.isfinite(self.freedom) else None
+        about = {
+            "method": self.method,
+            "level": self.level,
+            "freedom": freedom,
+            "normalised": self.normalised,
+            "grid": grid,
+            "info": self.info,
+        }
+        arrays = {"times": self.times, "values": self.values, "standard_error": self.standard_error, "parts": self.parts}
+        return storage.save_npz(path, arrays | {"about": json.dumps(about)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Response":
+        """Read what `save` wrote."""
+        found = storage.load_npz(path, required=("times", "values", "about"))
+        about = storage.parse(path, "about", found["about"])
+        arrays = {name: torch.as_tensor(found[name]) for name in ("times", "values", "standard_error", "parts") if name in found}
+        try:
+            box = about["grid"]
+            about["grid"] = None if box is None else PeriodicGrid(tuple(box["shape"]), tuple(box["lengths"]))
+            about["freedom"] = math.inf if about["freedom"] is None else about["freedom"]
+            return cls(**arrays, **about)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is no response that this version wrote: {error}") from error
+
+
+def exact_response(system, lags: float = 90.0, every: float = 1.0) -> Response:
+    """The closed-form response of a system that has one, at lags 0, every, 2 every, … lags.
+
+    Raises:
+        ValueError: the system has no closed form; its truth comes from `perturb`.
+    """
+    if not hasattr(system, "response"):
+        raise ValueError(f"{type(system).__name__} has no closed-form response; use perturb(system, ...)")
+    times = lag_times(lags, every)
+    return Response(times, system.response(times), "exact", grid=system.grid)
+
+
+def lag_times(lags: float, every: float) -> torch.Tensor:
+    """0, every, 2 every, … up to `lags`."""
+    every = checks.positive("every", every)
+    return every * torch.arange(
+        checks.whole("lags / every", round(checks.positive("lags", lags) / every), minimum=1) + 1, dtype=torch.float64
+    )
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far a response is from the truth, at each lag and in two quoted numbers.
+
+    Attributes:
+        times: (lag,).
+        l2: (Σ_i (R_i − T_i)²)^½ over the whole field, the letter's "rms"; it counts the noise of the truth as error.
+        linf: max_i |R_i − T_i|, likewise.
+        l2_sq_unbiased: the mean of ⟨R − T_p, R − T_q⟩ over pairs p ≠ q of independent parts of the truth: the noise of the truth
+            drops out. Signed: it may fall below zero where the error is within that noise. Equal to l2² for an exact truth.
+        l2_sq_se: its standard error from the truth's noise, by jackknife over parts; 0 for an exact truth. For an answer that is right it
+            comes out √2 too large, as the jackknife counts a quadratic form twice.
+        quoted: "l2", the root of the mean over lags > 0 of l2_sq_unbiased (negative means give a negative "l2"), "l2_se", its
+            standard error, and "linf", the mean of linf over the same lags.
+    """
+
+    times: torch.Tensor
+    l2: torch.Tensor
+    linf: torch.Tensor
+    l2_sq_unbiased: torch.Tensor
+    l2_sq_se: torch.Tensor
+    quoted: dict[str, float]
+
+
+def compare(answer: Response, truth: Response) -> Errors:
+    """Errors of `answer` against `truth`, at the lags of `answer`.
+
+    Args:
+        truth: a Response at the same lags or more; from `perturb`, whose parts free the error of the truth's own noise, or exact.
+
+    Raises:
+        ValueError: another grid, or a lag that the truth does not have.
+
+    >>> from gfdt_tutorial import OrnsteinUhlenbeck
+    >>> truth = exact_response(OrnsteinUhlenbeck(), lags=10.0)
+    >>> compare(truth, truth).quoted["l2"]
+    0.0
+    """
+    if answer.grid is not None and truth.grid is not None and answer.grid != truth.grid:
+        raise ValueError(f"grids differ: answer {answer.grid}, truth {truth.grid}")
+    if answer.values.shape[1:] != truth.values.shape[1:]:
+        raise ValueError(f"shapes differ: answer {tuple(answer.values.shape[1:])}, truth {tuple(truth.values.shape[1:])}")
+    rows = _rows(answer.times, truth.times)
+    values = answer.values.double().cpu().flatten(1)
+    difference = values - truth.values.double().cpu()[rows].flatten(1)
+    unbiased = difference.square().sum(1)
+    without = None
+    if truth.parts is not None:
+        each = values - truth.parts.double().cpu()[:, rows].flatten(2)
+        unbiased, without = _free_of_noise(each), torch.stack([_free_of_noise(_drop(each, i)) for i in range(len(each))])
+    return Errors(
+        times=answer.times,
+        l2=difference.norm(dim=1),
+        linf=difference.abs().amax(1),
+        l2_sq_unbiased=unbiased,
+        l2_sq_se=torch.zeros_like(unbiased) if without is None else _jackknife(without),
+        quoted=_quoted(unbiased, difference, without),
+    )
+
+
+def signed_root(value: float) -> float:
+    """sign(v) |v|^½, so that an unbiased square within its noise stays visibly so."""
+    return math.copysign(math.sqrt(abs(value)), value)
+
+
+def _quoted(unbiased: torch.Tensor, difference: torch.Tensor, without: torch.Tensor | None) -> dict[str, float]:
+    mean = float(unbiased[1:].mean())
+    spread = 0.0 if without is None else float(_jackknife(without[:, 1:].mean(1)))
+    l2 = signed_root(mean)
+    # d√v = dv / 2√v, but no more than √dv where v itself is within its noise
+    error = min(spread / (2 * abs(l2)), math.sqrt(spread)) if spread else 0.0
+    return {"l2": l2, "l2_se": error, "linf": float(difference[1:].abs().amax(1).mean())}
+
+
+def _free_of_noise(each: torch.Tensor) -> torch.Tensor:
+    """Mean of ⟨R − T_p, R − T_q⟩ over p ≠ q, from (part, lag, pixel): (|Σ_p e_p|² − Σ_p |e_p|²) / (P(P − 1))."""
+    count = len(each)
+    return (each.sum(0).square().sum(-1) - each.square().sum((0, 2))) / (count * (count - 1))
+
+
+def _drop(each: torch.Tensor, index: int) -> torch.Tensor:
+    return torch.cat([each[:index], each[index + 1 :]])
+
+
+def _jackknife(without: torch.Tensor) -> torch.Tensor:
+    count = len(without)
+    return ((count - 1) / count * (without - without.mean(0)).square().sum(0)).sqrt()
+
+
+def _rows(wanted: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    gaps = np.abs(np.asarray(wanted)[:, None] - np.asarray(present)[None, :])
+    rows = gaps.argmin(1)
+    worst = gaps.min(1)
+    if (worst > 1e-6 * max(1.0, float(present.max()))).any():
+        missing = float(wanted[int(worst.argmax())])
+        raise ValueError(
+            f"the truth has no lag {missing:g}; its lags run from {float(present[0]):g} to {float(present[-1]):g}: use the same lags"
+        )
+    return torch.as_tensor(rows)

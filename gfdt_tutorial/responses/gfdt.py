@@ -1,0 +1,231 @@
+"""The generalized fluctuation-dissipation theorem: a response from an unperturbed series and a score.
+
+R(d, t) = −⟨ u(x + d, τ + t) s(x, τ) ⟩                         letter, eqs. (3), (4): kicks
+R_A(t)  =  ⟨ A(u(τ + t)) B(u(τ)) ⟩,   B = −∇·f − f·s           any observable A, any small change f of the drift
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from gfdt_tutorial import checks, statistics
+from gfdt_tutorial.responses.curves import Response
+from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.statistics import blocks
+
+Field = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class _Product:
+    """What is correlated: `later(u)` at τ + t with `earlier(u, context)` at τ, both (member, time, mode), and the way back from modes."""
+
+    later: Field
+    earlier: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+    back: Field
+    is_field: bool
+
+
+def respond(
+    data: TimeSeries,
+    score: Callable,
+    lags: float = 90.0,
+    normalise: bool = False,
+    level: float = 0.90,
+    observable: Field | None = None,
+    perturbation: tuple[Field, Callable] | None = None,
+    *,
+    integrate: bool = False,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Response:
+    """The response of a stationary system to a small change, from its unperturbed series alone.
+
+    Averages run over members, origins and, by translation invariance, over pixels; for fields they are taken per wavevector. The band
+    comes from a bootstrap over whole members, or over time blocks where there are fewer than 8 members. Where the score was fitted
+    to these very data so that R(0) = I exactly (a Gaussian score on its own data), every resample is tied to R(0) = I again.
+
+    Args:
+        data: the series; its translation-invariant mean is removed.
+        score: ∇ ln ρ with respect to pixel values: (..., *shape) → the same; called as score(u, context=...) where data has context.
+        lags: the largest lag, in time units; at most half the series.
+        normalise: R(t) R(0)⁻¹ per wavevector: mends a score of wrong amplitude, and hides one.
+        level: of the band.
+        observable: A, a function of fields (..., *shape). It returns fields too, or (...,) or (..., n) numbers that do not change when
+            the field is shifted; on one space axis n must not be the number of pixels. The field itself by default.
+        perturbation: (f, ∇·f), two functions of fields (see `system.drift_derivative`). By default a unit kick at pixel (0, 0).
+        integrate: the answer to a *lasting* change switched on at t = 0 instead of an impulse: ∫₀ᵗ R_A by the trapezoid rule.
+        resamples, seed: of the bootstrap.
+
+    Returns:
+        Response, on the CPU wherever the data are, with values (lag, *shape) for fields, by displacement where the kick is at one pixel,
+        else (lag, ...).
+
+    Raises:
+        ValueError: lags beyond half the series, a score, observable or perturbation that returns a wrong shape or NaN.
+
+    >>> from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, simulate
+    >>> data = simulate(OrnsteinUhlenbeck(), members=8, duration=40.0)
+    >>> respond(data, GaussianScore.fit(data), lags=10.0).values.shape
+    torch.Size([11, 32, 32])
+    """
+    steps = data.steps(lags)
+    checks.probability("level", level)
+    if perturbation is not None and not (
+        isinstance(perturbation, tuple | list) and len(perturbation) == 2 and all(map(callable, perturbation))
+    ):
+        raise ValueError("perturbation must be a pair of functions (f, ∇·f), such as system.drift_derivative returns")
+    checks.whole("resamples", resamples, minimum=2)
+    if normalise and (observable is not None or perturbation is not None):
+        raise ValueError("normalise=True divides by R(0), which is the identity for kicks of the field only; leave it False here")
+    product = _product(data, score, observable, perturbation)
+    sums, counts = _group_sums(data, product, steps)
+    finish = partial(_finish, product=product, every=data.every, normalise=normalise, integrate=integrate)
+    ratio = _mean(sums.sum(0), counts.sum(0))
+    if normalise:
+        _check_divisible(ratio[0])
+    is_kick = observable is None and perturbation is None
+    tied = is_kick and bool(((ratio[0] - 1).abs() < 1e-3).all())
+
+    def resampled(weights):
+        mean = _mean(torch.einsum("rg,glm->rlm", weights.to(sums), sums), weights.to(counts) @ counts)
+        return finish(mean / mean[:, :1] if tied else mean)
+
+    error = statistics.bootstrap_error(resampled, len(sums), resamples=resamples, seed=seed)
+    if len(sums) < 8:
+        warnings.warn(f"the band rests on {len(sums)} blocks of data only; a longer series makes it narrower and surer", stacklevel=2)
+    info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": len(sums), "data": data.info}
+    return Response(
+        times=data.every * torch.arange(steps + 1, dtype=torch.float64),
+        values=finish(ratio[None])[0].cpu(),
+        method=getattr(score, "method", "score"),
+        standard_error=error.cpu(),
+        freedom=max(len(sums) - 1, 0),
+        level=level,
+        grid=data.grid if product.is_field and perturbation is None else None,  # else there is no displacement from a kick
+        normalised=normalise,
+        info=info,
+    )
+
+
+def _product(data: TimeSeries, score: Callable, observable: Field | None, perturbation) -> _Product:
+    grid, centre = data.grid, data.u.mean()
+    sample = data.u[:1, :2]
+    shape = sample.shape if observable is None else _observed(observable, sample).shape
+    is_field = shape == sample.shape
+    if not is_field and (shape[:2] != sample.shape[:2] or len(shape) > 3):
+        raise ValueError(
+            f"observable returned {tuple(shape)} for fields of {tuple(sample.shape)}; expected (...), (..., n) or fields again"
+        )
+    mean = 0.0 if observable is None else _mean_of(observable, data.u)
+
+    def fields(u):
+        return u - centre if observable is None else _observed(observable, u) - mean
+
+    if is_field and perturbation is None:
+        return _Product(
+            later=lambda u: _rows(grid.rfft(fields(u))),
+            earlier=lambda u, context: -_rows(grid.rfft(_score(score, u, context))) / grid.size,
+            back=lambda modes: grid.irfft(modes.reshape(*modes.shape[:-1], *grid.half)),
+            is_field=True,
+        )
+    weight = _kick_weight if perturbation is None else partial(_drift_weight, perturbation)
+    tail = grid.shape if is_field else tuple(shape[2:])
+    return _Product(
+        later=lambda u: _rows(fields(u)),
+        earlier=lambda u, context: weight(u, _score(score, u, context))[..., None],
+        back=lambda modes: modes.real.reshape(*modes.shape[:-1], *tail),
+        is_field=is_field,
+    )
+
+
+def _kick_weight(u: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    """B for a unit kick at one pixel, averaged over the pixels, one as good as another for an observable without a place."""
+    return -_rows(s).mean(-1)
+
+
+def _drift_weight(perturbation, u: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    """B = −∇·f − f·s, the sum running over pixels."""
+    f, divergence = perturbation
+    force = checks.finite("what perturbation f returned", torch.as_tensor(f(u)))
+    if force.shape != u.shape:
+        raise ValueError(f"perturbation f returned shape {tuple(force.shape)} for fields of {tuple(u.shape)}; expected the same")
+    div = checks.finite("what perturbation ∇·f returned", torch.as_tensor(divergence(u), device=u.device, dtype=u.dtype))
+    if div.shape not in ((), u.shape[:2]):
+        raise ValueError(
+            f"perturbation ∇·f returned shape {tuple(div.shape)}; expected one number, or one for each field: {tuple(u.shape[:2])}"
+        )
+    return -div - _rows(force * s).sum(-1)
+
+
+def _score(score: Callable, u: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+    s = score(u) if context is None else score(u, context=context)
+    if s.shape != u.shape:
+        raise ValueError(f"the score returned shape {tuple(s.shape)} for fields of {tuple(u.shape)}; expected the same")
+    return checks.finite("the score", s.detach())
+
+
+def _observed(observable: Field, u: torch.Tensor) -> torch.Tensor:
+    """A(u) as floats: an exceedance such as `u > 0` counts as 0 and 1."""
+    return checks.finite("what observable returned", torch.as_tensor(observable(u)).to(u.dtype))
+
+
+def _rows(values: torch.Tensor) -> torch.Tensor:
+    """(member, time, ...) → (member, time, mode); plain numbers have one mode."""
+    return values.reshape(*values.shape[:2], -1)
+
+
+def _mean_of(observable: Field, u: torch.Tensor) -> torch.Tensor:
+    """⟨A⟩ over members and times, for fields over pixels too; block by block."""
+    total = 0.0
+    for member in u:
+        for part in blocks(len(member), 32 * max(1, member[0].numel())):
+            total = total + _observed(observable, member[None, part]).double().sum((0, 1))
+    total = total / (u.shape[0] * u.shape[1])
+    return (total.mean() if total.shape == u.shape[2:] else total).to(u.dtype)
+
+
+def _group_sums(data: TimeSeries, product: _Product, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Σ later(τ + m) earlier(τ)* by group of origins, (group, lag, mode), and how many products each holds, (group, lag)."""
+    length = len(data.times)
+    groups = statistics.origin_groups(len(data.u), length, steps, step_bytes=32 * data.grid.size)
+    reach = torch.arange(steps + 1, device=data.u.device)
+    sums, counts = [], []
+    for windows in groups:
+        total, count = 0.0, torch.zeros(steps + 1, device=data.u.device)
+        for window in windows:
+            u = data.u[window.members, window.start : min(window.stop + steps, length)]
+            origins = window.stop - window.start
+            context = None if data.context is None else data.context[window.members, window.start : window.stop]
+            total = total + statistics.lagged_sum(product.later(u), product.earlier(u[:, :origins], context), steps)
+            count += len(u) * (u.shape[1] - reach).clamp(0, origins)
+        sums.append(total)
+        counts.append(count)
+    return torch.stack(sums), torch.stack(counts)
+
+
+def _mean(sums: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    return sums / counts[..., None]
+
+
+def _finish(mean: torch.Tensor, *, product: _Product, every: float, normalise: bool, integrate: bool) -> torch.Tensor:
+    """From mean products (..., lag, mode) to response values (..., lag, *shape)."""
+    if normalise:
+        mean = mean / mean[..., :1, :]
+    if integrate:
+        steps = 0.5 * every * (mean[..., 1:, :] + mean[..., :-1, :])
+        mean = torch.cat([torch.zeros_like(mean[..., :1, :]), steps.cumsum(-2)], dim=-2)
+    return product.back(mean)
+
+
+def _check_divisible(at_zero: torch.Tensor) -> None:
+    smallest = float(at_zero.abs().min())
+    if not smallest > 1e-6:
+        raise ValueError("R(0) vanishes for some wavevector, so R(t) R(0)⁻¹ does not exist; use normalise=False, or fit a better score")
+    if smallest < 0.2:
+        warnings.warn(
+            f"R(0) is as small as {smallest:.2g} for some wavevector: normalising multiplies its noise by {1 / smallest:.0f}", stacklevel=3
+        )

@@ -1,0 +1,1 @@
+"""Scores s = ∇ ln ρ, from data alone. A score is a callable (..., *shape) → (..., *shape), per unit of the field."""

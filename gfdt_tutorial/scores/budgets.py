@@ -1,0 +1,69 @@
+"""How much training each preset takes, in steps and never by the clock, and the network it trains. No system is named here."""
+
+from dataclasses import dataclass
+
+from gfdt_tutorial import checks
+
+NOISES = ("data", "white")
+LARGEST_LEVEL = 20.0  # of σ, relative: noise beyond which a sample has forgotten the data
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What `fit_score` spends.
+
+    Args:
+        steps: of Adam.
+        pairs: antithetic pairs a step.
+        level: noise standard deviation σ relative to the data: to each wavevector's own for noise="data", to a pixel's for "white".
+        noise: "data", with the spectrum of the data, so that every wavevector is equally resolved; or "white".
+        kernels: side of each circular convolution; 1 mixes channels only. Their sum less their number, plus one, is the receptive field.
+        width: channels.
+        rate: Adam's learning rate at the start; it falls to zero along a cosine.
+        filter_rate: the same for the spectral filter, whose parameters are logarithms.
+        average: decay of the exponential moving average of the weights.
+        check_every: steps between two looks at the validation loss.
+    """
+
+    steps: int
+    pairs: int = 32
+    level: float = 0.15
+    noise: str = "data"
+    kernels: tuple[int, ...] = (5, 1, 1)
+    width: int = 32
+    rate: float = 2e-3
+    filter_rate: float = 2e-2
+    average: float = 0.98
+    check_every: int = 25
+
+    def __post_init__(self):
+        for name in ("steps", "pairs", "width", "check_every"):
+            checks.whole(name, getattr(self, name), minimum=1)
+        for name in ("level", "rate", "filter_rate"):
+            checks.positive(name, getattr(self, name))
+        checks.choice("noise", self.noise, NOISES)
+        checks.probability("average", self.average)
+        if self.level >= LARGEST_LEVEL:
+            raise ValueError(f"level is {self.level!r}; expected less than {LARGEST_LEVEL:g}, where no data are left under the noise")
+        if isinstance(self.kernels, int) or not self.kernels:
+            raise ValueError(f"kernels is {self.kernels!r}; expected one odd side a layer, such as (5, 1, 1)")
+        object.__setattr__(self, "kernels", tuple(checks.whole("a kernel side", k, minimum=1) for k in self.kernels))
+        if any(k % 2 == 0 for k in self.kernels):
+            raise ValueError(f"kernels {self.kernels} has an even side; circular padding needs odd ones")
+
+
+BUDGETS = {
+    "tiny": Budget(steps=20, pairs=8, width=8, check_every=10),
+    "quick": Budget(steps=300),
+    "standard": Budget(steps=2000, pairs=64, average=0.995, check_every=100),
+    "paper": Budget(steps=20_000, pairs=128, width=64, average=0.999, check_every=500),
+}
+
+
+def budget(preset: str = "quick") -> Budget:
+    """The budget of a preset.
+
+    Raises:
+        ValueError: an unknown preset.
+    """
+    return BUDGETS[checks.choice("preset", preset, BUDGETS)]

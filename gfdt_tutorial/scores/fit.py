@@ -1,0 +1,63 @@
+"""fit_score: one training, from a preset to a score, with a bar, safe to interrupt."""
+
+from pathlib import Path
+
+from gfdt_tutorial.progress import progress
+from gfdt_tutorial.scores.budgets import Budget, budget
+from gfdt_tutorial.scores.learned import LearnedScore
+from gfdt_tutorial.scores.training import Training
+from gfdt_tutorial.series import TimeSeries
+
+
+def fit_score(
+    data: TimeSeries,
+    preset: str = "quick",
+    seed: int = 0,
+    context: bool = False,
+    levels: bool = False,
+    *,
+    spent: Budget | None = None,
+    start: str = "gaussian",
+    validation: float = 0.2,
+    device: str = "auto",
+    checkpoint: str | Path | None = None,
+) -> LearnedScore:
+    """Learn ∇ ln ρ from an unperturbed series by denoising score matching.
+
+    Interrupt it at any time (Ctrl-C, or the stop button of a notebook): the best score so far comes back, and `metrics["interrupted"]`
+    says so; with a checkpoint, the next call goes on from there.
+
+    Args:
+        data: the series. Keep another part of it to average over: `fit, use = data.split(0.5)`.
+        preset: how long to train: "tiny", "quick", "standard", "paper".
+        seed: of weights, batches and noise.
+        context: give the network `data.context`, hidden forcing.
+        levels: know every noise level, so that `sample` can generate.
+        spent: a Budget of your own instead of the preset's.
+        start, validation, device: see `Training`.
+        checkpoint: a file to go on from, if it exists, and to write at each look at the validation loss.
+
+    Raises:
+        ValueError: an unknown preset, data too short to split or without variance, a checkpoint that is damaged or another training's.
+
+    >>> from gfdt_tutorial import OrnsteinUhlenbeck, simulate
+    >>> data = simulate(OrnsteinUhlenbeck(), members=8, duration=20.0)
+    >>> fit_score(data, preset="tiny")(data.u[0, :3]).shape
+    torch.Size([3, 32, 32])
+    """
+    spent = budget(preset) if spent is None else spent
+    training = Training(data, spent, seed=seed, levels=levels, context=context, start=start, validation=validation, device=device)
+    if checkpoint is not None and Path(checkpoint).exists():
+        training.resume(checkpoint)
+    interrupted = False
+    try:
+        for _ in progress(training, total=spent.steps - training.step, label="fit score"):
+            if checkpoint is not None and training.step % spent.check_every == 0:
+                training.save(checkpoint)
+    except KeyboardInterrupt:
+        interrupted = True
+        if checkpoint is not None:
+            training.save(checkpoint)
+    score = training.score()
+    score.metrics["interrupted"] = interrupted
+    return score

@@ -1,0 +1,56 @@
+"""The Gaussian score: exact if the stationary density is Gaussian, and the reference to beat if it is not."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from gfdt_tutorial import checks, statistics
+from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.spectral import PeriodicGrid, cast
+
+
+@dataclass(frozen=True)
+class GaussianScore:
+    """s(u) = −C(0)⁻¹(u − ⟨u⟩), which turns the theorem into R(t) = C(t) C(0)⁻¹ (letter, eq. 5).
+
+    Translation invariance makes C(0) diagonal in Fourier space: ŝ_k = −û_k / C_k, one division a wavevector.
+
+    Args:
+        grid: of the fields.
+        mean: ⟨u⟩, one number.
+        covariance: C_k, (*half,), the eigenvalues of C(0), in units of the field squared.
+    """
+
+    grid: PeriodicGrid
+    mean: float
+    covariance: torch.Tensor
+    method: ClassVar[str] = "gaussian"
+
+    @classmethod
+    def fit(cls, data: TimeSeries) -> "GaussianScore":
+        """Mean and covariance of a series.
+
+        Raises:
+            ValueError: some wavevector carries no variance (constant or filtered data), so that C(0) has no inverse.
+        """
+        mean = float(data.u.mean(dtype=torch.float64))
+        covariance = statistics.mode_covariance(data.grid, data.u, mean)
+        empty = int((covariance <= 1e-12 * covariance.max()).sum())
+        if empty:
+            raise ValueError(
+                f"{empty} of {covariance.numel()} wavevectors carry no variance: C(0) has no inverse, the data are constant or filtered; "
+                "take a coarser grid, or add a little white noise and say so"
+            )
+        return cls(data.grid, mean, covariance)
+
+    def __call__(self, u: torch.Tensor, context: torch.Tensor | None = None, sigma: float | None = None) -> torch.Tensor:
+        """The score at u, (..., *shape) → the same; with `sigma`, of the density blurred by white noise of that standard deviation.
+
+        Raises:
+            ValueError: another grid, or a negative sigma.
+        """
+        checks.ends_with("u", u, self.grid.shape)
+        blur = 0.0 if sigma is None else checks.positive("sigma", sigma, zero=True) ** 2
+        spectra = self.grid.rfft(u - self.mean)
+        return self.grid.irfft(spectra * cast(-1 / (self.covariance + blur), spectra))

@@ -1,0 +1,232 @@
+"""Training, as an iterator that its caller owns: stop it, look at it, save it, go on."""
+
+import copy
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from gfdt_tutorial import checks, statistics, storage
+from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.scores.budgets import LARGEST_LEVEL, Budget
+from gfdt_tutorial.scores.learned import LearnedScore, build
+from gfdt_tutorial.scores.matching import antithetic_loss
+from gfdt_tutorial.scores.network import ScoreNetwork
+from gfdt_tutorial.series import TimeSeries
+
+STARTS = ("gaussian", "wrong")
+VALIDATION_FIELDS = 256
+
+
+class Training:
+    """A run of denoising score matching on one series.
+
+    Each iteration is one step of Adam and gives the training loss; it ends after `budget.steps`, and can go on at any time from where
+    it stopped. Batch and noise of a step depend on (seed, step) alone, so a run that was interrupted, saved and resumed ends with the same
+    bits as one that was not.
+
+    Args:
+        data: the series; `validation` of its members (or of the time of a lone one) are held out.
+        spent: the budget.
+        seed: of everything random.
+        levels: one network for all noise levels, from `spent.level` to 20, by an input; needed to generate.
+        context: whether to give the network `data.context`.
+        start: "gaussian", the smoothed spectrum of the data; or "wrong", a white spectrum ten times too large, to see the filter learn
+            (noise="white" only, as otherwise the coordinates know the spectrum).
+        validation: share held out.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        ValueError: data too short to split, without variance, or without the context asked for.
+    """
+
+    def __init__(
+        self, data: TimeSeries, spent: Budget, *, seed=0, levels=False, context=False, start="gaussian", validation=0.2, device="auto"
+    ):
+        checks.choice("start", start, STARTS)
+        if start == "wrong" and spent.noise != "white":
+            raise ValueError('start="wrong" needs a budget with noise="white": coordinates whitened by the data know the spectrum')
+        if context and data.context is None:
+            raise ValueError("context=True, and the series carries none; simulate with context=True, or leave it out")
+        self.budget, self.seed = spent, checks.whole("seed", seed)
+        self.device = checks.resolve_device(device)
+        self.fitted, self.held = data.split(1 - checks.probability("validation", validation))
+        self.mean = float(self.fitted.u.mean(dtype=torch.float64))
+        covariance = self._covariance()
+        white = torch.full_like(covariance, data.grid.trace(covariance) / data.grid.size)
+        self.config = {
+            "shape": list(data.grid.shape),
+            "lengths": list(data.grid.lengths),
+            "noise": spent.noise,
+            "angle": math.atan(spent.level),
+            "kernels": list(spent.kernels),
+            "width": spent.width,
+            "context": data.context.shape[2] if context else 0,
+            "levels": levels,
+            "start": start,
+        }
+        self.network = build(self.config, self.seed)
+        with torch.no_grad():
+            whitening = white if spent.noise == "white" else covariance
+            self.network.root.copy_(whitening.sqrt())
+            self.network.ratio.copy_((white / 10 if start == "wrong" else covariance) / whitening)
+        self.network.to(self.device)
+        self._set_context(context)
+        self.average = copy.deepcopy(self.network)
+        self.best = copy.deepcopy(self.network)
+        slow, fast = [p for n, p in self.network.named_parameters() if n != "log_gain"], [self.network.log_gain]
+        groups = [{"params": slow, "lr": spent.rate}, {"params": fast, "lr": spent.filter_rate}]
+        self._rates = [spent.rate, spent.filter_rate]
+        self.adam = torch.optim.Adam(groups)
+        self.step = 0
+        self.losses: list[float] = []
+        self.validations: list[tuple[int, float]] = []
+        self._check()
+        self.whole = True
+
+    def __iter__(self) -> Iterator[float]:
+        while self.step < self.budget.steps:
+            yield self.advance()
+
+    def advance(self) -> float:
+        """One step; returns the training loss."""
+        spent = self.budget
+        fraction = self.step / spent.steps
+        for group, rate in zip(self.adam.param_groups, self._rates, strict=True):
+            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * fraction)) * min(1.0, (self.step + 1) / 10)
+        self.adam.zero_grad(set_to_none=True)
+        loss = antithetic_loss(self.network, *self.batch(self.fitted, spent.pairs, self.step))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.whole = False  # until the step is done: a checkpoint of half a step would take it twice
+        self.adam.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - spent.average)
+        self.step += 1
+        self.losses.append(float(loss.detach()))
+        if not math.isfinite(self.losses[-1]):
+            raise ValueError(
+                f"the loss is not finite at step {self.step}: try a Budget with a smaller rate, or look at the data for outliers"
+            )
+        if self.step % spent.check_every == 0 or self.step == spent.steps:
+            self._check()
+        self.whole = True
+        return self.losses[-1]
+
+    def batch(self, data: TimeSeries, count: int, number: int) -> tuple:
+        """(w, z, angle, context) of batch `number` from `data`: the same for the same seed and number."""
+        rng = generator(self.seed, 3, number + 1)
+        member = torch.randint(data.u.shape[0], (count,), generator=rng)
+        instant = torch.randint(data.u.shape[1], (count,), generator=rng)
+        noise = torch.randn(count, *data.grid.shape, generator=rng).to(self.device)
+        fields = data.u[member.to(data.u.device), instant.to(data.u.device)].to(self.device)
+        w = self.network.grid.irfft(self.network.grid.rfft(fields - self.mean) / self.network.root)
+        given = None
+        if self.context_mean is not None:
+            given = data.context[member.to(data.u.device), instant.to(data.u.device)].to(self.device)
+            given = (given - self._wide(self.context_mean)) / self._wide(self.context_std)
+        return w, noise, self._angles(count, rng).to(self.device), given
+
+    def score(self) -> LearnedScore:
+        """The best so far by validation loss, as a score; training may go on without touching it."""
+        validation = min(value for _, value in self.validations)
+        metrics = {"steps": self.step, "validation": validation, "seed": self.seed, "at_start": self.validations[0][1]}
+        return self._frozen(self.best, metrics)
+
+    def current(self) -> LearnedScore:
+        """The averaged weights as they stand, better or worse."""
+        return self._frozen(self.average, {"steps": self.step, "seed": self.seed})
+
+    def _frozen(self, network: ScoreNetwork, metrics: dict) -> LearnedScore:
+        copied = copy.deepcopy(network).eval().requires_grad_(False)
+        return LearnedScore(copied, self.mean, self.config, self.context_mean, self.context_std, metrics)
+
+    def save(self, path: str | Path) -> Path:
+        """A checkpoint, one safetensors file; after an interrupt in the middle of a step, nothing is written and the last one stays."""
+        if not self.whole:
+            return Path(path)
+        tensors = {f"{part}.{name}": t for part in MODELS for name, t in getattr(self, part).state_dict().items()}
+        for index, state in self.adam.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+        about = {"step": self.step, "losses": self.losses, "validations": self.validations, "run": self._identity()}
+        content = safetensors.torch.save(tensors, metadata={"about": json.dumps(about)})
+        return storage.write(path, lambda file: file.write(content))
+
+    def resume(self, path: str | Path) -> "Training":
+        """Go on from a checkpoint of the same training.
+
+        Raises:
+            ValueError: the file is damaged, or of a training with another configuration or seed.
+            OSError: no such file.
+        """
+        try:
+            with safetensors.safe_open(str(path), "pt") as file:
+                about = json.loads(file.metadata()["about"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a readable checkpoint ({error}); start anew without it") from error
+        if about["run"] != json.loads(json.dumps(self._identity())):
+            raise ValueError(
+                f"{path} belongs to another training: its data, configuration, budget or seed differ; use those, or start anew"
+            )
+        for part in MODELS:
+            getattr(self, part).load_state_dict({n.removeprefix(f"{part}."): t for n, t in tensors.items() if n.startswith(f"{part}.")})
+        state: dict[int, dict] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("adam."):
+                _, index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = tensor
+        self.adam.load_state_dict(self.adam.state_dict() | {"state": state})
+        self.step, self.losses = about["step"], about["losses"]
+        self.validations = [(step, value) for step, value in about["validations"]]
+        return self
+
+    def _identity(self) -> dict:
+        """What must agree for a checkpoint to be of this training."""
+        u = self.fitted.u
+        data = [list(u.shape), self.mean, float(u.square().mean(dtype=torch.float64)), float(u[-1, -1].sum())]
+        return {"config": self.config, "budget": asdict(self.budget), "seed": self.seed, "data": data}
+
+    def _covariance(self) -> torch.Tensor:
+        grid = self.fitted.grid
+        covariances = statistics.group_covariances(grid, self.fitted.u, self.mean)
+        mean = covariances.mean(0)
+        if bool((covariances <= 1e-12 * mean.max()).any()):
+            empty = int((mean <= 1e-12 * mean.max()).sum())
+            raise ValueError(
+                f"{empty} of {mean.numel()} wavevectors carry no variance: the data are constant or filtered; take a coarser grid"
+            )
+        return statistics.smooth_spectrum(grid, covariances).cpu()
+
+    def _set_context(self, context: bool) -> None:
+        self.context_mean = self.context_std = None
+        if context:
+            rows = self.fitted.context.movedim(2, 0).flatten(1)
+            self.context_mean, self.context_std = rows.mean(1).to(self.device), rows.std(1).clamp_min(1e-12).to(self.device)
+
+    def _wide(self, numbers: torch.Tensor) -> torch.Tensor:
+        return numbers.reshape(-1, *[1] * len(self.network.grid.shape))
+
+    def _angles(self, count: int, rng: torch.Generator) -> torch.Tensor:
+        """Noise angles: one, or spread evenly in ln tan φ, a different part of the range to each field."""
+        lowest = self.budget.level
+        if not self.config["levels"]:
+            return torch.full((count,), math.atan(lowest))
+        spread = (torch.arange(count) + torch.rand(count, generator=rng)) / count
+        return torch.atan(lowest * (LARGEST_LEVEL / lowest) ** spread)
+
+    @torch.no_grad()
+    def _check(self) -> None:
+        """Validation loss of the averaged weights, on the same fields and noise each time; the best are kept."""
+        loss = float(antithetic_loss(self.average, *self.batch(self.held, VALIDATION_FIELDS, -1)))
+        if all(loss < value for _, value in self.validations):
+            self.best.load_state_dict(self.average.state_dict())
+        self.validations.append((self.step, loss))
+
+
+MODELS = ("network", "average", "best")

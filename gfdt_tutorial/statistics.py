@@ -1,0 +1,202 @@
+"""Averages over a stationary, translation-invariant ensemble: covariance, shell spectrum, lagged products, bootstrap errors."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import scipy.fft
+import scipy.stats
+import torch
+
+from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.spectral import PeriodicGrid
+
+BLOCK_BYTES = 2**24  # transformed at a time: bounds the memory of every average, and fits a cache better than more would
+
+
+def blocks(count: int, bytes_each: int) -> Iterator[slice]:
+    """Slices that cover range(count), each of about BLOCK_BYTES."""
+    step = max(1, BLOCK_BYTES // max(1, bytes_each))
+    return (slice(start, min(start + step, count)) for start in range(0, count, step))
+
+
+def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) -> torch.Tensor:
+    """C_k = ⟨|û_k|²⟩ / N², the eigenvalues of the covariance matrix between pixels.
+
+    Args:
+        fields: (..., *shape); the average runs over all leading axes.
+        mean: ⟨u⟩, taken off first.
+
+    Returns:
+        (*half,), double precision, in units of the field squared; the pixel variance is the mean of C_k over all wavevectors.
+    """
+    flat = fields.reshape(-1, *grid.shape)
+    total = torch.zeros(grid.half, dtype=torch.float64, device=fields.device)
+    for part in blocks(len(flat), 8 * grid.size):
+        total += grid.rfft(flat[part] - mean).abs().square().sum(0, dtype=torch.float64)
+    return total / (len(flat) * grid.size)
+
+
+def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean over the wavevectors whose |k| rounds to the same multiple of the lowest wavenumber.
+
+    Args:
+        modes: (..., *half), one value a wavevector.
+
+    Returns:
+        (k, mean): (shell,) and (..., shell), up to the Nyquist wavenumber of the shortest side.
+    """
+    if not grid.shape:
+        raise ValueError("a grid without axes has no wavenumbers")
+    unit = 2 * math.pi / max(grid.lengths)
+    shell = (grid.k_squared.sqrt() / unit).round().long()
+    last = int(min(math.pi * n / length for n, length in zip(grid.shape, grid.lengths, strict=True)) / unit + 1e-9)
+    flat = modes.to(torch.float64).reshape(-1, shell.numel())
+    weight = grid.multiplicity.to(flat.device).flatten()
+    where = shell.flatten().to(flat.device)
+    sums = torch.zeros(len(flat), int(shell.max()) + 1, dtype=torch.float64, device=flat.device)
+    sums.index_add_(1, where, flat * weight)
+    counts = torch.bincount(where, weights=weight)
+    mean = (sums / counts)[:, : last + 1]
+    return unit * torch.arange(last + 1, dtype=torch.float64), mean.reshape(*modes.shape[: modes.ndim - shell.ndim], -1)
+
+
+def lagged_sum(later: torch.Tensor, earlier: torch.Tensor, max_lag: int) -> torch.Tensor:
+    """Σ_τ later(τ + m) earlier(τ)* for m = 0 … max_lag, summed over members too.
+
+    The time axis is zero-padded, so that a large lag does not fold back to a small one as it would in a circular transform.
+
+    Args:
+        later: (member, time, mode), complex or real.
+        earlier: (member, origin, mode or 1); origin 0 is time 0, and there may be fewer origins than times.
+        max_lag: in steps.
+
+    Returns:
+        (max_lag + 1, mode), complex.
+    """
+    length = scipy.fft.next_fast_len(max(later.shape[1], earlier.shape[1] + max_lag))
+    product = (torch.fft.fft(later, length, dim=1) * torch.fft.fft(earlier, length, dim=1).conj()).sum(0)
+    return torch.fft.ifft(product, dim=0)[: max_lag + 1]
+
+
+@dataclass(frozen=True)
+class Origins:
+    """A window of origins τ = start … stop − 1 for a range of members."""
+
+    members: slice
+    start: int
+    stop: int
+
+
+def origin_groups(members: int, steps: int, max_lag: int, *, step_bytes: int, groups: int = 32) -> list[list[Origins]]:
+    """Cut an ensemble into nearly independent groups of origins, the blocks of the bootstrap.
+
+    Whole members make the groups where there are 8 or more. Fewer are cut in time, into some 8 pieces in all and none shorter than the
+    largest lag: more and shorter pieces would remember one another, and the band would come out too narrow. A group is a list of
+    windows, each small enough to transform at once (`step_bytes` for one member and step).
+    """
+    cuts = 1 if members >= 8 else max(1, min(-(-8 // members), steps // max(max_lag, 1)))
+    return [
+        [
+            Origins(some, start, stop)
+            for start, stop in _windows(first, last, max_lag, step_bytes)
+            for some in _members(group, stop - start + max_lag, step_bytes)
+        ]
+        for group in _even_cuts(members, min(groups, members))
+        for first, last in _even_cuts(steps, cuts)
+    ]
+
+
+def _even_cuts(count: int, pieces: int) -> list[tuple[int, int]]:
+    edges = [round(i * count / pieces) for i in range(pieces + 1)]
+    return list(pairwise(edges))
+
+
+def _windows(first: int, last: int, max_lag: int, step_bytes: int) -> list[tuple[int, int]]:
+    width = max(4 * max_lag, BLOCK_BYTES // step_bytes, 1)  # windows overlap by max_lag: short ones would transform the fields twice
+    return _even_cuts_from(first, last, -(-(last - first) // width))
+
+
+def _even_cuts_from(first: int, last: int, pieces: int) -> list[tuple[int, int]]:
+    return [(first + a, first + b) for a, b in _even_cuts(last - first, pieces)]
+
+
+def _members(group: tuple[int, int], steps: int, step_bytes: int) -> list[slice]:
+    return [slice(group[0] + part.start, group[0] + part.stop) for part in blocks(group[1] - group[0], steps * step_bytes)]
+
+
+def bootstrap_error(
+    estimate: Callable[[torch.Tensor], torch.Tensor], groups: int, *, resamples: int = 200, batch: int = 10, seed: int = 0
+) -> torch.Tensor:
+    """Standard error of an estimate by resampling groups with replacement.
+
+    Args:
+        estimate: maps weights (resample, group), how often each group was drawn, to estimates (resample, ...).
+        groups: how many there are; with fewer than two the error is unknown (NaN).
+
+    Returns:
+        The standard deviation over resamples times (G/(G − 1))^½, which makes it unbiased for a mean; shape of one estimate.
+    """
+    rng = generator(seed, groups)
+    draws = torch.randint(groups, (resamples, groups), generator=rng)
+    weights = torch.zeros(resamples, groups).scatter_add_(1, draws, torch.ones(resamples, groups))
+    mean = square = 0.0
+    centre = estimate(torch.ones(1, groups))[0]
+    if groups < 2:
+        return torch.full_like(centre, math.nan)
+    for part in weights.split(batch):
+        deviation = estimate(part) - centre
+        mean, square = mean + deviation.sum(0), square + deviation.square().sum(0)
+    variance = (square - mean.square() / resamples) / (resamples - 1)
+    return (variance.clamp_min(0) * (groups / (groups - 1))).sqrt()
+
+
+def band_factor(level: float, freedom: float) -> float:
+    """Half-width of a two-sided band in standard errors: Student's t quantile, the normal one for infinite `freedom`."""
+    return float(scipy.stats.t.ppf(0.5 + level / 2, freedom)) if freedom > 0 else math.nan
+
+
+def group_covariances(grid: PeriodicGrid, fields: torch.Tensor, mean: float, *, groups: int = 16) -> torch.Tensor:
+    """C_k of nearly independent groups, (group, *half): whole members where there are 8 or more, else pieces of each member in time."""
+    members, steps = fields.shape[:2]
+    if members >= 8:
+        cuts = [fields[first:last] for first, last in _even_cuts(members, min(groups, members))]
+    else:
+        cuts = [fields[:, first:last] for first, last in _even_cuts(steps, min(-(-groups // members), steps))]
+        cuts = [part[m : m + 1] for part in cuts for m in range(members)]
+    return torch.stack([mode_covariance(grid, part, mean) for part in cuts])
+
+
+def smooth_spectrum(grid: PeriodicGrid, covariances: torch.Tensor) -> torch.Tensor:
+    """C_k with less sampling noise than the mean over groups, (group, *half) → (*half,).
+
+    ln C_k is drawn towards a curve in |k|, linear between the means of whole shells, by as much as its scatter about that curve is
+    explained by sampling, which the scatter between groups measures: the estimator of James and Stein, shell by shell. An isotropic
+    spectrum comes out smooth, with the error of a shell instead of one wavevector's; an anisotropic one keeps what is significant.
+    On one axis a shell is one wavevector, and nothing is gained.
+    """
+    count = len(covariances)
+    mean = covariances.mean(0)
+    log = mean.log()
+    noise = covariances.var(0) / count / mean.square()  # variance of ln C_k by sampling
+    weight = grid.multiplicity.to(log.device)
+    radius = (grid.k_squared.sqrt() / (2 * math.pi / max(grid.lengths))).to(log.device)
+    found, shell = torch.unique(radius.round().flatten(), return_inverse=True)  # a thin box leaves some shells empty
+    total = torch.zeros(len(found), dtype=log.dtype, device=log.device)
+
+    def by_shell(values):
+        return total.index_add(0, shell, (values * weight).flatten()) / total.index_add(0, shell, weight.flatten().clone())
+
+    curve = _interpolate(by_shell(radius), by_shell(log), radius)
+    kept = (1 - by_shell(noise) / by_shell((log - curve).square()).clamp_min(1e-30)).clamp(0, 1)
+    return torch.exp(curve + kept[shell].reshape(log.shape) * (log - curve))
+
+
+def _interpolate(knots: torch.Tensor, values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Linear between knots, and beyond the last."""
+    if len(knots) == 1:
+        return values.expand(where.shape)
+    upper = torch.searchsorted(knots, where.contiguous()).clamp(1, len(knots) - 1)
+    part = (where - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
+    return (1 - part) * values[upper - 1] + part * values[upper]

@@ -1,0 +1,110 @@
+"""Files that appear whole or not at all, and hold plain arrays: no pickles."""
+
+import contextlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+
+
+@contextlib.contextmanager
+def atomic(*paths: str | Path) -> Iterator[list[BinaryIO]]:
+    """Binary files that take their names only once all of them were written and flushed; on any error nothing is left.
+
+    Raises:
+        OSError: a folder does not exist, or the disk is full.
+    """
+    targets = [Path(path) for path in paths]
+    drafts: list[str] = []
+    try:
+        with contextlib.ExitStack() as opened:
+            files = []
+            for path in targets:
+                handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+                drafts.append(draft)
+                files.append(opened.enter_context(os.fdopen(handle, "wb")))
+            yield files
+            for file in files:
+                file.flush()
+                os.fsync(file.fileno())
+        for draft, path in zip(drafts, targets, strict=True):
+            os.chmod(draft, 0o666 & ~_umask())
+            os.replace(draft, path)
+    except BaseException:
+        for draft in drafts:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(draft)
+        raise
+
+
+def write(path: str | Path, writer: Callable[[BinaryIO], Any]) -> Path:
+    """Call `writer(file)` on an atomic file; returns the path."""
+    with atomic(path) as [file]:
+        writer(file)
+    return Path(path)
+
+
+def save_npz(path: str | Path, arrays: Mapping[str, Any]) -> Path:
+    """Tensors, arrays, numbers and text under their names. None is left out."""
+    plain = {name: _plain(value) for name, value in arrays.items() if value is not None}
+    return write(path, lambda file: np.savez(file, **plain))
+
+
+def load_npz(path: str | Path, required: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file.
+
+    Raises:
+        ValueError: not an .npz file, truncated, holding Python objects, or lacking a `required` name.
+        OSError: no such file.
+    """
+    try:
+        with zipfile.ZipFile(path):
+            pass  # an .npy would load too, and has no names
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except Exception as error:  # a damaged archive can fail in any of half a dozen ways
+        raise ValueError(
+            f"{path} is not a readable .npz file of plain arrays ({error}); was it truncated, or written by another tool?"
+        ) from error
+    if missing := sorted(set(required) - set(arrays)):
+        raise ValueError(f"{path} lacks {', '.join(missing)}; it has {', '.join(sorted(arrays)) or 'nothing'}")
+    return arrays
+
+
+def parse(path: str | Path, name: str, text: Any) -> dict:
+    """The JSON object kept under `name` in the file `path`."""
+    try:
+        found = json.loads(str(text))
+    except ValueError as error:
+        raise ValueError(f"{path}: {name} is not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: {name} is not a JSON object")
+    return found
+
+
+def save_json(path: str | Path, value: Any) -> Path:
+    """`value` as indented JSON."""
+    return write(path, lambda file: file.write(json_bytes(value)))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Indented JSON; NaN and infinity are refused, as JSON has no word for them."""
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _plain(value: Any) -> np.ndarray:
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,125 @@
+"""The Ornstein-Uhlenbeck field: everything about it is known in closed form, so it judges all the rest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+
+from gfdt_tutorial import checks
+from gfdt_tutorial.spectral import PeriodicGrid, cast
+from gfdt_tutorial.systems.noise import WhiteNoise
+
+Stepper = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class OrnsteinUhlenbeck:
+    """∂ₜu = −λ Σu + κ Δu − A ∂ₓu + ε Σ^½ ξ,   Σ = (1 − Δ)⁻¹                 letter, eq. (6)
+
+    ξ is space-time white with its delta function normalised on unit area, so that on the grid the noise over dt has the covariance
+    N² ε² dt Σ between pixels. (The letter prints +A; its figure and its code move along +x, as this does.) Per wavevector,
+
+        L_k = −λ/(1 + k²) − κk² − iA kₓ              rate, per unit time
+        C_k = N² ε²/(1 + k²) / (−2 Re L_k)           stationary covariance, eigenvalues between pixels
+        R_k(t) = exp(L_k t),  C_k(t) = R_k(t) C_k    response, lagged covariance
+        ŝ_k = −û_k / C_k = (2/(N²ε²)) (−λ − κk² − κk⁴) û_k    score, per pixel value
+
+    so a simulation starts in the stationary law and is stepped without any error in time, whatever the step.
+
+    Args:
+        lam: λ > 0, relaxation rate of the spatial mean.
+        kappa: κ ≥ 0, diffusivity.
+        advection: A, speed along +x, the last axis.
+        epsilon: ε > 0, noise strength.
+        grid: one or two axes.
+
+    Raises:
+        ValueError: a parameter out of its range, or a grid without axes.
+
+    >>> system = OrnsteinUhlenbeck()
+    >>> round(system.variance, 3)
+    2.965
+    """
+
+    lam: float = 4e-2
+    kappa: float = 2.5e-4
+    advection: float = 2e-2
+    epsilon: float = 4e-3**0.5  # the letter's ε² = 4·10⁻³
+    grid: PeriodicGrid = field(default_factory=PeriodicGrid)
+    name: ClassVar[str] = "ornstein-uhlenbeck"
+    spinup: ClassVar[float] = 0.0
+
+    def __post_init__(self):
+        checks.positive("lam", self.lam)
+        checks.positive("kappa", self.kappa, zero=True)
+        checks.positive("advection", abs(checks.number("advection", self.advection)), zero=True)
+        checks.positive("epsilon", self.epsilon)
+        if not isinstance(self.grid, PeriodicGrid) or not self.grid.shape:
+            raise ValueError("the field needs a grid with one or two axes; PeriodicGrid((32, 32)) is the letter's")
+
+    @property
+    def rates(self) -> torch.Tensor:
+        """L_k, (*half,), complex, per unit time."""
+        grid = self.grid
+        return -self.lam * grid.inverse_helmholtz + self.kappa * grid.laplacian - self.advection * grid.derivative(-1)
+
+    @property
+    def mode_covariance(self) -> torch.Tensor:
+        """C_k, (*half,), the eigenvalues of the stationary covariance between pixels."""
+        return self.grid.size * self.epsilon**2 * self.grid.inverse_helmholtz / (-2 * self.rates.real)
+
+    @property
+    def variance(self) -> float:
+        """⟨u²⟩ at any pixel."""
+        return self.grid.trace(self.mode_covariance) / self.grid.size
+
+    def response(self, lags) -> torch.Tensor:
+        """R(d, t) of a unit kick at pixel 0, (lag, *shape) by displacement d, at any times ≥ 0."""
+        return self._fields(self._propagators(lags))
+
+    def covariance(self, lags) -> torch.Tensor:
+        """C(d, t) = ⟨u(x + d, τ + t) u(x, τ)⟩, (lag, *shape)."""
+        return self._fields(self._propagators(lags) * self.mode_covariance)
+
+    def score(self, u: torch.Tensor, context: torch.Tensor | None = None, sigma: float | None = None) -> torch.Tensor:
+        """∇ ln ρ(u) with respect to pixel values, (..., *shape) → the same; with `sigma`, of u plus white noise of that deviation."""
+        blur = 0.0 if sigma is None else checks.positive("sigma", sigma, zero=True) ** 2
+        return self.grid.apply(-1 / (self.mode_covariance + blur), u)
+
+    score.method = "analytic"
+
+    def drift_derivative(self, parameter: str) -> tuple[Callable, Callable]:
+        """(f, ∇·f): how the drift changes per unit of a parameter, and its divergence over pixels.
+
+            λ: f = −Σu, ∇·f = −tr Σ        κ: f = Δu, ∇·f = tr Δ        A: f = −∂ₓu, ∇·f = 0
+
+        Args:
+            parameter: "lam", "kappa" or "advection". The noise strength is no part of the drift, and has no such pair.
+        """
+        grid = self.grid
+        symbols = {"lam": -grid.inverse_helmholtz, "kappa": grid.laplacian, "advection": -grid.derivative(-1)}
+        symbol = symbols[checks.choice("drift parameter", parameter, symbols)]
+        trace = grid.trace(symbol)
+        return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - len(grid.shape)], trace, device=u.device))
+
+    def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
+        """Spectra drawn from the stationary law, (member, *half)."""
+        noise = WhiteNoise(self.grid, members, seed, offset=1, device=device)()
+        return noise * cast(self.mode_covariance.sqrt(), noise)
+
+    def stepper(self, every: float, device: torch.device) -> Stepper:
+        """The exact step over `every` time units: û ← e^{L t} û + (C_k (1 − e^{2 Re L t}))^½ η̂, as a function of (spectra, white noise)."""
+        like = torch.zeros((), dtype=torch.complex64, device=device)
+        decay = cast(torch.exp(self.rates * every), like)
+        spread = cast((self.mode_covariance * -torch.expm1(2 * self.rates.real * every)).sqrt(), like)
+        return lambda spectra, noise: torch.addcmul(noise * spread, spectra, decay)
+
+    def _propagators(self, lags) -> torch.Tensor:
+        times = torch.as_tensor(lags, dtype=torch.float64)
+        if times.ndim != 1 or not bool((times >= 0).all()):
+            raise ValueError(f"lags must be a list of times ≥ 0, got {lags!r}")
+        return torch.exp(times.reshape(-1, *[1] * len(self.grid.half)) * self.rates)
+
+    def _fields(self, symbols: torch.Tensor) -> torch.Tensor:
+        return self.grid.irfft(symbols).to(torch.float32)

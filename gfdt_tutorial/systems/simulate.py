@@ -1,0 +1,143 @@
+"""One loop for every system: start, spin up, sample."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from gfdt_tutorial import checks
+from gfdt_tutorial.progress import progress
+from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.systems.noise import CHUNK, WhiteNoise
+
+
+class System(Protocol):
+    """What the loop needs of a system; states are spectra (member, *half)."""
+
+    grid: PeriodicGrid
+    name: str
+    spinup: float
+
+    def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor: ...
+
+    def stepper(self, every: float, device: torch.device): ...
+
+
+class DivergedError(RuntimeError):
+    """A run left the finite numbers; `.partial` holds the TimeSeries computed before, or None."""
+
+    partial: TimeSeries | None = None
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The stationary run of a range of members, as spectra sampled at equal intervals; kicked twins share it."""
+
+    system: System
+    members: range
+    seed: int
+    every: float
+    device: torch.device
+
+    def start(self, spinup: float) -> tuple[torch.Tensor, WhiteNoise]:
+        """State after the spin-up, and the noise that goes on from there."""
+        noise = WhiteNoise(self.system.grid, self.members, self.seed, device=self.device)
+        state = self.system.initial(self.members, self.seed, self.device)
+        step = self.system.stepper(self.every, self.device)
+        for number in range(1, round(spinup / self.every) + 1):
+            state = step(state, noise())
+            if number % CHUNK == 0:
+                self._check(state, number, "the spin-up's ")
+        return state, noise
+
+    def steps(self, state: torch.Tensor, noise: WhiteNoise, count: int) -> Iterator[torch.Tensor]:
+        """The state now and after each of `count` steps; leading axes of `state` beyond the member's share the noise."""
+        step = self.system.stepper(self.every, self.device)
+        yield state
+        for number in range(1, count + 1):
+            state = step(state, noise())
+            if number % CHUNK == 0 or number == count:
+                self._check(state, number, "")
+            yield state
+
+    def _check(self, state: torch.Tensor, number: int, phase: str) -> None:
+        if not checks.all_finite(state):
+            raise DivergedError(
+                f"{self.system.name} diverged between {phase}t = {max(0, number - CHUNK) * self.every:g} and {number * self.every:g} "
+                f"(sampling step {number}): try a smaller step or weaker parameters"
+            )
+
+
+def simulate(
+    system: System,
+    members: int = 64,
+    spinup: float | None = None,
+    duration: float = 400.0,
+    every: float = 1.0,
+    seed: int = 0,
+    device: str = "auto",
+    context: bool = False,
+) -> TimeSeries:
+    """An unperturbed, stationary ensemble.
+
+    Args:
+        system: one of the systems of this package, or a dataclass of your own with all that `System` names.
+        members: independent runs.
+        spinup: time before the first sample; the system's own `spinup` by default (0 where the stationary law is sampled exactly).
+        duration: time between the first and the last sample.
+        every: sampling interval.
+        seed: the same seed gives the same members, however many are run beside them.
+        device: "auto", "cpu" or "cuda".
+        context: keep the hidden forcing; only for systems that have one.
+
+    Returns:
+        TimeSeries with u of shape (member, duration/every + 1, *shape). Memory: 4 bytes a value.
+
+    Raises:
+        ValueError: a size out of range, a device this machine lacks, `context` for a system without hidden forcing.
+        DivergedError: the run left the finite numbers; what came before is in its `.partial`.
+
+    >>> from gfdt_tutorial import OrnsteinUhlenbeck
+    >>> simulate(OrnsteinUhlenbeck(), members=2, duration=10.0).u.shape
+    torch.Size([2, 11, 32, 32])
+    """
+    where = checks.resolve_device(device)
+    every = checks.positive("every", every)
+    count = checks.whole("duration / every", round(checks.positive("duration", duration) / every), minimum=1)
+    spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
+    if context:
+        raise ValueError(f"{system.name} has no hidden forcing, so there is no context to keep; leave context=False")
+    members = checks.whole("members", members, minimum=1)
+    run = Trajectory(system, range(members), seed, every, where)
+    info = {"system": system.name, "parameters": parameters(system), "seed": seed, "spinup": spinup, "device": str(where)}
+    u = _room((members, count + 1, *system.grid.shape), where)
+    times = every * torch.arange(count + 1, dtype=torch.float64)
+    done = 0
+    try:
+        states = run.steps(*run.start(spinup), count)
+        for done, state in enumerate(progress(states, total=count + 1, label=f"simulate {system.name}")):
+            u[:, done] = system.grid.irfft(state)
+    except DivergedError as error:
+        kept = (done // CHUNK) * CHUNK  # every chunk before was checked
+        error.partial = (
+            TimeSeries(u[:, :kept], times[:kept], lengths=system.grid.lengths, axes=_axes(system), info=info) if kept >= 2 else None
+        )
+        raise
+    return TimeSeries(u, times, axes=_axes(system), lengths=system.grid.lengths, info=info)
+
+
+def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """Uninitialised float32. NumPy asks Linux for huge pages, torch does not: first writes into small ones cost as much as the FFT."""
+    return torch.from_numpy(np.empty(shape, np.float32)) if device.type == "cpu" else torch.empty(shape, device=device)
+
+
+def parameters(system: System) -> dict:
+    """The dataclass fields of a system as plain JSON values."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(system).items()}
+
+
+def _axes(system: System) -> str:
+    return "mtyx" if len(system.grid.shape) == 2 else "mtx"

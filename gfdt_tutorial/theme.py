@@ -1,0 +1,48 @@
+"""One look for all figures: colours that the colour-blind can tell apart (Okabe and Ito 2008), and dashes for those who print in grey."""
+
+import plotly.graph_objects as go
+import plotly.io as pio
+
+INK, ORANGE, BLUE, GREEN, PURPLE, PALE = "#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#BDBDBD"
+SEQUENCE = (BLUE, ORANGE, GREEN, PURPLE)
+DASHES = ("solid", "dash", "dot", "dashdot")
+
+# method → (colour, dash, width): a method looks the same in every figure; the truth lies wide and pale below the others
+METHODS = {
+    "exact": (PALE, "solid", 7),
+    "dynamical": (INK, "dot", 2),
+    "gaussian": (ORANGE, "dash", 2),
+    "analytic": (BLUE, "dashdot", 2),
+    "generative": (GREEN, "solid", 2),
+    "conditioned": (PURPLE, "dot", 2),
+}
+LABELS = {
+    "exact": "exact",
+    "dynamical": "dynamical (kicked twins)",
+    "gaussian": "Gaussian",
+    "analytic": "analytic score",
+    "generative": "generative",
+    "conditioned": "generative, given the forcing",
+}
+FIELD_SCALE = "RdBu_r"  # diverging: red above, blue below, white at zero
+TRANSPARENCY = 0.18
+
+pio.templates["gfdt"] = go.layout.Template(pio.templates["simple_white"])
+pio.templates["gfdt"].layout.update(
+    font={"size": 13},
+    colorway=SEQUENCE,
+    legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    margin={"l": 55, "r": 20, "t": 70, "b": 45},
+)
+
+
+def style(method: str, index: int = 0) -> dict:
+    """The line of a method, or the next of a sequence for any other name."""
+    colour, dash, width = METHODS.get(method, (SEQUENCE[index % len(SEQUENCE)], DASHES[index % len(DASHES)], 2))
+    return {"color": colour, "dash": dash, "width": width}
+
+
+def faint(colour: str) -> str:
+    """A colour for bands, see-through."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{TRANSPARENCY})"

@@ -1,0 +1,15 @@
+"""Explorers: sliders wired to figures. No mathematics here; a view computes and a figure draws.
+
+Put one as the last line of a cell, or `display` it. Every lesson shows the same content as a static figure first.
+"""
+
+import sys
+
+# jsonschema would compile a grammar of IRIs that nothing here uses, for 4 to 19 s before the first FigureWidget; missing, it is skipped.
+sys.modules.setdefault("rfc3987_syntax", None)
+
+from gfdt_tutorial.widgets.first_kick import FirstKick  # noqa: E402
+from gfdt_tutorial.widgets.ornstein_uhlenbeck import OrnsteinUhlenbeckExplorer  # noqa: E402
+from gfdt_tutorial.widgets.score_training import ScoreTraining  # noqa: E402
+
+__all__ = ["FirstKick", "OrnsteinUhlenbeckExplorer", "ScoreTraining"]

@@ -1,0 +1,56 @@
+"""A figure that follows its controls."""
+
+import html
+import json
+import time
+from collections.abc import Callable, Sequence
+
+import ipywidgets as widgets
+import plotly.graph_objects as go
+
+WIDE = {"description_width": "8em"}
+TWO_COLUMNS = widgets.Layout(grid_template_columns="repeat(2, 420px)", grid_gap="0 20px")
+
+
+class Live(widgets.VBox):
+    """Controls above, a one-line readout, the figure below; the figure is updated in place at each move of a control.
+
+    An exception in a callback would vanish into the browser's log: it is shown in the readout instead.
+
+    Args:
+        figure: drawn once.
+        controls: widgets with a `value`.
+        redraw: returns what each trace shows now, in the order of the traces, and what the readout says.
+    """
+
+    def __init__(self, figure: go.Figure, controls: dict[str, widgets.Widget], redraw: Callable[[], tuple[Sequence[dict], str]]):
+        self.controls = controls
+        self.figure = go.FigureWidget(figure)
+        self.readout = widgets.HTML()
+        self.milliseconds = 0.0
+        self._redraw = redraw
+        for control in controls.values():
+            control.layout.width = "400px"
+            control.observe(self.update, names="value")
+        super().__init__([widgets.GridBox(list(controls.values()), layout=TWO_COLUMNS), self.readout, self.figure])
+        self.update()
+
+    @property
+    def values(self) -> dict:
+        """What the controls say."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def update(self, change=None) -> None:
+        """Bring the figure in step with the controls."""
+        start = time.perf_counter()
+        try:
+            traces, words = self._redraw()
+            with self.figure.batch_update():
+                for trace, data in zip(self.figure.data, traces, strict=True):
+                    trace.update(data)
+        except Exception as error:  # shown to the user, whatever it is
+            self.readout.value = f"<span class='gfdt-error' style='color:#D55E00'>{html.escape(f'{type(error).__name__}: {error}')}</span>"
+            return
+        self.milliseconds = 1e3 * (time.perf_counter() - start)
+        state = html.escape(json.dumps(self.values), quote=True)
+        self.readout.value = f"<span class='gfdt-readout' data-values=\"{state}\">{words} ({self.milliseconds:.0f} ms)</span>"

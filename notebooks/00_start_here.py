@@ -1,0 +1,237 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 00 · Start here
+#
+# **You will** push a field and watch it answer; see why nobody needs to push it to know the answer; learn how this course is
+# laid out, what its conventions are, and how to read a band. **Time** 15 minutes. **Runs in** about 10 seconds on two cores, in
+# 0.5 GB. **Needs** nothing but some calculus and a little Python.
+
+# %% [markdown]
+# ## The question
+#
+# Somebody hands you a recording of a system left alone: a climate, a flow, a chemical reactor, a market. They ask: *what would
+# it have done had I given it a small push?* You may not push it. You have one long, undisturbed record, and that is all.
+#
+# It sounds hopeless, and it is not. A system that fluctuates is pushed all the time, by its own noise and its own chaos, and
+# its record shows how it recovers from each of those pushes. The **generalized fluctuation-dissipation theorem** turns this into an
+# exact formula. The formula asks for one thing that no recording shows directly: the **score**, the gradient of the logarithm of the
+# probability density of the system's states. For decades that was the obstacle, and people wrote down a Gaussian density and hoped.
+# Generative modelling has changed this. A diffusion model that paints pictures *is* a learned score, and a score learned from the
+# recording can go straight into the theorem. That is the idea of the letter this course follows [1].
+#
+# ## Bet first
+#
+# You will meet bets like this one in every lesson. Say your answer aloud before you go on; a wrong bet teaches more than a right one.
+#
+# > A field of 32 × 32 pixels drifts to the right, diffuses, and is stirred by noise. At time 0 we raise *one* pixel by 1 and
+# > average over many repetitions, to be rid of the noise. After a while, where is the bump, and what has become of its height? Could the
+# > field be *lowered* anywhere by a kick upwards?
+
+# %%
+import gfdt_tutorial as gfdt
+from gfdt_tutorial import figures, presets, widgets
+from gfdt_tutorial.exercises import check
+
+print(widgets.first_kick.installation())
+
+# %% [markdown]
+# ## Push a field, see it answer
+#
+# The field of this lesson is the gentlest of the course's three: an Ornstein-Uhlenbeck field, linear, with everything about it
+# known in closed form. One snapshot:
+
+# %%
+system = gfdt.OrnsteinUhlenbeck()
+data = gfdt.simulate(system, members=16, duration=127.0, seed=0, device="cpu")
+figures.field_map(system.grid, data.u[0, -1], "one snapshot of the undisturbed field")
+
+# %% [markdown]
+# Now the mean answer to a unit kick of the pixel in the middle, from the closed form, at four times. Each map has a colour scale of
+# its own: the title says how high the highest point is.
+
+# %%
+exact = gfdt.exact_response(system, lags=90.0)
+figures.response_maps(exact, lags=[0, 10, 30, 60])
+
+# %% [markdown]
+# The bump moves right at speed $A = 0.02$, sinks and spreads. The faint streak along its row is not a mistake of ours: a single pixel
+# contains the shortest wave that the grid can carry, and that wave has no direction to travel in. The curves of the next figure do go below
+# zero: *yes*, a kick upwards can lower the field nearby, for the large scales, pinned by the relaxation, decay
+# at other rates than the small ones.
+#
+# The same content under your hand. **This is the test of your installation**: move the slider, and the map and the line below the slider
+# should follow. (If the cell shows text such as `FirstKick(...)` instead, the widgets are not installed in the Jupyter that shows this page:
+# start it with `make lab`, or with the conda environment of the README.)
+
+# %%
+first = widgets.FirstKick(exact)
+first
+
+# %%
+first.controls["lag"].value = 30  # a slider can be moved by code, too
+assert "t = 30" in first.readout.value
+
+# %% [markdown]
+# ## The same answer without any push
+#
+# Here is the whole course in three lines. We take the *undisturbed* data from above, guess that its density is Gaussian (for this
+# field it is), and ask the theorem for the response. No kick has ever been applied to these data.
+
+# %%
+score = gfdt.GaussianScore.fit(data)
+answer = gfdt.respond(data, score, lags=60.0)
+figures.response_curves({"exact": gfdt.exact_response(system, lags=60.0), "gaussian": answer})
+
+# %% [markdown]
+# The panels show $R_{11}$, $R_{31}$, $R_{51}$, $R_{71}$: how the pixel 0, 2, 4 and 6 places downstream answers to a kick of pixel 1,
+# in the letter's numbering. The wide pale line is the closed form. The coloured line is what the recording says. The shaded **band** around it is the
+# subject of the next section.
+#
+# The formula behind `respond` is, with $u_i$ the field at pixel $i$ and $s = \nabla \ln \rho$ the score,
+#
+# $$ R_{ij}(t) \;=\; \frac{\langle \delta u_i(t)\rangle}{\delta u_j(0)} \;=\; -\,\big\langle u_i(t)\, s_j(u(0)) \big\rangle . $$
+#
+# Lesson 02 takes it apart on this field. What differs between methods is only where $s$ comes from:
+#
+# | name | score $s$ | needs |
+# |---|---|---|
+# | **Gaussian** | $-C(0)^{-1}(u - \langle u\rangle)$ | the recording |
+# | **analytic** | a closed form, where one exists | the equation |
+# | **generative** | a network, trained by denoising score matching | the recording |
+# | **dynamical** | none: kicked and unkicked twins with the same noise, averaged; the truth | the equation, and many runs |
+
+# %% [markdown]
+# ## How to read a band
+#
+# A finite recording gives a noisy response. `respond` cuts it into independent blocks (whole members here), draws them again with
+# replacement some 200 times, and so finds how much the answer would scatter from one recording to the next. At a `level` of 0.90, nine points in
+# ten of the truth should lie inside the band. Let us count, and then give it eight times the data:
+
+
+# %%
+def inside(data):
+    answer = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=60.0)
+    exact = gfdt.exact_response(system, lags=60.0).values
+    lower, upper = answer.band[:, 1:]  # lag 0 is exact by construction
+    return ((lower < exact[1:]) & (exact[1:] < upper)).float().mean(), (upper - lower).mean()
+
+
+little, much = data, gfdt.simulate(system, members=128, duration=127.0, seed=1, device="cpu")
+for name, series in (("16 members", little), ("128 members", much)):
+    share, width = inside(series)
+    print(f"{name:12} {share:.0%} of the truth inside the 90 % band, mean width {width:.4f}")
+
+# %% [markdown]
+# Eight times the data make the band $\sqrt 8 \approx 2.8$ times narrower, and the share inside stays near 90 %. The share is a little lower for few
+# members, since the error of the error is larger then. A result whose band is missing is
+# an anecdote; every response in this course carries one. What a band does *not* contain is the error of a wrong score: with bad assumptions
+# a band can be narrow and in the wrong place. Telling these two apart is a theme of the later lessons.
+
+# %% [markdown]
+# ## How this course works
+#
+# **Rhythm.** Question, bet, derivation, numerical check, explorer, exercises, what the lesson does not show, summary. The idea of a lesson is always
+# visible code of a few lines; plots and widgets are one call each. Before each widget stands a static figure that says the same.
+#
+# **Lessons.** 00, this one, [02, the Ornstein-Uhlenbeck field](02_ornstein_uhlenbeck.ipynb), and [03, score matching](03_score_matching.ipynb), stand. The Allen-Cahn field, two-dimensional
+# turbulence, the letter's Figure 1, your own data, a response lab and calibration are to follow under the numbers 04 to 12, and 01 will derive the theorem for a
+# single variable; the README's table says what is there.
+#
+# **Presets** say how large an ensemble to run: `quick` for lessons and Binder, `standard` for a laptop over coffee, `paper` for the
+# letter's sizes, and `tiny` for the tests alone:
+
+# %%
+for name in presets.PRESETS:
+    size = presets.ensemble("ornstein-uhlenbeck", name)
+    print(
+        f"{name:9} {size.members:4} members × {size.duration:6g} time units = {size.snapshots:7} snapshots, {size.pairs:6} kicked pairs"
+    )
+
+# %% [markdown]
+# **Conventions**, the same everywhere:
+#
+# | | |
+# |---|---|
+# | fields | torch tensors, float32, shape `(..., y, x)`; periodic; advection along $+x$, the last axis |
+# | box | side $2\pi$ by default, so wavenumbers are integers; real FFTs, unnormalised forward |
+# | score | $s = \nabla \ln \rho$ with respect to *pixel values*; Itô calculus |
+# | noise | white in space and time, the delta function normalised on unit area |
+# | response | to a unit kick at pixel (0, 0); `values[lag, y, x]`, indexed by displacement; lags in time units |
+# | seeds | every random routine takes `seed`; noise belongs to (seed, member), so member 3 is the same however many run beside it |
+#
+# **Your own arrays** come in as `TimeSeries`, whose axes are named and never guessed; what cannot work is refused with a sentence that
+# says what to try:
+
+# %%
+try:
+    data.steps(lags=100.0)
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# ## Exercises
+#
+# Put your answer in place of `None` and run the cell; `check` says "not attempted yet", gives a hint, or says "passed". A solution is folded below each:
+# click on the three dots (in JupyterLab) to open it.
+#
+# **00.1** The bump moves at speed $A = 0.02$ along $x$, in a box of side $2\pi$ with 32 pixels. How long does it take to move two pixels?
+
+# %%
+my_time = None
+check("00.1", my_time)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution
+step = system.grid.lengths[-1] / system.grid.shape[-1]  # one pixel is 2π/32 long
+check("00.1", 2 * step / system.advection)
+
+# %% [markdown]
+# **00.2** You want lags up to 90 and sample every time unit. How long must the recording be, at least?
+
+# %%
+my_duration = None
+check("00.2", my_duration)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution
+# A lag t can be measured only from origins that lie at least t before the end; respond asks for at least half of them.
+check("00.2", 2 * 90.0)
+
+# %% [markdown]
+# **00.3** `exact.values[t, 0, j]` is the response at displacement `j` along $x$. Which `j`, from 0 to 31, is the pixel just *upstream* (left) of the kick?
+
+# %%
+my_j = None
+check("00.3", my_j)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution
+# Displacements are periodic: −1 is the same as 31. exact.values[t, 0, -1] works too.
+check("00.3", -1 % 32)
+
+# %% [markdown]
+# ## What this lesson does not show
+#
+# A linear field with a Gaussian density is the one case in which the Gaussian response is right. Nothing here needed a learned score, and nothing
+# tested one. The numbers say that the instrument works: the simulation, the theorem's average and its error bars agree with a closed form. The reason to
+# build such an instrument comes with fields that are not Gaussian.
+#
+# ## Summary
+#
+# 1. The answer of a stationary system to a small push can be computed from an undisturbed recording, if one knows the score of its density.
+# 2. Four names for four responses: Gaussian, analytic, generative, dynamical. They differ in where the score comes from; the last is the truth.
+# 3. Every response carries a band, which shrinks like one over the square root of the data.
+#
+# **Next:** [02 · The Ornstein-Uhlenbeck field](02_ornstein_uhlenbeck.ipynb), where every line above is derived and checked.
+#
+# *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
+#
+# [1] L. T. Giorgini, K. Deck, T. Bischoff, A. N. Souza, *Response Theory via Generative Score Modeling*, Phys. Rev. Lett. **133**, 267302 (2024),
+# arXiv:2402.01029.

@@ -1,0 +1,180 @@
+"""What a learner sees: JupyterLab in a real browser opens a lesson, runs it, and a slider moves the figure to the closed form."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from gfdt_tutorial import OrnsteinUhlenbeck, exact_response, kick_pattern
+from gfdt_tutorial.figures import DISPLACEMENTS
+
+CHROMIUM = os.environ.get("CHROME_BIN") or shutil.which("chromium") or shutil.which("chromium-browser")
+try:
+    from playwright import sync_api
+except ImportError:
+    sync_api = None
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(sync_api is None, reason="playwright is not installed: pip install playwright"),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install it, or set CHROME_BIN"),
+]
+
+ROOT = Path(__file__).parent.parent
+SCREENSHOTS = Path(os.environ.get("GFDT_SCREENSHOTS", ROOT / "screenshots"))
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},  # else cells off screen are not rendered
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+TRAINING = """
+import gfdt_tutorial as gfdt
+from gfdt_tutorial import widgets
+system = gfdt.OrnsteinUhlenbeck()
+widgets.ScoreTraining(gfdt.simulate(system, members=16, duration=255.0, seed=5), system)
+"""
+IDLE = "() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
+EXPLORER = ".jp-OutputArea-output:has(.gfdt-readout)"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab of its own on a copy of the lessons; yields (address, token)."""
+    home = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", home / "root", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TRAINING)], metadata={"kernelspec": KERNEL})
+    nbformat.write(notebook, home / "root" / "training.ipynb")
+    for name, value in SETTINGS.items():
+        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(value))
+    token, port = secrets.token_hex(16), free_port()
+    folders = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings"}
+    folders |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces", "IPYTHONDIR": "ipython"}
+    options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={home / 'root'}", "--LabApp.expose_app_in_browser=True"]
+    with open(home / "log", "w") as log:
+        environment = os.environ | {name: str(home / folder) for name, folder in folders.items()}
+        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        wait_for_server(server, f"http://127.0.0.1:{port}/api/status?token={token}", home / "log")
+        yield f"http://127.0.0.1:{port}", token
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture
+def open_lesson(lab):
+    """open_lesson(name) → a page on which the lesson was run from a fresh kernel."""
+    address, token = lab
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+
+        def run(name):
+            page = browser.new_page(viewport={"width": 1400, "height": 1100})
+            page.set_default_timeout(240_000)
+            page.goto(f"{address}/lab/workspaces/{name}/tree/{name}.ipynb?token={token}&reset", wait_until="domcontentloaded")
+            page.wait_for_function(IDLE)
+            assert page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+            page.wait_for_selector(f"{EXPLORER} .js-plotly-plot .main-svg", state="attached")
+            assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count() == 0
+            return page
+
+        try:
+            yield run
+        finally:
+            browser.close()
+
+
+def test_lesson_02_follows_its_sliders_to_the_closed_form(open_lesson):
+    page = open_lesson("02_ornstein_uhlenbeck")
+    before = drawn_curves(page)
+    page.locator(f"{EXPLORER} .noUi-handle").nth(2).focus()  # λ, κ, then A
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"() => JSON.parse(document.querySelector('{EXPLORER} .gfdt-readout').dataset.values).advection > 0.02")
+    values = json.loads(page.locator(f"{EXPLORER} .gfdt-readout").get_attribute("data-values"))
+    page.wait_for_function("old => JSON.stringify(Array.from(" + CURVE.format(4) + ")) !== old", arg=json.dumps(before[0]))
+    drawn = drawn_curves(page)
+    keep_screenshots(page, "02_ornstein_uhlenbeck")
+    system = OrnsteinUhlenbeck(**{name: values[name] for name in ("lam", "kappa", "advection", "epsilon")})
+    answer = exact_response(system, lags=90.0).to(kick_pattern(system.grid, values["kick"], values["amplitude"]))
+    assert values["advection"] == pytest.approx(0.025)
+    np.testing.assert_allclose(drawn, [answer[:, 0, d].numpy() for d in DISPLACEMENTS], atol=1e-5)
+    assert np.abs(np.subtract(drawn, before)).max() > 0.01
+    assert page.locator(".gfdt-error").count() == 0
+
+
+def test_lesson_00_proves_the_installation(open_lesson):
+    page = open_lesson("00_start_here")
+    page.locator(f"{EXPLORER} .noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")  # a cell of the lesson has moved it to 30
+    sync_api.expect(page.locator(f"{EXPLORER} .gfdt-readout")).to_contain_text("t = 31")
+    keep_screenshots(page, "00_start_here")
+    drawn = page.evaluate(f"() => document.querySelector('{EXPLORER} .js-plotly-plot')._fullData[0].z.map(row => Array.from(row))")
+    exact = np.roll(exact_response(OrnsteinUhlenbeck()).values[31].numpy(), (16, 16), (0, 1))
+    np.testing.assert_allclose(drawn, exact, atol=1e-5)
+
+
+def test_the_training_of_lesson_03_starts_and_stops_by_its_button(open_lesson):
+    page = open_lesson("training")  # the widget alone: the lesson takes minutes, and nbval runs it
+    readout, button = page.locator(f"{EXPLORER} .gfdt-readout"), page.locator(f"{EXPLORER} button").first
+    sync_api.expect(readout).to_contain_text("step 0 of 300")
+    button.click()
+    page.wait_for_function(f"() => document.querySelector('{EXPLORER} .js-plotly-plot')._fullData[0].y?.length >= 5")
+    button.click()
+    sync_api.expect(button).to_have_text("resume")
+    step = int(re.search(r"step (\d+) of", readout.inner_text())[1])
+    losses = page.evaluate("() => Array.from(" + CURVE.format(0) + ")")
+    keep_screenshots(page, "03_training")
+    assert len(losses) == step and losses[-1] < losses[0]
+    assert page.locator(".gfdt-error").count() == 0
+
+
+CURVE = f"document.querySelector('{EXPLORER} .js-plotly-plot')._fullData[{{}}].y"
+
+
+def drawn_curves(page) -> list:
+    """What the four curves of the explorer show, as the browser holds it: traces 4 to 7."""
+    return [page.evaluate(f"() => Array.from({CURVE.format(trace)})") for trace in range(4, 8)]
+
+
+def keep_screenshots(page, name: str) -> None:
+    """The explorer, and the whole lesson from top to bottom, for a person to look at."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.locator(EXPLORER).scroll_into_view_if_needed()
+    page.locator(EXPLORER).screenshot(path=SCREENSHOTS / f"{name}_widget.png")
+    height = page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollHeight")
+    page.set_viewport_size({"width": 1400, "height": min(height + 150, 16_000)})
+    page.evaluate("() => { document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0; }")
+    page.wait_for_timeout(1000)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_server(server: subprocess.Popen, status: str, log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            urllib.request.urlopen(status, timeout=2).close()
+            return
+        except OSError:
+            assert server.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
+            time.sleep(0.3)

@@ -1,0 +1,133 @@
+"""The command line as a user meets it: a whole experiment, one message on bad input, and nothing half-written."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gfdt_tutorial import Response, TimeSeries, figures
+from gfdt_tutorial.__main__ import main
+from gfdt_tutorial.scores.training import Training
+
+OU = ["--system", "ornstein-uhlenbeck", "--preset", "tiny"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words: str) -> int:
+    return main([str(word) for word in words])
+
+
+def test_simulate_respond_perturb_compare(here, capsys):
+    assert run("simulate", *OU, "--members", 16, "--set", "kappa=0.0005", "--out", "series.npz") == 0
+    assert run("respond", "series.npz", "--lags", 20, "--out", "gaussian.npz") == 0
+    assert run("respond", "series.npz", "--lags", 20, "--score", "analytic", "--normalise", "--out", "analytic.npz") == 0
+    assert run("perturb", *OU, "--set", "kappa=0.0005", "--kick", "random signs", "--out", "twins.npz") == 0
+    assert run("compare", "gaussian.npz", "analytic.npz", "--truth", "exact", "--figure", "compare.html", "--json", "errors.json") == 0
+    assert run("compare", "gaussian.npz", "--truth", "twins.npz") == 0
+    assert TimeSeries.load("series.npz").info["parameters"]["kappa"] == 0.0005
+    assert Response.load("analytic.npz").normalised
+    errors = json.loads((here / "errors.json").read_text())
+    assert 0 < errors["gaussian"]["quoted"]["l2"] < 0.3
+    page = (here / "compare.html").read_text()
+    assert "plotly.js v" in page and 'src="http' not in page  # opens offline
+    assert "quoted L2" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_figure1_writes_the_public_forms(here):
+    assert run("figure1", *OU, "--out", "out") == 0
+    metrics = json.loads((here / "out" / "metrics.json").read_text())
+    assert {"preset", "seed", "device", "versions", "peak_rss_mb", "systems"} == set(metrics)
+    system = metrics["systems"]["ornstein-uhlenbeck"]
+    assert {"simulate", "fit", "respond", "perturb"} <= set(system["seconds"])
+    assert {"gaussian", "analytic", "generative", "generative_normalised", "dynamical"} <= set(system["methods"])
+    assert set(system["methods"]["gaussian"]) == {"l2", "linf", "l2_sq_unbiased", "l2_sq_se", "quoted"}
+    arrays = np.load(here / "out" / "responses.npz", allow_pickle=False)
+    lags = len(arrays["ornstein-uhlenbeck/times"])
+    assert all(
+        arrays[f"ornstein-uhlenbeck/{name}"].shape == (lags, 32, 32)
+        for name in ("exact", "gaussian", "analytic", "generative", "dynamical")
+    )
+    assert (here / "out" / "figure1.html").stat().st_size > 1e6
+
+
+def test_a_score_is_learned_used_and_its_training_resumed(here, capsys, monkeypatch):
+    assert run("simulate", *OU, "--members", 16, "--out", "series.npz") == 0
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Training, "advance", stop_at(7, Training.advance))
+        assert run("fit-score", "series.npz", "--preset", "tiny", "--out", "score") == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert [path.name for path in here.iterdir() if "score" in path.name] == ["score.checkpoint"]
+    assert run("fit-score", "series.npz", "--preset", "tiny", "--out", "score") == 0
+    assert run("fit-score", "series.npz", "--preset", "tiny", "--out", "undisturbed") == 0
+    assert (here / "score" / "weights.safetensors").read_bytes() == (here / "undisturbed" / "weights.safetensors").read_bytes()
+    assert not (here / "score.checkpoint").exists()
+    assert run("respond", "series.npz", "--score", "score", "--lags", 10, "--out", "generative.npz") == 0
+    assert Response.load("generative.npz").method == "generative"
+
+
+def stop_at(step, advance):
+    def stopping(training):
+        if training.step == step:
+            raise KeyboardInterrupt
+        return advance(training)
+
+    return stopping
+
+
+BAD = {
+    "no such score": (["respond", "text.npz", "--score", "nowhere", "--out", "out.npz"], "text.npz"),
+    "no such file": (["respond", "none.npz", "--out", "out.npz"], "none.npz"),
+    "not an npz": (["respond", "text.npz", "--out", "out.npz"], "not a readable .npz"),
+    "unknown parameter": (["simulate", *OU, "--set", "kapa=1", "--out", "out.npz"], "expected one of"),
+    "parameter out of range": (["simulate", *OU, "--set", "lam=-1", "--out", "out.npz"], "lam is -1"),
+    "not a number": (["simulate", *OU, "--set", "lam", "--out", "out.npz"], "NAME=NUMBER"),
+    "missing device": (["simulate", *OU, "--device", "cuda:99", "--out", "out.npz"], "cuda:99"),
+    "negative duration": (["simulate", *OU, "--duration", -3, "--out", "out.npz"], "duration"),
+    "no such folder": (["simulate", *OU, "--out", "no/such/out.npz"], "no/such"),
+    "too few pairs": (["perturb", *OU, "--pairs", 3, "--out", "out.npz"], "pairs is 3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_message_and_exit_2_and_no_file(here, capsys, case):
+    (here / "text.npz").write_text("not arrays")
+    words, message = BAD[case]
+    assert run(*words) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and "Traceback" not in error
+    assert [path.name for path in here.iterdir()] == ["text.npz"]
+
+
+def test_an_unknown_preset_is_refused(here):
+    with pytest.raises(SystemExit, match="2"):
+        run("simulate", "--system", "ornstein-uhlenbeck", "--preset", "huge", "--out", "out.npz")
+
+
+def test_the_analytic_score_of_foreign_data_is_refused(here, capsys):
+    TimeSeries(np.random.default_rng(0).normal(size=(9, 4)), np.arange(9.0), "tx").save("mine.npz")
+    assert run("respond", "mine.npz", "--score", "analytic", "--lags", 2, "--out", "out.npz") == 2
+    assert "do not say which system" in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_130_and_no_file(here, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gfdt_tutorial.__main__.simulate", stop)
+    assert run("simulate", *OU, "--out", "out.npz") == 130
+    assert "stopped" in capsys.readouterr().err and not list(here.iterdir())
+
+
+def test_without_chromium_the_image_is_skipped_with_a_note(here, monkeypatch, capsys):
+    def missing(*_, **__):
+        raise RuntimeError("no Chromium")
+
+    monkeypatch.setattr("plotly.graph_objects.Figure.to_image", missing)
+    assert figures.save_image(figures.spectrum({}), "figure.png") is None
+    assert "no image figure.png" in capsys.readouterr().out and not list(here.iterdir())

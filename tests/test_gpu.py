@@ -1,0 +1,121 @@
+"""The same on CUDA: operators to rounding on the same input, ensembles within their bands."""
+
+import pytest
+import torch
+
+from gfdt_tutorial import (
+    GaussianScore,
+    OrnsteinUhlenbeck,
+    PeriodicGrid,
+    TimeSeries,
+    compare,
+    exact_response,
+    perturb,
+    respond,
+    simulate,
+    statistics,
+)
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+
+LETTER = OrnsteinUhlenbeck()
+GRIDS = [PeriodicGrid((33,)), PeriodicGrid((64,)), PeriodicGrid((24, 48)), PeriodicGrid((32, 32))]
+every_grid = pytest.mark.parametrize("grid", GRIDS, ids=str)
+
+
+def assert_same(cuda, cpu, tolerance=1e-5):
+    assert cuda.device.type == "cuda"
+    torch.testing.assert_close(cuda.cpu(), cpu, atol=tolerance * max(1.0, float(cpu.abs().max())), rtol=0)
+
+
+def noise(grid, *leading):
+    return torch.randn(*leading, *grid.shape, generator=torch.Generator().manual_seed(0))
+
+
+@every_grid
+def test_operators(grid):
+    u = noise(grid, 3)
+    for symbol in (grid.laplacian, grid.inverse_helmholtz, *(grid.derivative(axis) for axis in grid.axes)):
+        assert_same(grid.apply(symbol, u.cuda()), grid.apply(symbol, u))
+
+
+@every_grid
+def test_scores(grid):
+    system = OrnsteinUhlenbeck(grid=grid)
+    data = simulate(system, members=4, duration=100.0, device="cpu")
+    there = TimeSeries(data.u.cuda(), data.times, axes=data.axes)
+    score, score_there = GaussianScore.fit(data), GaussianScore.fit(there)
+    assert_same(score_there.covariance, score.covariance)
+    assert_same(score_there(there.u), score(data.u))
+    assert_same(system.score(there.u), system.score(data.u))
+    assert_same(system.score(there.u, sigma=0.1), system.score(data.u, sigma=0.1))
+
+
+@every_grid
+def test_exact_steps(grid):
+    system, spectra, kicks = OrnsteinUhlenbeck(grid=grid), grid.rfft(noise(grid, 2)), grid.rfft(noise(grid, 2)).flip(0)
+    there = system.stepper(1.0, torch.device("cuda"))(spectra.cuda(), kicks.cuda())
+    assert_same(there, system.stepper(1.0, torch.device("cpu"))(spectra, kicks))
+
+
+def test_averages():
+    grid, u = GRIDS[2], noise(GRIDS[2], 3, 20)
+    modes = statistics.mode_covariance(grid, u)
+    assert_same(statistics.mode_covariance(grid, u.cuda()), modes)
+    assert_same(statistics.shell_average(grid, modes.cuda())[1], statistics.shell_average(grid, modes)[1])
+    flat = grid.rfft(u).flatten(2)
+    assert_same(statistics.lagged_sum(flat.cuda(), flat.cuda(), 9), statistics.lagged_sum(flat, flat, 9))
+
+
+@pytest.mark.parametrize("members", [2, 9])
+def test_response_of_the_same_data(members):
+    data = simulate(LETTER, members=members, duration=200.0, device="cpu")
+    there = TimeSeries(data.u.cuda(), data.times)
+    change = {"observable": lambda u: u.square().mean((-2, -1)), "perturbation": LETTER.drift_derivative("lam"), "integrate": True}
+    for options in ({}, {"normalise": True}, change):
+        answer, answer_there = (respond(series, LETTER.score, lags=20.0, **options) for series in (data, there))
+        assert_same(answer_there.values, answer.values, tolerance=1e-4 if options is change else 1e-5)
+        torch.testing.assert_close(answer_there.standard_error.cpu(), answer.standard_error, rtol=1e-2, atol=1e-5)
+
+
+def test_an_ensemble_and_its_response_lie_within_the_band():
+    data = simulate(LETTER, members=64, duration=767.0, device="cuda")
+    assert (data.u.device.type, data.info["device"]) == ("cuda", "cuda")
+    assert float(data.u.square().mean()) == pytest.approx(LETTER.variance, rel=0.02)
+    answer, exact = respond(data, GaussianScore.fit(data)), exact_response(LETTER)
+    assert compare(answer, exact).quoted["l2"] <= 0.022
+    lower, upper = answer.band.cpu()
+    assert 0.85 < ((lower <= exact.values) & (exact.values <= upper))[1:].float().mean() < 0.95
+
+
+@every_grid
+def test_twins_equal_the_closed_form(grid):
+    system = OrnsteinUhlenbeck(grid=grid)
+    truth = perturb(system, lags=90.0, pairs=16, device="cuda")
+    assert_same(truth.values, exact_response(system, lags=90.0).values)
+    assert compare(truth, exact_response(system, lags=90.0)).quoted["linf"] < 1e-5
+
+
+def test_random_signs_scatter_as_their_standard_error_says():
+    truth, exact = perturb(LETTER, lags=40.0, pairs=1024, kick="random signs", device="cuda"), exact_response(LETTER, lags=40.0)
+    z = ((truth.values.cpu() - exact.values) / truth.standard_error.cpu())[truth.standard_error.cpu() > 1e-6]
+    assert 0.8 < z.var() < 1.25
+
+
+def test_the_same_seed_gives_the_same_bits():
+    first, again = (simulate(LETTER, members=3, duration=20.0, seed=4, device="cuda").u for _ in range(2))
+    assert first.equal(again)
+
+
+def test_answers_and_series_are_saved_from_the_device(tmp_path):
+    data = simulate(LETTER, members=8, duration=20.0, device="cuda")
+    assert TimeSeries.load(data.save(tmp_path / "run.npz")).u.equal(data.u.cpu())
+    answer = respond(data, LETTER.score, lags=5.0)
+    assert type(answer).load(answer.save(tmp_path / "answer.npz")).values.equal(answer.values.cpu())
+    assert_same(answer.to(torch.ones(32, 32)), answer.to(torch.ones(32, 32)).cpu())
+    assert answer.values.device.type == "cpu"  # whatever made it
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="this machine has none such"):
+        simulate(LETTER, members=1, duration=1.0, device="cuda:99")

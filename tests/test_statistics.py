@@ -1,0 +1,144 @@
+"""Averages against their definitions, written out as loops."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, respond, simulate, statistics
+
+GRIDS = [PeriodicGrid((7,)), PeriodicGrid((8,)), PeriodicGrid((4, 6)), PeriodicGrid((5, 3), lengths=(1.0, 2.0))]
+
+
+def noise(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_mode_covariance_holds_the_eigenvalues_of_the_covariance_matrix(grid):
+    fields = noise(50, *grid.shape) + noise(50, *grid.shape, seed=1).roll(1, -1)
+    covariance = torch.stack([(fields.roll([-d for d in shift], grid.axes) * fields).mean() for shift in shifts(grid)])  # ⟨u(x + d) u(x)⟩
+    matrix = torch.stack([covariance.reshape(grid.shape).roll(shift, grid.axes).flatten() for shift in shifts(grid)], dim=1)
+    eigenvalues = torch.linalg.eigvals(matrix.double()).real.sort().values
+    modes = statistics.mode_covariance(grid, fields)
+    torch.testing.assert_close(full(grid, modes).sort().values, eigenvalues, atol=1e-4, rtol=1e-4)
+    assert grid.trace(modes) / grid.size == pytest.approx(float(fields.square().mean()), rel=1e-5)
+
+
+def shifts(grid):
+    return list(itertools.product(*map(range, grid.shape)))
+
+
+def full(grid, modes):
+    """Each entry of a half spectrum as often as the full spectrum has it."""
+    return modes.flatten().repeat_interleave(grid.multiplicity.flatten().long())
+
+
+def test_mode_covariance_is_the_same_in_blocks(monkeypatch):
+    grid, fields = GRIDS[2], noise(3, 17, 4, 6)
+    whole = statistics.mode_covariance(grid, fields)
+    monkeypatch.setattr(statistics, "BLOCK_BYTES", 1)
+    torch.testing.assert_close(statistics.mode_covariance(grid, fields), whole)
+
+
+@pytest.mark.parametrize("grid", [PeriodicGrid((12,)), PeriodicGrid((8, 12)), PeriodicGrid((8, 8), lengths=(1.0, 3.0))], ids=str)
+def test_shell_average_is_the_mean_over_the_full_spectrum(grid):
+    modes = torch.rand(2, *grid.half, generator=torch.Generator().manual_seed(3))
+    k, mean = statistics.shell_average(grid, modes)
+    unit = 2 * math.pi / max(grid.lengths)
+    nearest = full(grid, (grid.k_squared.sqrt() / unit).round())
+    for shell, wavenumber in enumerate(k):
+        assert float(wavenumber) == pytest.approx(unit * shell)
+        expected = torch.stack([full(grid, part)[nearest == shell].mean() for part in modes])
+        torch.testing.assert_close(mean[:, shell], expected.double())
+    assert float(k[-1]) <= min(math.pi * n / length for n, length in zip(grid.shape, grid.lengths, strict=True)) + unit
+
+
+@pytest.mark.parametrize(("times", "origins", "max_lag"), [(12, 12, 11), (12, 12, 3), (12, 5, 7), (12, 5, 11), (9, 1, 8), (30, 30, 0)])
+def test_lagged_sum_is_the_double_loop_and_no_lag_folds_back(times, origins, max_lag):
+    later, earlier = noise(3, times, 4, dtype=torch.complex64), noise(3, origins, 4, seed=1, dtype=torch.complex64)
+    expected = torch.zeros(max_lag + 1, 4, dtype=torch.complex64)
+    for lag, origin in itertools.product(range(max_lag + 1), range(origins)):
+        if origin + lag < times:
+            expected[lag] += (later[:, origin + lag] * earlier[:, origin].conj()).sum(0)
+    torch.testing.assert_close(statistics.lagged_sum(later, earlier, max_lag), expected, atol=1e-4, rtol=1e-5)
+
+
+def test_lagged_sum_takes_one_weight_for_all_modes():
+    later, weight = noise(2, 9, 5), noise(2, 9, 1, seed=1)
+    torch.testing.assert_close(statistics.lagged_sum(later, weight, 4), statistics.lagged_sum(later, weight.expand(2, 9, 5), 4))
+
+
+@pytest.mark.parametrize("groups", [8, 32])
+def test_bootstrap_error_of_a_mean_is_s_over_root_n(groups):
+    x = noise(groups)
+    error = statistics.bootstrap_error(lambda weights: weights @ x / groups, groups, resamples=20_000)
+    assert float(error) == pytest.approx(float(x.std()) / math.sqrt(groups), rel=0.03)  # 20 000 resamples leave 0.5 %
+
+
+def test_bootstrap_error_is_drawn_with_its_seed():
+    x = noise(16)
+    first, again, other = (statistics.bootstrap_error(lambda weights: weights @ x / 16, 16, seed=seed) for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_one_group_leaves_the_error_unknown():
+    assert statistics.bootstrap_error(lambda weights: weights @ torch.ones(1, 2), 1).isnan().all()
+
+
+def test_band_factor_is_the_normal_quantile_widened_by_few_groups():
+    assert statistics.band_factor(0.90, math.inf) == pytest.approx(1.6449, abs=1e-4)
+    assert statistics.band_factor(0.90, 7) == pytest.approx(1.8946, abs=1e-4)  # Student's t with 7 degrees of freedom
+    assert math.isnan(statistics.band_factor(0.90, 0))
+
+
+@pytest.mark.parametrize("block_bytes", [1, 5_000, 2**26])
+@pytest.mark.parametrize(
+    ("members", "steps", "max_lag"), [(1, 5, 2), (1, 10_000, 7), (2, 300, 100), (7, 64, 31), (8, 40, 3), (33, 40, 20), (100, 11, 1)]
+)
+def test_every_origin_of_every_member_is_in_one_group_once(members, steps, max_lag, block_bytes, monkeypatch):
+    monkeypatch.setattr(statistics, "BLOCK_BYTES", block_bytes)
+    groups = statistics.origin_groups(members, steps, max_lag, step_bytes=100)
+    visits = torch.zeros(members, steps, dtype=torch.int64)
+    for window in itertools.chain.from_iterable(groups):
+        visits[window.members, window.start : window.stop] += 1
+    assert visits.eq(1).all()
+    assert len(groups) <= 32
+    assert all(groups)
+
+
+def test_groups_are_whole_members_where_there_are_many_and_stretches_of_time_where_there_are_few():
+    members = statistics.origin_groups(64, 500, 90, step_bytes=1)
+    assert [window.members for group in members for window in group] == [slice(2 * g, 2 * g + 2) for g in range(32)]
+    stretches = statistics.origin_groups(2, 4000, 90, step_bytes=1)
+    assert len(stretches) == 8
+    assert all(window.stop - window.start >= 90 for group in stretches for window in group)
+
+
+def test_a_window_is_small_enough_to_transform_at_once():
+    for group in statistics.origin_groups(64, 10_000, 90, step_bytes=32 * 32 * 32):
+        for window in group:
+            held = (window.members.stop - window.members.start) * (window.stop - window.start + 90) * 32 * 32 * 32
+            assert held <= 1.5 * statistics.BLOCK_BYTES
+
+
+@pytest.mark.parametrize("members", [1, 3, 9])
+def test_a_response_does_not_depend_on_the_blocks_it_was_summed_in(members, monkeypatch):
+    data = simulate(OrnsteinUhlenbeck(grid=PeriodicGrid((8, 12))), members=members, duration=500.0, seed=3, device="cpu")
+    score = GaussianScore.fit(data)
+    whole = respond(data, score, lags=20.0)
+    for block_bytes in (1, 2**18):
+        monkeypatch.setattr(statistics, "BLOCK_BYTES", block_bytes)
+        parts = respond(data, score, lags=20.0)
+        torch.testing.assert_close(parts.values, whole.values, atol=1e-5, rtol=0)
+        torch.testing.assert_close(parts.standard_error, whole.standard_error, atol=1e-5, rtol=0)
+
+
+def test_a_response_is_the_naive_average_over_members_origins_and_pixels():
+    grid = PeriodicGrid((3, 4))
+    data, score = TimeSeries(noise(9, 7, 3, 4), torch.arange(7.0)), GaussianScore(grid, 0.0, torch.ones(grid.half))
+    answer, u, s = respond(data, score, lags=3.0).values, data.u - data.u.mean(), -data.u
+    for lag, (y, x) in itertools.product(range(4), shifts(grid)):
+        moved = u.roll((-y, -x), (-2, -1))
+        assert float(answer[lag, y, x]) == pytest.approx(-float((moved[:, lag:] * s[:, : 7 - lag]).mean()), abs=1e-5)

@@ -1,0 +1,480 @@
+"""Training: it finds the exact score from wherever it starts, and stops, resumes, saves and refuses as it says."""
+
+import errno
+import json
+import math
+import os
+import random
+from dataclasses import replace
+from functools import lru_cache
+
+import pytest
+import safetensors.torch
+import torch
+
+from gfdt_tutorial import Budget, GaussianScore, LearnedScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, Training, fit_score, simulate
+from gfdt_tutorial.scores import diagnostics
+from gfdt_tutorial.scores.budgets import BUDGETS, budget
+
+LETTER = OrnsteinUhlenbeck()
+SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
+SHORT = Budget(steps=24, pairs=4, width=4, noise="white", filter_rate=0.1, average=0.5, check_every=5)
+
+
+@lru_cache(maxsize=8)
+def series(system=SMALL, members=16, duration=199.0, seed=1):
+    return simulate(system, members=members, duration=duration, seed=seed, device="cpu")
+
+
+def fit(data=None, spent=SHORT, *, start="wrong", device="cpu", **options):
+    """From a wrong start, so that every look at the validation loss finds it lower, and the best is never where it began."""
+    return fit_score(data or series(), spent=spent, start=start, device=device, **options)
+
+
+def begin(data=None, spent=SHORT, *, start="wrong", **options):
+    return Training(data or series(), spent, start=start, device="cpu", **options)
+
+
+def finish(run):
+    for _ in run:
+        pass
+    return run
+
+
+def assert_same_weights(one, other):
+    for name, tensor in one.state_dict().items():
+        assert tensor.equal(other.state_dict()[name]), name
+
+
+def assert_same_run(one, other):
+    for part in ("network", "average", "best"):
+        assert_same_weights(getattr(one, part), getattr(other, part))
+    assert (one.step, one.losses, one.validations) == (other.step, other.losses, other.validations)
+
+
+def error(score, system):
+    """Relative L2 distance to the exact score on clean data that training never saw."""
+    fresh = series(system, members=4, seed=9).u
+    return diagnostics.relative_error(score(fresh), system.score(fresh))
+
+
+# --- learned against exact
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_score_of_the_letters_field_is_learned(seed):
+    data = simulate(LETTER, members=64, duration=767, seed=seed, device="cpu")
+    score = fit_score(data, "quick", seed=seed, device="cpu")
+    assert error(score, LETTER) <= 0.05
+    assert error(score, LETTER) < error(GaussianScore.fit(data), LETTER)  # whose spectrum is not smoothed
+
+
+def from_wrong_start(system, spent):
+    return tuple(error(score, system) for score in (begin(series(system), spent).score(), fit(series(system), spent)))
+
+
+@pytest.mark.slow
+def test_a_wrong_start_is_forgotten():
+    before, after = from_wrong_start(LETTER, Budget(steps=300, noise="white", level=0.05))
+    assert before > 1
+    assert after <= 0.10
+
+
+HASTY = Budget(steps=120, pairs=8, width=4, noise="white", level=0.05, filter_rate=0.1, average=0.9, check_every=20)
+
+
+def assert_a_wrong_start_is_corrected():
+    before, after = from_wrong_start(OrnsteinUhlenbeck(grid=PeriodicGrid((16, 16))), HASTY)
+    assert before > 1
+    assert after < 0.4
+
+
+def test_a_wrong_start_is_corrected():
+    assert_a_wrong_start_is_corrected()
+
+
+def test_that_test_fails_if_the_optimiser_takes_no_step(monkeypatch):
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda *args, **options: None)
+    with pytest.raises(AssertionError):
+        assert_a_wrong_start_is_corrected()
+
+
+def test_what_is_not_gaussian_is_learned_too():
+    """Independent pixels u = ±1 + 0.5 η, s = (tanh(u/τ²) − u)/τ²: the Gaussian score of the same data errs by 85 %."""
+    rng, tau = torch.Generator().manual_seed(0), 0.5
+    u = 2.0 * torch.randint(2, (16, 100, 8, 8), generator=rng) - 1 + tau * torch.randn(16, 100, 8, 8, generator=rng)
+    data, exact = TimeSeries(u, torch.arange(100.0)), (torch.tanh(u / tau**2) - u) / tau**2
+    learned = fit(data, Budget(steps=200, pairs=16, width=16, kernels=(1, 1), level=0.1, noise="white", rate=1e-2), start="gaussian")
+    gaussian = GaussianScore.fit(data)
+    assert diagnostics.relative_error(learned(u), exact) < 0.4
+    assert diagnostics.relative_error(gaussian(u), exact) > 0.8
+    assert diagnostics.cubic_stein(u, learned(u)) == pytest.approx(1, abs=0.15)
+    assert diagnostics.cubic_stein(u, gaussian(u)) < 0.7
+
+
+@pytest.mark.slow
+def test_a_context_that_fixes_the_mean_of_the_field_is_used():
+    rng = torch.Generator().manual_seed(0)
+    context = torch.randn(16, 50, 1, 8, 8, generator=rng)
+    u = context[:, :, 0] + 0.5 * torch.randn(16, 50, 8, 8, generator=rng)  # s = −(u − c) / 0.25
+    data = TimeSeries(u, torch.arange(50.0), context=3 * context + 7)
+    spent = Budget(steps=150, pairs=16, width=16, kernels=(1, 1), level=0.15, noise="white", rate=1e-2)
+    with_it, without = (fit(data, spent, context=given, start="gaussian") for given in (True, False))
+    assert with_it.metrics["validation"] < 2 * without.metrics["validation"] < 0  # −½ ⟨s²⟩ at best: four times lower, less the noise
+    exact = -(u - context[:, :, 0]) / 0.25
+    assert diagnostics.relative_error(with_it(u, data.context), exact) < 0.35 < 0.7 < diagnostics.relative_error(without(u), exact)
+
+
+# --- determinism
+
+
+@pytest.mark.parametrize("options", [{}, {"levels": True}], ids=str)
+def test_seeds_decide(options):
+    first, again, other = (finish(begin(seed=seed, **options)) for seed in (1, 1, 2))
+    assert_same_run(first, again)
+    assert first.losses != other.losses
+    assert not first.batch(first.fitted, 4, 0)[1].equal(other.batch(other.fitted, 4, 0)[1])
+    assert not first.network.layers[0].weight.equal(other.network.layers[0].weight)
+
+
+def test_the_callers_random_numbers_are_untouched():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    fit()
+    assert before.equal(torch.get_rng_state())
+
+
+def test_loading_leaves_the_callers_random_numbers_untouched(tmp_path):
+    folder, before = fit().save(tmp_path), torch.get_rng_state()
+    LearnedScore.load(folder)
+    assert before.equal(torch.get_rng_state())
+
+
+# --- the best is kept
+
+
+def test_the_best_by_validation_is_kept():
+    run = finish(begin())
+    best = run.score()
+    assert best.metrics["validation"] == min(value for _, value in run.validations)
+    with torch.no_grad():
+        for weights in run.average.parameters():
+            weights.add_(1.0)  # poison
+    run._check()
+    assert run.validations[-1][1] > best.metrics["validation"]
+    assert_same_weights(run.score().network, best.network)
+    assert_same_weights(run.best, best.network)
+
+
+def test_a_score_is_not_moved_by_further_training():
+    run = begin()
+    first = run.score()
+    at_start = first(series().u[0, 0])
+    finish(run)
+    assert first(series().u[0, 0]).equal(at_start)
+    assert not run.score()(series().u[0, 0]).equal(at_start)
+
+
+def test_training_lowers_the_validation_loss():
+    losses = [value for _, value in finish(begin()).validations]
+    assert len(losses) == 6  # at steps 0, 5, 10, 15, 20, 24
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0] - 0.5
+
+
+# --- interrupt and resume
+
+
+@lru_cache(maxsize=4)
+def undisturbed(levels):
+    return finish(begin(levels=levels))
+
+
+@pytest.mark.parametrize("case", range(int(os.environ.get("GFDT_INTERRUPTS", "5"))))
+def test_resumed_runs_end_with_the_same_bits(case, tmp_path):
+    rng = random.Random(case)
+    levels, stops = case % 2 == 1, sorted(rng.sample(range(SHORT.steps), 2))
+    for stop in stops:  # interrupted twice
+        run = begin(levels=levels)
+        if (tmp_path / "run").exists():
+            run.resume(tmp_path / "run")
+        while run.step < stop:
+            run.advance()
+        run.save(tmp_path / "run")
+        finish(run)  # what is done after saving is lost
+    assert_same_run(finish(begin(levels=levels).resume(tmp_path / "run")), undisturbed(levels))
+
+
+def interrupt_at(monkeypatch, step, *, after=False):
+    """Ctrl-C before this step, or just after Adam took it and before the step is counted."""
+    name = "step" if after else "zero_grad"
+    original, taken = getattr(torch.optim.Adam, name), iter(range(10**6))
+
+    def struck(self, *args, **options):
+        strike = next(taken) == step
+        if not strike or after:
+            original(self, *args, **options)
+        if strike:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch.optim.Adam, name, struck)
+
+
+def test_an_interrupted_fit_returns_the_best_so_far_and_goes_on_from_its_checkpoint(monkeypatch, tmp_path):
+    whole, path = fit(), tmp_path / "fit.safetensors"
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 13)
+        part = fit(checkpoint=path)
+    assert part.metrics["interrupted"] is True
+    assert part.metrics["steps"] == begin().resume(path).step == 13
+    assert part(series().u[0, 0]).isfinite().all()
+    resumed = fit(checkpoint=path)
+    assert resumed.metrics["interrupted"] is False
+    assert resumed.metrics == whole.metrics
+    assert_same_weights(resumed.network, whole.network)
+
+
+def test_an_interrupt_in_the_middle_of_a_step_is_resumed_exactly(monkeypatch, tmp_path):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 13, after=True)
+        fit(checkpoint=tmp_path / "fit")
+    assert_same_weights(fit(checkpoint=tmp_path / "fit").network, fit().network)
+
+
+def test_a_killed_fit_goes_on_from_its_last_checkpoint(monkeypatch, tmp_path):
+    def killed(*args):
+        raise RuntimeError("killed")
+
+    advance = Training.advance
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "advance", lambda self: advance(self) if self.step < 17 else killed())
+        with pytest.raises(RuntimeError, match="killed"):
+            fit(checkpoint=tmp_path / "fit")
+    assert begin().resume(tmp_path / "fit").step == 15
+    assert_same_weights(fit(checkpoint=tmp_path / "fit").network, fit().network)
+
+
+def test_a_finished_fit_is_not_repeated(tmp_path, monkeypatch):
+    spent = replace(SHORT, steps=20)
+    done = fit(spent=spent, checkpoint=tmp_path / "fit")
+    monkeypatch.setattr(Training, "advance", lambda self: pytest.fail("a step was taken"))
+    assert_same_weights(fit(spent=spent, checkpoint=tmp_path / "fit").network, done.network)
+
+
+# --- checkpoints of others
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"seed": 1}, {"levels": True}, {"start": "gaussian"}, {"spent": replace(SHORT, width=5)}, {"spent": replace(SHORT, level=0.2)}],
+    ids=str,
+)
+def test_the_checkpoint_of_another_training_is_refused(other, tmp_path):
+    begin().save(tmp_path / "run")
+    with pytest.raises(ValueError, match="belongs to another training"):
+        begin(**other).resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize("what", ["data", "pairs"])
+def test_the_checkpoint_of_other_data_or_another_budget_is_refused(what, tmp_path):
+    begin().save(tmp_path / "run")
+    other = begin(series(seed=4)) if what == "data" else begin(spent=replace(SHORT, pairs=8))
+    with pytest.raises(ValueError, match="belongs to another training"):
+        other.resume(tmp_path / "run")
+
+
+def test_damaged_checkpoints_are_refused_and_missing_ones_are_no_files(tmp_path):
+    path, run = tmp_path / "run", begin()
+    content = run.save(path).read_bytes()
+    other_tool = safetensors.torch.save({"weights": torch.zeros(3)})
+    for damaged in (b"", content[: len(content) // 2], content[:-1], b"nonsense" * 99, other_tool):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="is not a readable checkpoint"):
+            run.resume(path)
+    with pytest.raises(OSError):
+        run.resume(tmp_path / "nowhere")
+
+
+# --- scores on disk
+
+
+def trained(context=False, **options):
+    plain = series()
+    channel = torch.randn(*plain.u.shape[:2], 1, 8, 8, generator=torch.Generator().manual_seed(0)) if context else None
+    return fit(TimeSeries(plain.u, plain.times, context=channel), context=context, **options), channel
+
+
+@pytest.mark.parametrize("options", [{}, {"levels": True}, {"context": True}], ids=str)
+def test_saved_and_loaded_scores_are_equal_to_the_bit(options, tmp_path):
+    score, channel = trained(**options)
+    loaded, u = LearnedScore.load(score.save(tmp_path / "new" / "folder")), series().u[:2]
+    given = () if channel is None else (channel[:2],)
+    assert loaded(u, *given).equal(score(u, *given))
+    assert loaded(u, *given, sigma=0.15).equal(score(u, *given, sigma=0.15))
+    assert (loaded.mean, loaded.config, loaded.metrics, loaded.grid) == (score.mean, score.config, score.metrics, score.grid)
+
+
+def test_a_line_of_other_length_is_saved_and_loaded(tmp_path):
+    score = fit(series(OrnsteinUhlenbeck(grid=PeriodicGrid((24,), lengths=(5.0,)))))
+    assert LearnedScore.load(score.save(tmp_path)).grid == PeriodicGrid((24,), lengths=(5.0,))
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "score.json"])
+def test_damaged_and_missing_files_are_refused(name, tmp_path):
+    content = (fit().save(tmp_path) / name).read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 0xFF
+    for damaged in (b"", content[: len(content) // 2], bytes(flipped), b"[]"):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(ValueError, match="damaged"):
+            LearnedScore.load(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(OSError, match=name):
+        LearnedScore.load(tmp_path)
+
+
+def test_the_weights_of_another_score_are_refused(tmp_path):
+    one, other = fit(seed=1).save(tmp_path / "one"), fit(seed=2).save(tmp_path / "other")
+    (one / "weights.safetensors").write_bytes((other / "weights.safetensors").read_bytes())
+    with pytest.raises(ValueError, match="or of another score"):
+        LearnedScore.load(one)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "written in format 99; this version reads format 1"),
+        ({"config": {}}, "config"),
+        ({"width": 7}, "do not fit its config"),
+    ],
+    ids=str,
+)
+def test_a_description_that_does_not_fit_is_refused(change, message, tmp_path):
+    path = fit().save(tmp_path) / "score.json"
+    about = json.loads(path.read_text())
+    about = about | {"config": about["config"] | change} if "width" in change else about | change
+    path.write_text(json.dumps(about))
+    with pytest.raises(ValueError, match=message):
+        LearnedScore.load(tmp_path)
+
+
+def fill_the_disk(monkeypatch, *, after=0):
+    sync, calls = os.fsync, iter(range(99))
+
+    def full(handle):
+        if next(calls) >= after:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_full_disk_leaves_the_old_files_and_nothing_half_written(monkeypatch, tmp_path):
+    run = begin()
+    run.score().save(tmp_path)
+    run.save(tmp_path / "run")
+    before = contents(tmp_path)
+    finish(run)
+    fill_the_disk(monkeypatch)
+    for save in (lambda: run.save(tmp_path / "run"), lambda: run.score().save(tmp_path)):
+        with pytest.raises(OSError, match="No space left"):
+            save()
+    assert contents(tmp_path) == before
+
+
+def test_a_disk_that_fills_between_the_two_files_leaves_a_score(monkeypatch, tmp_path):
+    run = begin()
+    run.score().save(tmp_path)
+    finish(run)
+    fill_the_disk(monkeypatch, after=1)
+    with pytest.raises(OSError, match="No space left"):
+        run.score().save(tmp_path)
+    LearnedScore.load(tmp_path)
+
+
+# --- bad input
+
+
+def constant(shape=(8, 20, 8, 8)):
+    return TimeSeries(torch.full(shape, 3.0), torch.arange(float(shape[1])))
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (constant, {}, "carry no variance: the data are constant"),
+        (lambda: series(members=1, duration=9.0), {}, "cannot split 10 samples at a share of 0.8: a part would be too short"),
+        (series, {"validation": 1.5}, "validation is 1.5"),
+        (series, {"validation": 0}, "validation is 0"),
+        (series, {"context": True}, "the series carries none"),
+        (series, {"start": "random"}, "start 'random' is unknown; expected one of 'gaussian', 'wrong'"),
+        (series, {"spent": replace(SHORT, noise="data")}, 'needs a budget with noise="white"'),
+        (series, {"seed": -1}, "seed is -1"),
+        (series, {"seed": 0.5}, "seed is 0.5"),
+        (series, {"device": "cuda:99"}, "this machine has none such"),
+    ],
+    ids=str,
+)
+def test_trainings_that_cannot_be_are_refused(data, options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(data(), **options)
+
+
+def test_fields_without_a_wavevector_are_refused():
+    data = series()
+    with pytest.raises(ValueError, match="1 of 40 wavevectors carry no variance"):
+        fit(TimeSeries(data.u - data.u.mean((-2, -1), keepdim=True), data.times))
+
+
+def test_data_with_a_hole_do_not_get_this_far():
+    u = series().u.clone()
+    u[3, 5, 2, 2] = math.nan
+    with pytest.raises(ValueError, match=r"u has 1 values that are NaN or infinite, the first at index \(3, 5, 2, 2\)"):
+        TimeSeries(u, series().times)
+
+
+def test_a_loss_that_overflows_is_an_error():
+    run = begin(spent=replace(SHORT, rate=1e30))
+    with pytest.raises(ValueError, match=r"not finite at step \d+: try a Budget with a smaller rate"):
+        finish(run)
+    assert run.score()(series().u[0, 0]).isfinite().all()
+
+
+def test_presets_have_names():
+    assert [budget(name) for name in ("tiny", "quick", "standard", "paper")] == list(BUDGETS.values())
+    with pytest.raises(ValueError, match="preset 'huge' is unknown; expected one of 'tiny', 'quick', 'standard', 'paper'"):
+        fit_score(series(), "huge")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[(name, value) for name in ("steps", "pairs", "width", "check_every") for value in (0, -1, 2.5, True, "many")],
+        *[(name, value) for name in ("level", "rate", "filter_rate") for value in (0, -0.1, math.nan, math.inf, "much")],
+        ("noise", "pink"),
+        ("kernels", (5, 0)),
+        ("kernels", (5, 4)),
+    ],
+    ids=str,
+)
+def test_budgets_that_cannot_be_are_refused(name, value):
+    with pytest.raises(ValueError, match="a kernel side|even side" if name == "kernels" else f"{name} "):
+        Budget(**{"steps": 10, name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("average", 1.0), ("average", -0.1), ("average", math.nan), ("kernels", ()), ("kernels", 5)], ids=str
+)
+def test_more_budgets_that_cannot_be_are_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        Budget(**{"steps": 10, name: value})
+
+
+def test_kernels_wider_than_the_field_are_refused():
+    with pytest.raises(ValueError, match="kernel"):
+        begin(spent=replace(SHORT, kernels=(19,)))

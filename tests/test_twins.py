@@ -1,0 +1,344 @@
+"""The kicked experiment, and the comparison with it: twins against the closed form, errors against what they should be."""
+
+import json
+import math
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+
+from gfdt_tutorial import DivergedError, OrnsteinUhlenbeck, PeriodicGrid, Response, compare, exact_response, kick_pattern, perturb
+from gfdt_tutorial.responses import twins
+from gfdt_tutorial.responses.kicks import PATTERNS
+
+LETTER = OrnsteinUhlenbeck()
+SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((4, 6)))
+GRIDS = [PeriodicGrid((33,)), PeriodicGrid((64,)), PeriodicGrid((24, 48)), PeriodicGrid((9, 7), lengths=(5.0, 3.0))]
+
+
+@lru_cache(maxsize=8)
+def signed(system=LETTER, lags=40.0, pairs=1024, seed=1):
+    return perturb(system, lags=lags, pairs=pairs, kick="random signs", seed=seed, device="cpu")
+
+
+# --- the experiment
+
+
+@pytest.mark.parametrize("grid", [LETTER.grid, *GRIDS], ids=str)
+def test_twins_kicked_at_one_pixel_equal_the_closed_form(grid):
+    """The system is linear and the twins share their noise, which cancels in their difference: no average is needed."""
+    system = OrnsteinUhlenbeck(grid=grid)
+    truth = perturb(system, lags=90.0, pairs=16, device="cpu")
+    torch.testing.assert_close(truth.values, exact_response(system, lags=90.0).values, atol=1e-5, rtol=0)
+    assert truth.standard_error.max() < 2e-4  # rounding
+
+
+@pytest.mark.parametrize("amplitude", [1 / 256, 1.0])
+def test_the_size_of_the_kick_is_divided_out(amplitude):
+    truth = perturb(LETTER, lags=20.0, pairs=16, amplitude=amplitude, device="cpu")
+    torch.testing.assert_close(truth.values, exact_response(LETTER, lags=20.0).values, atol=5e-6 / min(1, 16 * amplitude), rtol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_signs_scatter_as_their_standard_error_says(seed):
+    truth, exact = signed(seed=seed), exact_response(LETTER, lags=40.0)
+    scatters = truth.standard_error > 1e-6  # not R(0) at its own pixel, which every pair has right
+    z = ((truth.values - exact.values) / truth.standard_error)[scatters]
+    assert scatters.float().mean() > 0.999
+    assert 0.8 < z.var() < 1.25
+    assert (z.abs() > 3).float().mean() <= 0.006
+
+
+def test_random_signs_err_by_the_norm_of_the_response_over_root_n():
+    """L2 = (‖J‖²/n)^½, J one column of the propagator, here the response itself."""
+    exact = exact_response(LETTER, lags=40.0)
+    expected = exact.values.flatten(1).norm(dim=1).double() / math.sqrt(1024)
+    measured = torch.stack([compare(signed(seed=seed), exact).l2 for seed in (1, 2)]).square().mean(0).sqrt()
+    torch.testing.assert_close(measured, expected, rtol=0.12, atol=0)
+
+
+def test_random_signs_and_one_pixel_tell_the_same():
+    system = OrnsteinUhlenbeck(grid=PeriodicGrid((12, 16)))
+    pixel, signs = perturb(system, lags=10.0, pairs=16, device="cpu"), signed(system, lags=10.0, pairs=1024)
+    error = compare(signs, pixel).l2.square()
+    assert float((error / (pixel.values.square().sum((-2, -1)) / 1024)).mean()) == pytest.approx(1, abs=0.5)
+
+
+@pytest.mark.parametrize("kick", ["pixel", "random signs"])
+def test_pairs_stepped_together_change_the_rounding_only(kick, monkeypatch):
+    whole = perturb(SMALL, lags=10.0, pairs=100, kick=kick, device="cpu")
+    monkeypatch.setattr(twins, "BATCH", 3)
+    torch.testing.assert_close(perturb(SMALL, lags=10.0, pairs=100, kick=kick, device="cpu").values, whole.values, atol=1e-5, rtol=0)
+
+
+def test_seeds_decide():
+    first, again, other = (perturb(SMALL, lags=5.0, pairs=16, kick="random signs", seed=seed, device="cpu").values for seed in (1, 1, 2))
+    assert first.equal(again)
+    assert not first.equal(other)
+
+
+def test_parts_and_halves_average_to_the_whole():
+    truth = signed(SMALL, lags=10.0, pairs=4096)
+    assert truth.parts.shape == (16, 11, 4, 6)
+    torch.testing.assert_close(truth.parts.mean(0), truth.values, atol=1e-6, rtol=0)
+    torch.testing.assert_close(truth.halves.mean(0), truth.values, atol=1e-6, rtol=0)
+    spread = truth.parts.std(0).square().mean() / 16  # independent parts scatter as the pairs do
+    assert float(spread / truth.standard_error.square().mean()) == pytest.approx(1, abs=0.2)
+
+
+def test_an_uneven_number_of_pairs_is_shared_out():
+    pixel, parts = perturb(SMALL, lags=5.0, pairs=37, device="cpu"), 16
+    torch.testing.assert_close(pixel.parts, pixel.values.expand(parts, *pixel.values.shape), atol=1e-5, rtol=0)
+    assert (pixel.freedom, pixel.info["pairs"], pixel.method) == (36, 37, "dynamical")
+
+
+def test_lags_may_be_finer_than_one():
+    truth = perturb(SMALL, lags=2.0, every=0.25, pairs=16, device="cpu")
+    assert truth.times.tolist() == [0.25 * i for i in range(9)]
+    torch.testing.assert_close(truth.values, SMALL.response(truth.times), atol=1e-5, rtol=0)
+
+
+def test_a_twin_that_diverges_is_an_error_and_no_truth():
+    class Explosive(OrnsteinUhlenbeck):
+        def stepper(self, every, device):
+            return lambda spectra, noise: spectra * math.inf
+
+    with pytest.raises(DivergedError, match="diverged"):
+        perturb(Explosive(grid=SMALL.grid), lags=20.0, pairs=16, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pairs": 15}, "pairs is 15; expected a whole number ≥ 16"),
+        ({"kick": "hammer"}, "kick 'hammer' is unknown; expected one of 'pixel', 'random signs'"),
+        ({"amplitude": 0.0}, "amplitude is 0.0"),
+        ({"amplitude": math.nan}, "amplitude is nan"),
+        ({"lags": -1.0}, "lags is -1.0"),
+        ({"lags": 0.4}, "lags / every is 0"),
+        ({"every": 0.0}, "every is 0.0"),
+        ({"spinup": -1.0}, "spinup is -1.0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"device": "cuda:99"}, "this machine has none such"),
+        ({"level": 1.0}, "a probability between 0 and 1"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else "-".join(value),
+)
+def test_experiments_that_cannot_be_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        perturb(SMALL, **{"lags": 3.0, "pairs": 16, "device": "cpu"} | arguments)
+
+
+def test_a_level_is_checked_before_the_experiment(monkeypatch):
+    monkeypatch.setattr(twins, "Trajectory", lambda *args: pytest.fail("the twins were run first"))
+    with pytest.raises(ValueError, match="a probability"):
+        perturb(SMALL, lags=3.0, pairs=16, level=90, device="cpu")
+
+
+# --- the comparison
+
+
+def noisy(exact, sigma, seed, parts=16):
+    """A truth whose parts scatter by sigma about the exact one."""
+    pieces = exact.values + sigma * torch.randn(parts, *exact.values.shape, generator=torch.Generator().manual_seed(seed))
+    return replace(exact, values=pieces.mean(0), parts=pieces, method="dynamical")
+
+
+def test_errors_against_an_exact_truth_are_norms_of_the_difference():
+    truth, answer = exact_response(SMALL, lags=5.0), exact_response(replace(SMALL, lam=0.08), lags=5.0)
+    errors, difference = compare(answer, truth), (answer.values - truth.values).double().flatten(1)
+    torch.testing.assert_close(errors.l2, difference.square().sum(1).sqrt())
+    torch.testing.assert_close(errors.linf, difference.abs().max(1).values)
+    torch.testing.assert_close(errors.l2_sq_unbiased, errors.l2.square())
+    assert errors.l2_sq_se.eq(0).all()
+    assert errors.quoted["l2"] == pytest.approx(float(errors.l2[1:].square().mean().sqrt()))
+    assert errors.quoted["linf"] == pytest.approx(float(errors.linf[1:].mean()))
+    assert errors.quoted["l2_se"] == 0
+
+
+def test_a_right_answer_has_no_error_beyond_the_noise_of_the_truth():
+    exact, sigma = exact_response(SMALL, lags=5.0), 0.2
+    errors = [compare(exact, noisy(exact, sigma, seed)) for seed in range(300)]
+    biased = torch.stack([e.l2.square() for e in errors])
+    unbiased, claimed = torch.stack([e.l2_sq_unbiased for e in errors]), torch.stack([e.l2_sq_se for e in errors])
+    of_the_noise = 24 * sigma**2 / 16
+    torch.testing.assert_close(biased.mean(0), torch.full((6,), of_the_noise, dtype=torch.float64), rtol=0.1, atol=0)
+    assert (unbiased.mean(0).abs() < 4 * unbiased.std(0) / math.sqrt(300)).all()
+    assert (unbiased.mean(0).abs() < 0.1 * of_the_noise).all()
+    assert (unbiased < 0).any()  # the sign is kept
+    # The jackknife counts twice the part of the variance that is quadratic in the noise: all of it here, where there is no error.
+    assert float((claimed.square().mean(0).sqrt() / unbiased.std(0)).mean()) == pytest.approx(math.sqrt(2), abs=0.15)
+
+
+def test_the_error_of_a_wrong_answer_is_found_under_the_noise():
+    exact, wrong = exact_response(SMALL, lags=20.0), exact_response(replace(SMALL, lam=0.08), lags=20.0)
+    size = compare(wrong, exact).quoted["l2"]
+    quoted = [compare(wrong, noisy(exact, 0.1, seed)).quoted for seed in range(50)]
+    z = torch.tensor([(q["l2"] - size) / q["l2_se"] for q in quoted])
+    assert all(q["l2"] > 5 * q["l2_se"] for q in quoted)
+    assert z.abs().max() < 4
+    assert float(z.square().mean()) == pytest.approx(1, abs=0.6)
+
+
+def test_unbiased_square_against_real_twins():
+    exact, truth = exact_response(LETTER, lags=40.0), signed()
+    elsewhere = exact_response(replace(LETTER, kappa=1.2 * LETTER.kappa), lags=40.0)
+    right, wrong = compare(exact, truth), compare(elsewhere, truth)
+    assert (right.l2_sq_se > 0).all()
+    unbiased, standard_error, biased = (x[1:].mean() for x in (right.l2_sq_unbiased, right.l2_sq_se, right.l2.square()))
+    assert unbiased.abs() < 3 * standard_error < 0.5 * biased
+    assert wrong.quoted["l2"] == pytest.approx(compare(elsewhere, exact).quoted["l2"], abs=3 * wrong.quoted["l2_se"])
+    assert wrong.quoted["l2"] > 20 * wrong.quoted["l2_se"] > 0
+
+
+def test_the_lags_of_the_answer_are_looked_up_in_the_truth():
+    fine, coarse = exact_response(SMALL, lags=6.0, every=0.5), exact_response(SMALL, lags=4.0, every=2.0)
+    assert compare(coarse, fine).quoted["l2"] < 1e-6
+    with pytest.raises(ValueError, match="the truth has no lag"):
+        compare(fine, coarse)
+    with pytest.raises(ValueError, match="the truth has no lag 8; its lags run from 0 to 6"):
+        compare(exact_response(SMALL, lags=8.0), fine)
+
+
+def test_answers_on_another_grid_are_refused():
+    with pytest.raises(ValueError, match=r"grids differ: .*\(4, 6\).*\(32, 32\)"):
+        compare(exact_response(SMALL, lags=3.0), exact_response(LETTER, lags=3.0))
+
+
+def test_a_system_without_closed_form_is_sent_to_the_twins():
+    with pytest.raises(ValueError, match=r"object has no closed-form response; use perturb\(system"):
+        exact_response(object())
+    with pytest.raises(ValueError, match="lags is -3"):
+        exact_response(SMALL, lags=-3.0)
+
+
+# --- the response as an object
+
+
+@pytest.mark.parametrize("grid", [PeriodicGrid((8,)), PeriodicGrid((7,)), PeriodicGrid((4, 6)), PeriodicGrid((5, 3))], ids=str)
+def test_the_answer_to_a_pattern_is_the_sum_of_the_answers_of_its_pixels(grid):
+    response, pattern = exact_response(OrnsteinUhlenbeck(grid=grid), lags=5.0), kick_pattern(grid, "random", seed=4)
+    places = torch.cartesian_prod(*map(torch.arange, grid.shape)).reshape(grid.size, -1).tolist()
+    moved = (size * response.values.roll(place, grid.axes) for place, size in zip(places, pattern.flatten(), strict=True))
+    torch.testing.assert_close(response.to(pattern), sum(moved), atol=1e-5, rtol=0)
+    torch.testing.assert_close(response.to(kick_pattern(grid)), response.values, atol=1e-6, rtol=0)
+
+
+def test_along_reads_downstream_where_the_peak_arrives_later():
+    response = exact_response(LETTER, lags=90.0)
+    assert response.along(3).equal(response.values[:, 0, 3])
+    assert response.along(-2).equal(response.values[:, 0, 30])
+    one_pixel = 2 * math.pi / 32 / LETTER.advection
+    assert [int(response.along(d).argmax()) for d in (0, 2, 4, 6)] == pytest.approx([d * one_pixel for d in (0, 2, 4, 6)], abs=2)
+    line = exact_response(OrnsteinUhlenbeck(grid=PeriodicGrid((8,))), lags=3.0)
+    assert line.along(3).equal(line.values[:, 3])
+
+
+def test_the_band_is_read_where_the_response_is():
+    truth = signed(SMALL, lags=10.0, pairs=4096)
+    lower, upper = truth.band_along(2)
+    assert ((lower < truth.along(2)) & (truth.along(2) < upper)).all()
+    exact = exact_response(SMALL, lags=3.0)
+    assert exact.band is exact.band_along(1) is exact.halves is None
+
+
+def test_normalising_undoes_a_filter_of_the_score():
+    response, grid = exact_response(SMALL, lags=5.0), SMALL.grid
+    filtered = replace(response, values=grid.apply(2 + grid.derivative(), response.values))
+    assert filtered.normalise().normalised
+    torch.testing.assert_close(filtered.normalise().values, response.values, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["exact", "twins"])
+def test_saved_and_loaded_responses_are_equal(kind, tmp_path):
+    saved = exact_response(SMALL, lags=3.0) if kind == "exact" else signed(SMALL, lags=3.0, pairs=32)
+    loaded = Response.load(saved.save(tmp_path / "answer.npz"))
+    for name in ("times", "values", "standard_error", "parts"):
+        kept, found = getattr(saved, name), getattr(loaded, name)
+        assert (kept is None and found is None) or kept.equal(found), name
+    for name in ("method", "freedom", "level", "grid", "normalised", "info"):
+        assert getattr(saved, name) == getattr(loaded, name), name
+
+
+def test_the_response_of_an_observable_is_saved_too(tmp_path):
+    saved = Response(torch.arange(3.0), torch.ones(3, 2), "analytic", standard_error=torch.ones(3, 2), freedom=7, level=0.5)
+    loaded = Response.load(saved.save(tmp_path / "answer.npz"))
+    assert (loaded.grid, loaded.freedom, loaded.level) == (None, 7, 0.5)
+
+
+def test_other_files_are_no_responses(tmp_path):
+    path = exact_response(SMALL, lags=3.0).save(tmp_path / "answer.npz")
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match="not a readable"):
+        Response.load(path)
+    np.savez(path, times=np.arange(3.0), values=np.ones(3))
+    with pytest.raises(ValueError, match="lacks about; it has times, values"):
+        Response.load(path)
+
+
+@pytest.mark.parametrize("about", ["{}", "[]", "nonsense", json.dumps({"method": "x", "grid": {}, "freedom": None})])
+def test_a_file_that_says_nothing_about_itself_is_no_response(about, tmp_path):
+    np.savez(tmp_path / "answer.npz", times=np.arange(3.0), values=np.ones((3, 4, 6)), about=about)
+    with pytest.raises(ValueError, match=r"answer\.npz"):
+        Response.load(tmp_path / "answer.npz")
+
+
+def test_responses_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="do not match 3 lags"):
+        Response(torch.arange(3.0), torch.zeros(4, 2), "analytic")
+    with pytest.raises(ValueError, match="a probability between 0 and 1"):
+        Response(torch.arange(3.0), torch.zeros(3), "analytic", level=90)
+    number = Response(torch.arange(3.0), torch.zeros(3), "analytic")
+    for use in (lambda: number.to(torch.ones(4)), lambda: number.along(2), number.normalise):
+        with pytest.raises(ValueError, match="it has no displacements"):
+            use()
+    with pytest.raises(ValueError, match="expected one kick of the grid's shape"):
+        exact_response(SMALL, lags=3.0).to(torch.ones(6, 4))
+    with pytest.raises(ValueError, match=r"pattern has .* NaN"):
+        exact_response(SMALL, lags=3.0).to(torch.full((4, 6), math.nan))
+
+
+def test_a_stack_of_patterns_is_no_pattern():
+    with pytest.raises(ValueError, match="pattern"):
+        exact_response(SMALL, lags=3.0).to(torch.ones(4, 4, 6))  # as many as there are lags: it would pass for one a lag
+
+
+def test_what_vanishes_at_lag_zero_cannot_be_normalised():
+    with pytest.raises(ValueError, match=r"R\(0\)"):
+        Response(torch.arange(3.0), torch.zeros(3, 4, 6), "score", grid=SMALL.grid).normalise()
+
+
+# --- kicks
+
+
+@pytest.mark.parametrize("grid", [LETTER.grid, *GRIDS], ids=str)
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_kick_has_the_shape_of_the_grid_and_its_amplitude(name, grid):
+    kick = kick_pattern(grid, name, amplitude=0.5)
+    assert kick.shape == grid.shape
+    assert kick.dtype == torch.float32
+    assert float(kick.abs().max()) == pytest.approx(0.5)
+
+
+def test_kicks_are_what_their_names_say():
+    origin, grid = (0, 0), LETTER.grid
+    pixel, bump, wave, drawn = (kick_pattern(grid, name) for name in PATTERNS)
+    assert pixel[origin] == pixel.sum() == 1
+    assert bump[origin] == 1
+    torch.testing.assert_close(bump, bump.flip(0, 1).roll((1, 1), (0, 1)))  # even in both directions
+    assert float(bump[0, 3]) == pytest.approx(math.exp(-((3 / 32 * 12) ** 2) / 2), abs=1e-4)
+    assert wave.std(0).max() < 1e-6
+    assert wave[0].roll(16).allclose(wave[0], atol=1e-5)  # two waves along x
+    assert drawn.equal(kick_pattern(grid, "random"))
+    assert not drawn.equal(kick_pattern(grid, "random", seed=1))
+    assert (drawn - drawn.roll(1, -1)).std() < 0.7 * drawn.std()  # smooth
+
+
+def test_kicks_without_name_or_place_are_refused():
+    with pytest.raises(ValueError, match="kick 'hammer' is unknown; expected one of 'pixel', 'bump'"):
+        kick_pattern(LETTER.grid, "hammer")
+    with pytest.raises(ValueError, match="a grid without axes has no patterns"):
+        kick_pattern(PeriodicGrid(()))

@@ -1,0 +1,109 @@
+"""The explorers without a browser: every control moves the figure to what the API itself answers, and errors show."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from gfdt_tutorial import OrnsteinUhlenbeck, exact_response, figures, kick_pattern, simulate, statistics, widgets
+
+MOVES = {"lam": 0.1, "kappa": 1e-3, "advection": -0.05, "epsilon": 0.2, "kick": "random", "amplitude": -0.5, "lag": 61}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_every_control_of_the_explorer_moves_the_figure_to_the_closed_form(name):
+    explorer = widgets.OrnsteinUhlenbeckExplorer()
+    before = [np.array(trace.z if trace.type == "heatmap" else trace.y) for trace in explorer.figure.data]
+    explorer.controls[name].value = MOVES[name]
+    value = explorer.values
+    system = OrnsteinUhlenbeck(**{parameter: value[parameter] for parameter in ("lam", "kappa", "advection", "epsilon")})
+    answer = exact_response(system, lags=90.0).to(kick_pattern(system.grid, value["kick"], value["amplitude"]))
+    snapshot, _, spectrum, answer_map, *curves, _ = explorer.figure.data
+    np.testing.assert_allclose([curve.y for curve in curves], [answer[:, 0, d] for d in figures.DISPLACEMENTS], atol=1e-6)
+    np.testing.assert_allclose(answer_map.z, np.roll(answer[value["lag"]], (16, 16), (0, 1)), atol=2e-6)
+    np.testing.assert_allclose(spectrum.y, statistics.shell_average(system.grid, system.mode_covariance)[1][1:])
+    white = system.grid.apply(system.mode_covariance.rsqrt(), torch.tensor(np.roll(snapshot.z, (16, 16), (0, 1))).float())
+    torch.testing.assert_close(white, widgets_noise(), atol=1e-3, rtol=0)  # the same weather under any parameters
+    after = [np.array(trace.z if trace.type == "heatmap" else trace.y) for trace in explorer.figure.data]
+    assert any(not np.array_equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+def widgets_noise() -> torch.Tensor:
+    system = OrnsteinUhlenbeck()
+    return system.grid.apply(system.mode_covariance.rsqrt(), system.grid.irfft(system.initial(range(1), 0, torch.device("cpu")))[0])
+
+
+def test_an_exception_in_a_callback_is_shown_and_the_next_move_mends_it(monkeypatch):
+    explorer = widgets.OrnsteinUhlenbeckExplorer()
+    with monkeypatch.context() as broken:
+        broken.setattr(figures, "explorer_data", lambda view: 1 / 0)
+        explorer.controls["lag"].value = 5
+        assert "ZeroDivisionError" in explorer.readout.value and "gfdt-error" in explorer.readout.value
+    explorer.controls["lag"].value = 6
+    assert "at lag 6" in explorer.readout.value
+
+
+def test_the_first_widget_shows_the_lag_it_says():
+    exact = exact_response(OrnsteinUhlenbeck())
+    first = widgets.FirstKick(exact)
+    first.controls["lag"].value = 40
+    np.testing.assert_allclose(first.figure.data[0].z, np.roll(exact.values[40], (16, 16), (0, 1)), atol=1e-6)
+    assert "t = 40" in first.readout.value
+    assert "torch" in widgets.first_kick.installation()
+
+
+def test_one_move_sends_at_most_64_kib_to_the_browser():
+    """Counted as JSON, which is more than what is sent: curves go as binary."""
+    from plotly.io.json import to_json_plotly
+
+    explorer = widgets.OrnsteinUhlenbeckExplorer()
+    assert sum(len(to_json_plotly(data)) for data in figures.explorer_data(explorer.view)) < 64 * 1024
+
+
+def trained(steps=40):
+    data = simulate(OrnsteinUhlenbeck(), members=10, duration=63.0)
+    return widgets.ScoreTraining(data, OrnsteinUhlenbeck(), steps=steps)
+
+
+def wait_for(lab):
+    while lab.runner.running:
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_training_starts_stops_resumes_and_ends_where_an_undisturbed_one_does():
+    lab, other = trained(), trained()
+    lab.go.click()
+    time.sleep(0.3)
+    lab.go.click()
+    assert not lab.runner.running and lab.go.description == "resume"
+    assert 0 < lab.training.step < 40
+    lab.go.click()
+    wait_for(lab)
+    assert lab.training.step == 40 and lab.go.description == "done" and lab.go.disabled
+    for _ in other.training:
+        pass
+    assert lab.training.losses == other.training.losses
+    np.testing.assert_allclose(lab.figure.data[0].y, lab.training.losses)
+    assert "step 40 of 40" in lab.readout.value
+
+
+def test_another_noise_level_starts_anew_and_a_second_widget_stops_the_first():
+    lab = trained(steps=10_000)
+    lab.go.click()
+    lab.controls["level"].value = 0.2
+    assert lab.training.step == 0 and lab.training.budget.level == pytest.approx(0.2) and not lab.runner.running
+    lab.go.click()
+    assert lab.runner.running
+    trained()  # as when the cell is run again
+    assert not lab.runner.running
+    lab.close()
+
+
+def test_a_failing_training_is_shown():
+    lab = trained()
+    lab.training.advance = lambda: 1 / 0
+    lab.go.click()
+    wait_for(lab)
+    assert "ZeroDivisionError" in lab.readout.value
