@@ -38,12 +38,14 @@ from gfdt_tutorial.scores.sampling import sample
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import DivergedError, simulate
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AllenCahn",
     "Budget",
     "DivergedError",
     "Errors",

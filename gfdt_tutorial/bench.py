@@ -76,7 +76,7 @@ def learning(seeds=(0, 1, 2)) -> list[Row]:
     for seed in seeds:
         data = simulate(system, MEMBERS, duration=767.0, seed=seed)
         some = data.u[:, ::96].flatten(0, 1)
-        recovered = fit_score(data, seed=seed, start="wrong", spent=replace(budget("quick"), noise="white", level=0.05))
+        recovered = fit_score(data, seed=seed, start="wrong", calibrate=False, spent=replace(budget("quick"), noise="white", level=0.05))
         wrong.append(diagnostics.relative_error(recovered(some), system.score(some)))
         training = Training(data, budget("quick"), seed=seed)
         naive, antithetic = diagnostics.gradient_variances(training.network, data, 0.02, mean=training.mean, seed=seed)

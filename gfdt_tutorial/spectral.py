@@ -108,13 +108,32 @@ class PeriodicGrid:
             weight[-1] = 1
         return weight.expand(self.half)
 
+    @cached_property
+    def white(self) -> torch.Tensor:
+        """(*half): what turns complex unit normals, drawn with no regard to symmetry, into the spectrum of a unit-normal field."""
+        return (self.size / self.multiplicity).sqrt()
+
     def rfft(self, fields: torch.Tensor) -> torch.Tensor:
         """Spectra of real fields, (..., *shape) → (..., *half), unnormalised."""
         return torch.fft.rfftn(fields, dim=self.axes) if self.shape else torch.complex(fields, torch.zeros_like(fields))
 
     def irfft(self, spectra: torch.Tensor) -> torch.Tensor:
-        """Fields of spectra, (..., *half) → (..., *shape)."""
-        return torch.fft.irfftn(spectra, s=self.shape, dim=self.axes) if self.shape else spectra.real
+        """Fields of spectra, (..., *half) → (..., *shape).
+
+        On the columns that a real field has symmetric, û(−k) = û(k)*, only the symmetric part counts.
+        """
+        if not self.shape:
+            return spectra.real
+        if spectra.is_cuda:
+            return self._irfft_by_axis(spectra)
+        return torch.fft.irfftn(spectra, s=self.shape, dim=self.axes)
+
+    def _irfft_by_axis(self, spectra: torch.Tensor) -> torch.Tensor:
+        """The same where a library leaves the transform of other columns undefined, as cuFFT does: they are made real by hand."""
+        spectra = torch.fft.ifft(spectra, dim=-2) if len(self.shape) == 2 else spectra.clone()
+        for column in {0, -1} if self.shape[-1] % 2 == 0 else {0}:
+            torch.view_as_real(spectra)[..., column, 1] = 0
+        return torch.fft.irfft(spectra, n=self.shape[-1], dim=-1)
 
     def apply(self, symbol: torch.Tensor, fields: torch.Tensor) -> torch.Tensor:
         """The operator with this symbol, applied to real fields."""

@@ -62,6 +62,15 @@ def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor
     return unit * torch.arange(last + 1, dtype=torch.float64), mean.reshape(*modes.shape[: modes.ndim - shell.ndim], -1)
 
 
+def shell_mean(grid: PeriodicGrid, modes: torch.Tensor) -> torch.Tensor:
+    """Each wavevector's value, (*half,), replaced by the mean over all whose |k| rounds to the same multiple of the lowest wavenumber."""
+    shell = (grid.k_squared.sqrt() / (2 * math.pi / max(grid.lengths))).round().long().flatten()
+    weight = grid.multiplicity.flatten()
+    sums = torch.zeros(int(shell.max()) + 1, dtype=torch.float64).index_add(0, shell, modes.double().flatten() * weight)
+    counts = torch.bincount(shell, weights=weight)
+    return (sums / counts)[shell].reshape(grid.half)
+
+
 def lagged_sum(later: torch.Tensor, earlier: torch.Tensor, max_lag: int) -> torch.Tensor:
     """Σ_τ later(τ + m) earlier(τ)* for m = 0 … max_lag, summed over members too.
 

@@ -137,7 +137,7 @@ print(
 
 # %%
 lost = replace(budgets.budget("quick"), noise="white", level=0.05)
-recovered = gfdt.fit_score(fit, spent=lost, start="wrong", seed=0)
+recovered = gfdt.fit_score(fit, spent=lost, start="wrong", calibrate=False, seed=0)
 print(
     f"from a wrong start: relative error {diagnostics.relative_error(recovered(some), system.score(some)):.3f}"
 )

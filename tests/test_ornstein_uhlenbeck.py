@@ -118,8 +118,8 @@ def test_one_step_of_two_is_two_steps_of_one_in_law(grid):
     system, device = OrnsteinUhlenbeck(grid=grid), torch.device("cpu")
     one, zero = torch.ones(grid.half, dtype=torch.complex64), torch.zeros(grid.half, dtype=torch.complex64)
 
-    def law(step):
-        return step(one, zero), step(zero, one).abs().square()  # what becomes of a state; the variance that is added
+    def law(step):  # what becomes of a state; the variance that is added, for noise of unit variance
+        return step(one, lambda: zero), (step(zero, lambda: one) / grid.white).abs().square().float()
 
     decay, added = law(system.stepper(1.0, device))
     decay_of_two, added_of_two = law(system.stepper(2.0, device))

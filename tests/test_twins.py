@@ -20,7 +20,7 @@ GRIDS = [PeriodicGrid((33,)), PeriodicGrid((64,)), PeriodicGrid((24, 48)), Perio
 
 @lru_cache(maxsize=8)
 def signed(system=LETTER, lags=40.0, pairs=1024, seed=1):
-    return perturb(system, lags=lags, pairs=pairs, kick="random signs", seed=seed, device="cpu")
+    return perturb(system, lags=lags, pairs=pairs, kick="random signs", control=False, seed=seed, device="cpu")
 
 
 # --- the experiment

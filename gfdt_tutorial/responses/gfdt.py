@@ -2,6 +2,15 @@
 
 R(d, t) = −⟨ u(x + d, τ + t) s(x, τ) ⟩                         letter, eqs. (3), (4): kicks
 R_A(t)  =  ⟨ A(u(τ + t)) B(u(τ)) ⟩,   B = −∇·f − f·s           any observable A, any small change f of the drift
+
+Less noise from the same data (`control`, `symmetries`, `thin`). A true score obeys ⟨u s⟩ = −1, so with G(t) = C(t) C(0)⁻¹ the Gaussian
+response, per wavevector,
+
+    R(t) = G(t) + [R̂(t) − R̂(0) G(t)],    R̂(t) = −⟨ u(τ + t) s(τ) ⟩
+
+has the same mean and less scatter: what s has in common with u is averaged where it costs nothing. It also takes out any error of the
+score that is linear in the field, to which the long lags of slow modes are most sensitive. With thinned origins R̂(t) and the G(t) in
+brackets are averaged over these, and the G(t) in front over all.
 """
 
 import warnings
@@ -13,6 +22,7 @@ import torch
 
 from gfdt_tutorial import checks, statistics
 from gfdt_tutorial.responses.curves import Response
+from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.statistics import blocks
 
@@ -39,6 +49,9 @@ def respond(
     perturbation: tuple[Field, Callable] | None = None,
     *,
     integrate: bool = False,
+    control: bool = False,
+    symmetries: tuple[str, ...] = (),
+    thin: int = 1,
     resamples: int = 200,
     seed: int = 0,
 ) -> Response:
@@ -58,6 +71,11 @@ def respond(
             the field is shifted; on one space axis n must not be the number of pixels. The field itself by default.
         perturbation: (f, ∇·f), two functions of fields (see `system.drift_derivative`). By default a unit kick at pixel (0, 0).
         integrate: the answer to a *lasting* change switched on at t = 0 instead of an impulse: ∫₀ᵗ R_A by the trapezoid rule.
+        control: take the Gaussian response as a control variate, which ties R(0) to the identity; for kicks of the field only.
+        symmetries: of the system, to average over: "reflect x", "reflect y", "transpose", "sign" (which evaluates the score twice). Name
+            only those that it really has: advection along x breaks the first and the third.
+        thin: evaluate the score at every `thin`-th origin only, the field at all lags: worth it where the score is costly and the
+            sampling interval is shorter than its memory.
         resamples, seed: of the bootstrap.
 
     Returns:
@@ -65,7 +83,8 @@ def respond(
         else (lag, ...).
 
     Raises:
-        ValueError: lags beyond half the series, a score, observable or perturbation that returns a wrong shape or NaN.
+        ValueError: lags beyond half the series, a score, observable or perturbation that returns a wrong shape or NaN, a symmetry
+            that the grid has not, or `control` for other than kicks of the field.
 
     >>> from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, simulate
     >>> data = simulate(OrnsteinUhlenbeck(), members=8, duration=40.0)
@@ -81,29 +100,39 @@ def respond(
     checks.whole("resamples", resamples, minimum=2)
     if normalise and (observable is not None or perturbation is not None):
         raise ValueError("normalise=True divides by R(0), which is the identity for kicks of the field only; leave it False here")
-    product = _product(data, score, observable, perturbation)
-    sums, counts = _group_sums(data, product, steps)
-    finish = partial(_finish, product=product, every=data.every, normalise=normalise, integrate=integrate)
-    ratio = _mean(sums.sum(0), counts.sum(0))
-    if normalise:
-        _check_divisible(ratio[0])
     is_kick = observable is None and perturbation is None
-    tied = is_kick and bool(((ratio[0] - 1).abs() < 1e-3).all())
+    if control and not is_kick:
+        raise ValueError("control=True uses ⟨u s⟩ = −1, which is for kicks of the field only; leave it False here")
+    symmetries = check_symmetries(symmetries, data.grid)
+    thin = checks.whole("thin", thin, minimum=1)
+    if "sign" in symmetries:
+        score = _odd_part(score, data.u.mean())
+    product = _product(data, score, observable, perturbation)
+    if symmetries and not (product.is_field and perturbation is None):
+        raise ValueError("symmetries are averaged over displacements from a kick; for another observable or perturbation leave them out")
+    sums, counts = _group_sums(data, product, steps, thin, control)
+    finish = partial(_finish, product=product, every=data.every, normalise=normalise, integrate=integrate, symmetries=symmetries, tie=False)
+    raw = _means(sums.sum(1), counts.sum(1))[0]
+    if normalise:
+        _check_divisible(raw[0])
+    tied = is_kick and not control and bool(((raw[0] - 1).abs() < 1e-3).all())
 
     def resampled(weights):
-        mean = _mean(torch.einsum("rg,glm->rlm", weights.to(sums), sums), weights.to(counts) @ counts)
-        return finish(mean / mean[:, :1] if tied else mean)
+        means = _means(torch.einsum("rg,kglm->krlm", weights.to(sums), sums), torch.einsum("rg,kgl->krl", weights.to(counts), counts))
+        return finish(means, tie=tied)
 
-    error = statistics.bootstrap_error(resampled, len(sums), resamples=resamples, seed=seed)
-    if len(sums) < 8:
-        warnings.warn(f"the band rests on {len(sums)} blocks of data only; a longer series makes it narrower and surer", stacklevel=2)
-    info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": len(sums), "data": data.info}
+    error = statistics.bootstrap_error(resampled, sums.shape[1], resamples=resamples, seed=seed)
+    groups = sums.shape[1]
+    if groups < 8:
+        warnings.warn(f"the band rests on {groups} blocks of data only; a longer series makes it narrower and surer", stacklevel=2)
+    info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": groups, "data": data.info}
+    info |= {"control": control, "symmetries": list(symmetries), "thin": thin}
     return Response(
         times=data.every * torch.arange(steps + 1, dtype=torch.float64),
-        values=finish(ratio[None])[0].cpu(),
+        values=finish(_means(sums.sum(1), counts.sum(1))).cpu(),
         method=getattr(score, "method", "score"),
         standard_error=error.cpu(),
-        freedom=max(len(sums) - 1, 0),
+        freedom=max(groups - 1, 0),
         level=level,
         grid=data.grid if product.is_field and perturbation is None else None,  # else there is no displacement from a kick
         normalised=normalise,
@@ -188,37 +217,75 @@ def _mean_of(observable: Field, u: torch.Tensor) -> torch.Tensor:
     return (total.mean() if total.shape == u.shape[2:] else total).to(u.dtype)
 
 
-def _group_sums(data: TimeSeries, product: _Product, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Σ later(τ + m) earlier(τ)* by group of origins, (group, lag, mode), and how many products each holds, (group, lag)."""
+def _group_sums(data: TimeSeries, product: _Product, steps: int, thin: int, control: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Σ later(τ + m) earlier(τ)* by group of origins, (kind, group, lag, mode), and how many products each holds, (kind, group, lag).
+
+    The kinds are the product itself and, for a control variate, later with itself, over the same origins and over all.
+    """
     length = len(data.times)
     groups = statistics.origin_groups(len(data.u), length, steps, step_bytes=32 * data.grid.size)
     reach = torch.arange(steps + 1, device=data.u.device)
+    kinds = (3 if thin > 1 else 2) if control else 1
     sums, counts = [], []
     for windows in groups:
-        total, count = 0.0, torch.zeros(steps + 1, device=data.u.device)
+        total, count = [0.0] * kinds, torch.zeros(kinds, steps + 1, device=data.u.device)
         for window in windows:
             u = data.u[window.members, window.start : min(window.stop + steps, length)]
-            origins = window.stop - window.start
-            context = None if data.context is None else data.context[window.members, window.start : window.stop]
-            total = total + statistics.lagged_sum(product.later(u), product.earlier(u[:, :origins], context), steps)
-            count += len(u) * (u.shape[1] - reach).clamp(0, origins)
-        sums.append(total)
+            origins = torch.arange(0, window.stop - window.start, thin, device=u.device)
+            context = None if data.context is None else data.context[window.members, window.start : window.stop : thin]
+            later = product.later(u)
+            pairs = [_spread(product.earlier(u[:, origins], context), origins)]
+            pairs += [later[:, : window.stop - window.start]] * (kinds - 1)
+            if thin > 1 and control:
+                pairs[1] = _spread(later[:, origins], origins)
+            for kind, earlier in enumerate(pairs):
+                total[kind] = total[kind] + statistics.lagged_sum(later, earlier, steps)
+                used = origins if kind < 2 else torch.arange(window.stop - window.start, device=u.device)
+                count[kind] += len(u) * (used[None] + reach[:, None] < u.shape[1]).sum(1)
+        sums.append(torch.stack(total))
         counts.append(count)
-    return torch.stack(sums), torch.stack(counts)
+    return torch.stack(sums, 1), torch.stack(counts, 1)
 
 
-def _mean(sums: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+def _spread(values: torch.Tensor, origins: torch.Tensor) -> torch.Tensor:
+    """Values at some origins, (member, origin, mode), with zeros at the origins between."""
+    if len(origins) == int(origins[-1]) + 1:
+        return values
+    out = values.new_zeros(len(values), int(origins[-1]) + 1, values.shape[-1])
+    out[:, origins] = values
+    return out
+
+
+def _odd_part(score: Callable, centre: torch.Tensor) -> Callable:
+    """½[s(u) − s(2⟨u⟩ − u)], the score of a density that does not change under u → −u about its mean."""
+
+    def odd(u, context=None):
+        if context is not None:
+            raise ValueError('the symmetry "sign" says nothing about a context; leave it out')
+        return 0.5 * (score(u) - score(2 * centre - u))
+
+    return odd
+
+
+def _means(sums: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Mean products, (kind, ..., lag, mode)."""
     return sums / counts[..., None]
 
 
-def _finish(mean: torch.Tensor, *, product: _Product, every: float, normalise: bool, integrate: bool) -> torch.Tensor:
-    """From mean products (..., lag, mode) to response values (..., lag, *shape)."""
-    if normalise:
+def _finish(
+    means: torch.Tensor, *, product: _Product, every: float, normalise: bool, integrate: bool, symmetries: tuple[str, ...], tie: bool
+) -> torch.Tensor:
+    """From mean products (kind, ..., lag, mode) to response values (..., lag, *shape)."""
+    mean = means[0]
+    if len(means) > 1:
+        some, every_origin = (covariance / covariance[..., :1, :].real.clamp_min(1e-30) for covariance in (means[1], means[-1]))
+        mean = every_origin + mean - mean[..., :1, :] * some
+    if normalise or tie:
         mean = mean / mean[..., :1, :]
     if integrate:
         steps = 0.5 * every * (mean[..., 1:, :] + mean[..., :-1, :])
         mean = torch.cat([torch.zeros_like(mean[..., :1, :]), steps.cumsum(-2)], dim=-2)
-    return product.back(mean)
+    return symmetrise(product.back(mean), symmetries)
 
 
 def _check_divisible(at_zero: torch.Tensor) -> None:

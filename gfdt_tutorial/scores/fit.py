@@ -7,6 +7,9 @@ from gfdt_tutorial.scores.budgets import Budget, budget
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.statistics import mode_covariance
+
+SOME = 4096  # fields are enough to see a spectrum
 
 
 def fit_score(
@@ -19,22 +22,24 @@ def fit_score(
     spent: Budget | None = None,
     start: str = "gaussian",
     validation: float = 0.2,
+    calibrate: bool = True,
     device: str = "auto",
     checkpoint: str | Path | None = None,
 ) -> LearnedScore:
-    """Learn ∇ ln ρ from an unperturbed series by denoising score matching.
+    """Learn ∇ ln ρ from an unperturbed series by denoising score matching, and tune its linear part to them (`LearnedScore.calibrated`).
 
     Interrupt it at any time (Ctrl-C, or the stop button of a notebook): the best score so far comes back, and `metrics["interrupted"]`
     says so; with a checkpoint, the next call goes on from there.
 
     Args:
         data: the series. Keep another part of it to average over: `fit, use = data.split(0.5)`.
-        preset: how long to train: "tiny", "quick", "standard", "paper".
+        preset: how long to train: "tiny", "quick", "standard", "paper"; `suited` says with which noise.
         seed: of weights, batches and noise.
         context: give the network `data.context`, hidden forcing.
         levels: know every noise level, so that `sample` can generate.
         spent: a Budget of your own instead of the preset's.
         start, validation, device: see `Training`.
+        calibrate: whether to tune the linear part at the end.
         checkpoint: a file to go on from, if it exists, and to write at each look at the validation loss.
 
     Raises:
@@ -45,7 +50,7 @@ def fit_score(
     >>> fit_score(data, preset="tiny")(data.u[0, :3]).shape
     torch.Size([3, 32, 32])
     """
-    spent = budget(preset) if spent is None else spent
+    spent = suited(data, preset, levels) if spent is None else spent
     training = Training(data, spent, seed=seed, levels=levels, context=context, start=start, validation=validation, device=device)
     if checkpoint is not None and Path(checkpoint).exists():
         training.resume(checkpoint)
@@ -59,5 +64,20 @@ def fit_score(
         if checkpoint is not None:
             training.save(checkpoint)
     score = training.score()
+    if calibrate:
+        score = score.calibrated(training.fitted)
     score.metrics["interrupted"] = interrupted
     return score
+
+
+def suited(data: TimeSeries, preset: str = "quick", levels: bool = False) -> Budget:
+    """The budget of a preset with the noise that suits the data.
+
+    White where even the weakest wavevector has ten times the variance of the noise, and one level is all that is asked for; else noise
+    with the spectrum of the data.
+    """
+    white = budget(preset, "white")
+    some = data.u[:, :: -(-data.snapshots // SOME)]
+    covariance = mode_covariance(data.grid, some, float(some.mean()))
+    noise = white.level**2 * data.grid.trace(covariance) / data.grid.size
+    return white if not levels and float(covariance.min()) >= 10 * noise else budget(preset)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +13,9 @@ import torch
 
 from gfdt_tutorial import checks, storage
 from gfdt_tutorial.scores.network import ScoreNetwork
+from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.spectral import PeriodicGrid, cast
+from gfdt_tutorial.statistics import shell_mean
 
 FORMAT = 1
 
@@ -24,7 +26,8 @@ class LearnedScore:
 
     The network knows the score of noisy data. Two things make it the score of clean data: the field is not scaled down (the noisy
     coordinates keep the variance of the data, so the network sees what it was trained on), and its linear part f_k is freed of the
-    noise exactly, f_k → cos²φ f_k / (1 + sin²φ f_k), which is exact at any noise level if the data are Gaussian.
+    noise exactly, f_k → cos²φ f_k / (1 + sin²φ f_k), which is exact at any noise level if the data are Gaussian. A third tunes the linear
+    part to the data it was fitted to: see `calibrated`.
 
     Args:
         network: trained, in coordinates w = Q^(−½)(u − ⟨u⟩).
@@ -32,6 +35,7 @@ class LearnedScore:
         context_mean, context_std: (channel,), of the context, or None.
         config: what is needed to build the network again.
         metrics: how training went.
+        correction: c_k, (*half,), added as c_k (u − ⟨u⟩)_k to the score of clean data, or None.
     """
 
     network: ScoreNetwork
@@ -40,6 +44,7 @@ class LearnedScore:
     context_mean: torch.Tensor | None = None
     context_std: torch.Tensor | None = None
     metrics: dict = field(default_factory=dict)
+    correction: torch.Tensor | None = None
     method: ClassVar[str] = "generative"
 
     @property
@@ -78,6 +83,8 @@ class LearnedScore:
         noisy = network.filter()
         sine, cosine = math.sin(network.angle) ** 2, math.cos(network.angle) ** 2
         linear = cosine * noisy / (1 + sine * noisy).clamp_min(1e-3)
+        if self.correction is not None:
+            linear = linear + self.correction * network.root.square()
         return grid.irfft(spectra * cast(linear, spectra)) + network.nonlinear(grid.irfft(spectra), spectra, context, angle)
 
     def _noisy(self, spectra: torch.Tensor, context: torch.Tensor | None, sigma: float) -> torch.Tensor:
@@ -100,11 +107,38 @@ class LearnedScore:
         flat = context.reshape(-1, *shape[u.ndim - len(self.grid.shape) :]).to(self.context_mean)
         return (flat - self.context_mean.reshape(wide)) / self.context_std.reshape(wide)
 
+    def calibrated(self, data: TimeSeries) -> "LearnedScore":
+        """The same with a linear part that obeys −⟨û ŝ*⟩/N² = 1 on these data, in the mean over every shell of |k| and along each axis.
+
+        Adding c_k u_k to a score changes the loss of score matching, ½⟨|s|²⟩ + ⟨∇·s⟩, by a parabola in c_k whose minimum is just there:
+        this is the exact last step of training, for the part of the score to which the responses of slow modes are most sensitive.
+        With c_k = a + i Σ_j b_j k_j/|k| on a shell, a few numbers average over many wavevectors; b is what advection does to a density.
+        """
+        grid = self.grid
+        power = torch.zeros(grid.half, dtype=torch.float64)
+        product, count = torch.zeros(grid.half, dtype=torch.complex128), 0
+        step = -(-data.snapshots // CALIBRATION)
+        for member in range(len(data.u)):
+            u = data.u[member, member % step :: step]
+            context = None if data.context is None or self.context_mean is None else data.context[member, member % step :: step]
+            spectra = grid.rfft(u - self.mean)
+            power += spectra.abs().square().sum(0).double().cpu()
+            product += (spectra.conj() * grid.rfft(self(u, context))).sum(0).to(torch.complex128).cpu()
+            count += len(u)
+        missing = -count * grid.size - product
+        change = (shell_mean(grid, missing.real) / shell_mean(grid, power)).to(torch.complex128)
+        for axis in grid.axes:
+            slope = grid.derivative(axis).imag / grid.k_squared.sqrt().clamp_min(1e-12)
+            weight = shell_mean(grid, power * slope.square())
+            change += 1j * slope * torch.where(weight > 0, shell_mean(grid, missing.imag * slope) / weight.clamp_min(1e-300), 0.0)
+        before = 0.0 if self.correction is None else self.correction.cpu()
+        return replace(self, correction=(before + change).to(self.network.root.device, torch.complex64))
+
     def to(self, device: str) -> "LearnedScore":
         """The same on another device; the network is moved in place."""
         where = checks.resolve_device(device)
-        moved = [None if t is None else t.to(where) for t in (self.context_mean, self.context_std)]
-        return LearnedScore(self.network.to(where), self.mean, self.config, *moved, self.metrics)
+        mean, std, correction = (None if t is None else t.to(where) for t in (self.context_mean, self.context_std, self.correction))
+        return LearnedScore(self.network.to(where), self.mean, self.config, mean, std, self.metrics, correction)
 
     def save(self, folder: str | Path) -> Path:
         """Write weights.safetensors and score.json, which holds the hash of the first; the folder is made if needed."""
@@ -113,6 +147,8 @@ class LearnedScore:
         tensors = {f"network.{name}": tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
         if self.context_mean is not None:
             tensors |= {"context_mean": self.context_mean.cpu(), "context_std": self.context_std.cpu()}
+        if self.correction is not None:
+            tensors["correction"] = self.correction.cpu()
         content = safetensors.torch.save(tensors)
         about = {"format": FORMAT, "mean": self.mean, "config": self.config, "metrics": self.metrics}
         about |= {"sha256": hashlib.sha256(content).hexdigest()}
@@ -148,9 +184,12 @@ class LearnedScore:
             network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")})
         except (RuntimeError, KeyError, TypeError, safetensors.SafetensorError) as error:
             raise ValueError(f"the weights in {folder} do not fit its config ({error})") from error
-        return cls(network.eval(), mean, config, tensors.get("context_mean"), tensors.get("context_std"), metrics)
+        return cls(
+            network.eval(), mean, config, tensors.get("context_mean"), tensors.get("context_std"), metrics, tensors.get("correction")
+        )
 
 
+CALIBRATION = 8192  # fields, about, that a linear part is tuned to
 BATCH = 32  # fields evaluated at a time: what lies between the layers should stay in the cache
 
 

@@ -8,9 +8,7 @@ import torch
 
 from gfdt_tutorial import checks
 from gfdt_tutorial.spectral import PeriodicGrid, cast
-from gfdt_tutorial.systems.noise import WhiteNoise
-
-Stepper = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
 
 
 @dataclass(frozen=True)
@@ -106,14 +104,14 @@ class OrnsteinUhlenbeck:
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Spectra drawn from the stationary law, (member, *half)."""
         noise = WhiteNoise(self.grid, members, seed, offset=1, device=device)()
-        return noise * cast(self.mode_covariance.sqrt(), noise)
+        return noise * cast(self.mode_covariance.sqrt() * self.grid.white, noise)
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
-        """The exact step over `every` time units: û ← e^{L t} û + (C_k (1 − e^{2 Re L t}))^½ η̂, as a function of (spectra, white noise)."""
+        """The exact step over `every` time units, û ← e^{L t} û + (C_k (1 − e^{2 Re L t}))^½ η̂, as a function of (spectra, noise)."""
         like = torch.zeros((), dtype=torch.complex64, device=device)
         decay = cast(torch.exp(self.rates * every), like)
-        spread = cast((self.mode_covariance * -torch.expm1(2 * self.rates.real * every)).sqrt(), like)
-        return lambda spectra, noise: torch.addcmul(noise * spread, spectra, decay)
+        spread = cast((self.mode_covariance * -torch.expm1(2 * self.rates.real * every)).sqrt() * self.grid.white, like)
+        return lambda spectra, noise: torch.addcmul(noise() * spread, spectra, decay)
 
     def _propagators(self, lags) -> torch.Tensor:
         times = torch.as_tensor(lags, dtype=torch.float64)

@@ -1,5 +1,6 @@
 """One loop for every system: start, spin up, sample."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Protocol
@@ -11,7 +12,7 @@ from gfdt_tutorial import checks
 from gfdt_tutorial.progress import progress
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.spectral import PeriodicGrid
-from gfdt_tutorial.systems.noise import CHUNK, WhiteNoise
+from gfdt_tutorial.systems.noise import CHUNK, Stepper, WhiteNoise
 
 
 class System(Protocol):
@@ -23,7 +24,7 @@ class System(Protocol):
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor: ...
 
-    def stepper(self, every: float, device: torch.device): ...
+    def stepper(self, every: float, device: torch.device) -> Stepper: ...
 
 
 class DivergedError(RuntimeError):
@@ -48,7 +49,7 @@ class Trajectory:
         state = self.system.initial(self.members, self.seed, self.device)
         step = self.system.stepper(self.every, self.device)
         for number in range(1, round(spinup / self.every) + 1):
-            state = step(state, noise())
+            state = step(state, noise)
             if number % CHUNK == 0:
                 self._check(state, number, "the spin-up's ")
         return state, noise
@@ -58,7 +59,7 @@ class Trajectory:
         step = self.system.stepper(self.every, self.device)
         yield state
         for number in range(1, count + 1):
-            state = step(state, noise())
+            state = step(state, noise)
             if number % CHUNK == 0 or number == count:
                 self._check(state, number, "")
             yield state
@@ -136,7 +137,7 @@ def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
 
 def parameters(system: System) -> dict:
     """The dataclass fields of a system as plain JSON values."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(system).items()}
+    return json.loads(json.dumps(asdict(system)))
 
 
 def _axes(system: System) -> str:

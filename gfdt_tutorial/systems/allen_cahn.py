@@ -1,0 +1,189 @@
+"""The modified stochastic Allen-Cahn field: two phases, a known score that is not Gaussian, and slow large scales."""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+
+from gfdt_tutorial import checks
+from gfdt_tutorial.spectral import PeriodicGrid, cast
+from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
+
+STAGE = complex(1, math.sqrt(5)) / 6  # μ + i(μ(1 − μ))^½ with μ = 1/6: see AllenCahn.stepper
+PHASE = 0.9  # |u| in the middle of a phase
+SMOOTH = 3.5  # wavenumber of the starting pattern, exp(−k/3.5) in amplitude: its shells are then those of the stationary field
+START_MEAN = 0.145  # standard deviation of the spatial mean at the start; 0.13, the stationary one, once |u| has settled
+
+# LARGEST_STEP is α dt: `python -m gfdt_tutorial bench allen-cahn-limits` prints what these two are chosen from
+LARGEST_STEP = 0.5
+LARGEST_BARRIER = 8.0
+
+
+@dataclass(frozen=True)
+class AllenCahn:
+    """∂ₜu = κ Δu − A ∂ₓu + α Σ[u(1 − u²)] + ε Σ^½ ξ,   Σ = (1 − Δ)⁻¹           letter, eq. (9)
+
+    ξ is space-time white with its delta function normalised on unit area, so that on the grid the noise over dt has the covariance
+    N² ε² dt Σ between pixels. Pixels favour u = ±1. With A = 0 the field is a gradient flow in the metric of its own noise, and
+
+        s(u) = (2/(N²ε²)) [α u(1 − u²) + κ(Δu − Δ²u)]              letter, eq. (10), per pixel value
+
+    is the exact score. With A ≠ 0 the letter takes the same: advection would carry ρ along unchanged if ∂ₓ(u³) were 3u² ∂ₓu. On a grid
+    it is not, as u³ is aliased, so advection disturbs ρ, and `score` is off: −⟨u_i s_j⟩ is −0.086 and +0.082 between neighbours along
+    x, where it should be 0.
+
+    The spatial mean forgets itself over 700-1000 time units. `initial` therefore starts from two phases already in balance, and
+    `spinup` is what the small scales need; after a change of parameters give the large scales a longer one.
+
+    Args:
+        alpha: α > 0, strength of the double well.
+        kappa: κ ≥ 0, diffusivity.
+        advection: A, speed along +x, the last axis.
+        epsilon: ε > 0, noise strength.
+        grid: one or two axes.
+        dt: largest time step; a sampling interval is cut in equal steps no larger.
+
+    Raises:
+        ValueError: a parameter out of its range, or a grid without axes.
+
+    Warns:
+        UserWarning: a step too large for the statistics, or a double well so strong that a field hardly ever leaves a phase.
+
+    >>> AllenCahn().score(torch.ones(32, 32)).abs().max() < 1e-4
+    tensor(True)
+    """
+
+    alpha: float = 16.0
+    kappa: float = 2.5e-4
+    advection: float = 2e-2
+    epsilon: float = 4e-3**0.5  # the letter's ε² = 4·10⁻³
+    grid: PeriodicGrid = field(default_factory=PeriodicGrid)
+    dt: float = 1 / 32
+    name: ClassVar[str] = "allen-cahn"
+    spinup: ClassVar[float] = 50.0
+    symmetries: ClassVar[tuple[str, ...]] = ("reflect y", "sign")
+
+    def __post_init__(self):
+        checks.positive("alpha", self.alpha)
+        checks.positive("kappa", self.kappa, zero=True)
+        checks.positive("advection", abs(checks.number("advection", self.advection)), zero=True)
+        checks.positive("epsilon", self.epsilon)
+        checks.positive("dt", self.dt)
+        if not isinstance(self.grid, PeriodicGrid) or not self.grid.shape:
+            raise ValueError("the field needs a grid with one or two axes; PeriodicGrid((32, 32)) is the letter's")
+        if self.alpha * self.dt > LARGEST_STEP * (1 + 1e-9):
+            warnings.warn(
+                f"dt = {self.dt:g} is too large a step for alpha = {self.alpha:g}: the statistics of the large scales are right up to "
+                f"dt = {LARGEST_STEP / self.alpha:g}",
+                stacklevel=3,
+            )
+        if self.barrier > LARGEST_BARRIER:
+            limit = LARGEST_BARRIER / self.barrier * self.alpha
+            warnings.warn(
+                f"alpha = {self.alpha:g} is so strong against the noise that a pixel hardly ever leaves its phase: a run samples the phase "
+                f"it started in, and no stationary average; up to alpha = {limit:.3g} it does not",
+                stacklevel=3,
+            )
+
+    @property
+    def barrier(self) -> float:
+        """Height of the barrier between u = ±1 in units of the noise, for a pixel alone: ∫ s du from 0 to 1 = α/(2N²ε²)."""
+        return self.alpha / (2 * self.grid.size * self.epsilon**2)
+
+    def score(self, u: torch.Tensor, context: torch.Tensor | None = None, sigma: float | None = None) -> torch.Tensor:
+        """(2/(N²ε²)) [αu(1 − u²) + κ(Δu − Δ²u)], (..., *shape) → the same: ∇ ln ρ(u) with respect to pixel values if A = 0.
+
+        Raises:
+            ValueError: `sigma` is given: the score of the blurred field has no closed form; fit_score(..., levels=True) learns it.
+        """
+        if sigma:
+            raise ValueError("the score of this field under noise has no closed form; learn it with fit_score(..., levels=True)")
+        grid = self.grid
+        roughness = self.kappa * (grid.laplacian - grid.laplacian.square())
+        return 2 / (grid.size * self.epsilon**2) * (self.alpha * (u - u**3) + grid.apply(roughness, u))
+
+    score.method = "analytic"
+
+    def drift_derivative(self, parameter: str) -> tuple[Callable, Callable]:
+        """(f, ∇·f): how the drift changes per unit of a parameter, and its divergence over pixels.
+
+            α: f = Σ[u(1 − u²)], ∇·f = Σ(0) Σ_x (1 − 3u²)        κ: f = Δu, ∇·f = tr Δ        A: f = −∂ₓu, ∇·f = 0
+
+        Σ(0) is the diagonal of Σ between pixels.
+
+        Args:
+            parameter: "alpha", "kappa" or "advection". The noise strength is no part of the drift, and has no such pair.
+        """
+        grid = self.grid
+        symbols = {"alpha": grid.inverse_helmholtz, "kappa": grid.laplacian, "advection": -grid.derivative(-1)}
+        symbol = symbols[checks.choice("drift parameter", parameter, symbols)]
+        trace = grid.trace(symbol)
+        if parameter == "alpha":
+            return (lambda u: grid.apply(symbol, u - u**3)), (lambda u: trace * (1 - 3 * u.square()).mean(grid.axes))
+        return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - len(grid.shape)], trace, device=u.device))
+
+    def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
+        """Spectra of two phases in balance, (member, *half): ±0.9 by whether a smooth random field is above a level of its own.
+
+        Smoothness, and the normal law from which the spatial mean is drawn by setting the level, are those of the stationary field at
+        the letter's parameters.
+        """
+        grid = self.grid
+        noise = WhiteNoise(grid, members, seed, offset=1, device=device)()
+        smooth = torch.exp(-grid.k_squared.sqrt() / SMOOTH) * (grid.k_squared > 0)
+        pattern = grid.irfft(noise * cast(smooth * grid.white, noise)).flatten(1)
+        mean = START_MEAN * noise.flatten(1)[:, :1].real
+        above = (0.5 * (1 + mean / PHASE)).clamp(0.01, 0.99)  # the share of pixels in the upper phase
+        ranks = ((1 - above) * (grid.size - 1)).long()
+        level = pattern.sort(1).values.gather(1, ranks)
+        return grid.rfft((PHASE * torch.sign(pattern - level)).reshape(-1, *grid.shape))
+
+    def stepper(self, every: float, device: torch.device) -> Stepper:
+        """Over `every` time units, in steps h ≤ dt. With n the noise of a step, N(u) = αΣ[u(1 − u²)] and E = exp((κΔ − A∂ₓ)h), a step is
+
+            v  = E u
+            K₁ = h N(v + Z n)                    Z = μ + i(μ(1 − μ))^½
+            K₂ = h N(v + K₁ + (1 − Z) n)
+            u ← v + (K₁ + K₂)/2 + n
+
+        i acts on the half spectrum that is stored, so that i n is the noise turned by a quarter period: at any pixel as large as n and
+        independent of it. For any μ the step is of weak order two: the mean noise of the stages is n/2 and their variance adds up to
+        that of n, which is all that the order asks; μ = 0 is the stochastic Heun method. What is left at order h² shows at the large
+        scales, where 2αh is no longer small, and μ is chosen by measurement so that it vanishes there: −⟨u_k s_k*⟩ at k = 0, which
+        should be 1, comes out 0.85, 0.95, 0.98 and 1.12 (± 0.025) for μ = 0, 1/8, 1/6 and 1/4 at A = 0, h = 1/32.
+        Two real FFTs each way a step, and N² normals. E acts by halves before and after, so κΔ too is of second order.
+        """
+        steps = math.ceil(every / self.dt - 1e-9)
+        h = every / steps
+        grid, like = self.grid, torch.zeros((), dtype=torch.complex64, device=device)
+        half = torch.exp(0.5 * h * self.kappa * grid.laplacian)
+        free = cast(half.square() * torch.exp(-h * self.advection * grid.derivative(-1)), like)
+        spread = _real_pairs(half * grid.white * grid.size**0.5 * self.epsilon * (h * grid.inverse_helmholtz).sqrt(), like)
+        drift = _real_pairs(half * h * self.alpha * grid.inverse_helmholtz, like)
+        pairs = torch.view_as_real
+
+        def well(spectra):
+            u = grid.irfft(spectra)
+            square = u * u
+            return grid.rfft(torch.addcmul(u, square, u, value=-1, out=square))
+
+        def step(spectra: torch.Tensor, noise: WhiteNoise) -> torch.Tensor:
+            for _ in range(steps):
+                kick = torch.view_as_complex(pairs(noise()) * spread)
+                spectra = spectra * free
+                first = well(torch.add(spectra, kick, alpha=STAGE))
+                pairs(first).mul_(drift)
+                second = well(torch.add(spectra, kick, alpha=1 - STAGE).add_(first))
+                spectra.add_(kick).add_(first, alpha=0.5)
+                pairs(spectra).addcmul_(pairs(second), drift, value=0.5)
+            return spectra
+
+        return step
+
+
+def _real_pairs(symbol: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A real symbol doubled, to multiply real and imaginary parts: faster than a product of complex numbers."""
+    return cast(symbol, like)[..., None].expand(*symbol.shape, 2).contiguous()
