@@ -37,6 +37,7 @@ from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.sampling import sample
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.shipped import load_shipped
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
@@ -60,6 +61,7 @@ __all__ = [
     "exact_response",
     "fit_score",
     "kick_pattern",
+    "load_shipped",
     "perturb",
     "respond",
     "sample",

@@ -1,5 +1,5 @@
 """The command line, thin over the public functions: python -m gfdt_tutorial VERB, with the verbs
-simulate | fit-score | respond | perturb | compare | figure1 | bench.
+simulate | fit-score | respond | perturb | truth | compare | figure1 | bench.
 
 Series and responses pass as .npz files (keys: `TimeSeries.save`, `Response.save`). Bad input: one message on stderr and exit 2.
 Ctrl-C: exit 130. No file is ever left half-written.
@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gfdt_tutorial import bench, experiments, figures, presets, storage
+from gfdt_tutorial import bench, experiments, figures, presets, shipped, storage
 from gfdt_tutorial.responses.curves import Response, compare
 from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.responses.symmetries import SYMMETRIES
 from gfdt_tutorial.responses.twins import KICKS, perturb
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
@@ -61,7 +62,8 @@ def _respond(chosen: argparse.Namespace) -> None:
         score = GaussianScore.fit(data)
     else:
         score = experiments.system_of(data.info).score if chosen.score == "analytic" else LearnedScore.load(chosen.score)
-    answer = respond(data, score, chosen.lags, chosen.normalise, chosen.level)
+    options = {"control": chosen.control, "symmetries": tuple(chosen.symmetry)}
+    answer = respond(data, score, chosen.lags, chosen.normalise, chosen.level, **options)
     print(f"{answer.method} response at {len(answer.times)} lags: {answer.save(chosen.out)}")
 
 
@@ -71,6 +73,24 @@ def _perturb(chosen: argparse.Namespace) -> None:
     options = {"every": every, "kick": chosen.kick, "amplitude": chosen.amplitude, "device": chosen.device}
     truth = perturb(system, lags, pairs, chosen.seed, **options)
     print(f"{pairs} kicked pairs, {len(truth.times)} lags: {truth.save(chosen.out)}")
+
+
+def _truth(chosen: argparse.Namespace) -> int:
+    system = _system(chosen)
+    name = f"{system.name}-truth"
+    checkpoint = Path(chosen.checkpoint or f"{name}.checkpoint.npz")
+    try:
+        truth = experiments.reference_truth(system, pairs=chosen.pairs, seed=chosen.seed, device=chosen.device, checkpoint=checkpoint)
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on from {checkpoint}", file=sys.stderr)
+        return 130
+    worst = float(truth.standard_error.max())
+    out = (
+        truth.save(chosen.out) if chosen.out else shipped.ship(name, truth, command=f"python -m gfdt_tutorial truth --system {system.name}")
+    )
+    print(f"{truth.info['pairs']} kicked pairs in {truth.info['seconds']:.0f} s, largest standard error {worst:.5f}: {out}")
+    checkpoint.unlink(missing_ok=True)
+    return 0
 
 
 def _compare(chosen: argparse.Namespace) -> None:
@@ -101,7 +121,7 @@ def _figure1(chosen: argparse.Namespace) -> None:
 
 
 def _bench(chosen: argparse.Namespace) -> None:
-    rows = bench.run()
+    rows = bench.run(chosen.only)
     print(bench.table(rows))
     if chosen.json:
         print(storage.save_json(chosen.json, [vars(row) for row in rows]))
@@ -145,6 +165,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--score", default="gaussian", help=words)
     verb.add_argument("--lags", type=float, default=90.0, help="largest lag, in time units")
     verb.add_argument("--normalise", action="store_true", help="R(t) R(0)⁻¹")
+    verb.add_argument("--control", action="store_true", help="take the Gaussian response as a control variate")
+    verb.add_argument("--symmetry", action="append", default=[], choices=SYMMETRIES, help="average over it; may be repeated")
     verb.add_argument("--level", type=float, default=0.90, help="of the band")
 
     verb = _verb(verbs, "perturb", _perturb, "the truth, from kicked twins", makes=True)
@@ -153,6 +175,12 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument(f"--{name}", type=kind, help=f"{words}; the preset's by default")
     verb.add_argument("--kick", choices=KICKS, default="pixel")
     verb.add_argument("--amplitude", type=float, default=1 / 16, help="of the kick, in units of the field")
+
+    verb = _verb(verbs, "truth", _truth, "the long reference truth (an hour or more); Ctrl-C keeps a checkpoint, the same command goes on")
+    _add_system(verb, seed=None)
+    verb.add_argument("--pairs", type=int, help="kicked pairs; those of the shipped truth by default")
+    verb.add_argument("--checkpoint", help="file to go on from; SYSTEM-truth.checkpoint.npz by default")
+    verb.add_argument("--out", help="an .npz instead of the package's own assets")
 
     verb = _verb(verbs, "compare", _compare, "errors of responses against a truth")
     verb.add_argument("answers", nargs="+", help=".npz files written by respond")
@@ -164,7 +192,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_system(verb, seed=0)
     verb.add_argument("--out", required=True, help="folder for figure1.html, figure1.png, responses.npz, metrics.json")
 
-    verb = _verb(verbs, "bench", _bench, "measure what the project promises, on this machine (about 5 min)")
+    verb = _verb(verbs, "bench", _bench, "measure what the project promises, on this machine (some 15 min)")
+    verb.add_argument("--only", choices=sorted(bench.GROUPS), help="one group of rows")
     verb.add_argument("--json", help="write the rows too")
     return parser
 
@@ -177,7 +206,7 @@ def _verb(verbs, name: str, run, words: str, *, makes: bool = False) -> argparse
     return verb
 
 
-def _add_system(verb: argparse.ArgumentParser, *, seed: int) -> None:
+def _add_system(verb: argparse.ArgumentParser, *, seed: int | None) -> None:
     verb.add_argument("--system", choices=sorted(experiments.SYSTEMS), required=True)
     verb.add_argument("--preset", choices=presets.PRESETS, default="quick")
     verb.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="a parameter of the system; may be repeated")

@@ -3,21 +3,29 @@
 import math
 import statistics as stdlib_statistics
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from gfdt_tutorial.experiments import compare_methods
+from gfdt_tutorial import checks
+from gfdt_tutorial.experiments import compare_methods, peak_memory_mb, reference_truth
 from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.responses.curves import compare
+from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.sampling import sample
 from gfdt_tutorial.scores.training import Training
+from gfdt_tutorial.shipped import load_shipped, ship_table
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.statistics import mode_covariance, shell_average
+from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.noise import WhiteNoise
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import simulate
 
@@ -34,9 +42,10 @@ class Row:
     unit: str = ""
 
 
-def run() -> list[Row]:
-    """All rows; about five minutes on two cores."""
-    return [*accuracy(), *learning(), *slider_latency(), *simulation_over_floor(), *growth_with_grid()]
+def run(only: str | None = None) -> list[Row]:
+    """The rows of one group, or of all that take minutes; `GROUPS` says which there are."""
+    chosen = EVERYDAY if only is None else (checks.choice("group", only, GROUPS),)
+    return [row for name in chosen for row in GROUPS[name]()]
 
 
 def table(rows: list[Row]) -> str:
@@ -128,6 +137,173 @@ print(json.dumps(milliseconds))
 """
 
 
+def allen_cahn(seeds=(0, 1, 2), preset: str = "quick", reach=(0.06, 0.015)) -> list[Row]:
+    """The Allen-Cahn field from nothing: normalised responses against the shipped truth, the worst of the seeds."""
+    found = [compare_methods(AllenCahn(), preset, seed=seed) for seed in seeds]
+
+    def quoted(method: str, key: str) -> list[float]:
+        return [one.errors[method].quoted[key] for one in found]
+
+    label, seconds = f"Allen-Cahn, {preset}, ", [one.seconds for one in found]
+    analytic = [one.errors["analytic_normalised"].quoted["l2"] for one in found]
+    ratio = max(a / b for a, b in zip(quoted("generative_normalised", "l2"), analytic, strict=True))
+    return [
+        Row(label + "generative: quoted L2", max(quoted("generative_normalised", "l2")), reach[0]),
+        Row(label + "generative: quoted L∞", max(quoted("generative_normalised", "linf")), reach[1]),
+        Row(label + "generative, neither normalised nor controlled: quoted L2", max(quoted("generative", "l2"))),
+        Row(label + "Gaussian: quoted L2, the smallest", min(quoted("gaussian", "l2"))),
+        Row(label + "Gaussian: quoted L∞, the smallest", min(quoted("gaussian", "linf"))),
+        Row(label + "analytic: quoted L2", max(analytic)),
+        Row(label + "generative over analytic L2", ratio, 1.0),
+        Row(label + "its own twins against the shipped truth: quoted L2", max(one.checks["own_twins_l2"] for one in found)),
+        Row(label + "training, its data included", max(one["fit"] for one in seconds), 60, "s"),
+        Row(label + "data, training, response, own twins", max(sum(one.values()) for one in seconds), 180, "s"),
+        Row(label + "peak memory of this process", peak_memory_mb() or math.nan, 1200, "MB"),
+    ]
+
+
+def allen_cahn_standard() -> list[Row]:
+    """The same with the preset standard: about ten minutes a seed."""
+    return allen_cahn((0, 1, 2), "standard", (0.03, 0.010))
+
+
+def allen_cahn_elsewhere(seeds=(0,), pairs: int = 4096) -> list[Row]:
+    """The preset quick at other parameters, against twins made for it: L2 of the generative response over that of the Gaussian."""
+    rows = []
+    for change in ({"alpha": 4.0}, {"advection": 0.05}):
+        system = AllenCahn(**change)
+        truth = reference_truth(system, pairs=pairs, seed=77)
+        ratios = []
+        for seed in seeds:
+            found = compare_methods(system, "quick", seed=seed)
+            errors = [compare(found.responses[name], truth).quoted["l2"] for name in ("generative_normalised", "gaussian")]
+            ratios.append(errors[0] / errors[1])
+        rows.append(Row(f"Allen-Cahn, quick, {change}: generative over Gaussian L2", max(ratios), 0.5))
+    return rows
+
+
+def allen_cahn_statistics(seeds=(0, 1, 2), members: int = 64, duration: float = 1500.0) -> list[Row]:
+    """A = 0: moments against Hamiltonian Monte Carlo, and −⟨u_k s_k*⟩ by shell, in standard errors between members, the worst."""
+    system = AllenCahn(advection=0.0)
+    moments, deviations = [], []
+    for seed in seeds:
+        u = simulate(system, members, 1000.0, duration, 5.0, seed).u
+        moments.append([float(u.square().mean()), float((u**4).mean()), float(u.mean((2, 3)).square().mean())])
+        each = torch.stack([shell_average(system.grid, diagnostics.stein(system.grid, one, system.score(one)).real)[1] for one in u])
+        deviations.append(float(((each.mean(0) - 1) / (each.std(0) / members**0.5)).abs().max()))
+    names = zip(("⟨u²⟩", "⟨u⁴⟩", "⟨ū²⟩"), (0.748, 0.789, 0.010), (0.005, 0.006, 0.003), strict=True)
+    rows = [
+        Row(f"Allen-Cahn, A = 0: {name} from {known}", max(abs(one[i] - known) for one in moments), within)
+        for i, (name, known, within) in enumerate(names)
+    ]
+    return [*rows, Row("Allen-Cahn, A = 0: −⟨u_k s_k*⟩ from 1, worst shell, in standard errors", max(deviations), 3.0)]
+
+
+def allen_cahn_step(repeats: int = 15, intervals: int = 4) -> list[Row]:
+    """A step of 1/32 over four real FFTs and N² normals, batch 64, one thread."""
+    system = AllenCahn()
+    grid, every = system.grid, intervals * system.dt
+    noise = WhiteNoise(grid, range(MEMBERS), 0)
+    step = system.stepper(every, torch.device("cpu"))
+    state = system.initial(range(MEMBERS), 0, torch.device("cpu"))
+    fields, normals, rng = grid.irfft(state), torch.empty(MEMBERS, *grid.shape), generator(0)
+
+    def floor():
+        for _ in range(8 * intervals):
+            for _ in range(2):
+                torch.fft.irfft2(state)
+                torch.fft.rfft2(fields)
+            normals.normal_(generator=rng)
+
+    return [
+        Row(
+            "Allen-Cahn step over its floor, 32 × 32, batch 64, one thread",
+            _ratio(lambda: [step(state, noise) for _ in range(8)], floor, repeats),
+            1.5,
+        )
+    ]
+
+
+def allen_cahn_large(side: int = 128) -> list[Row]:
+    """The same code on a larger grid: 16 members, 60 time units."""
+    system = AllenCahn(grid=PeriodicGrid((side, side)))
+    rows, label = [], f"Allen-Cahn, {side} × {side}, "
+
+    def timed(what: str, work: Callable):
+        start = time.perf_counter()
+        result = work()
+        rows.append(Row(label + what, time.perf_counter() - start, None, "s"))
+        return result
+
+    data = timed("simulation, 16 members × 110 time units", lambda: simulate(system, 16, duration=60.0, seed=0))
+    score = timed("training, quick", lambda: fit_score(data, "quick"))
+    for name, known in (("Gaussian", GaussianScore.fit(data)), ("generative", score)):
+        answer = timed(f"{name} response at 21 lags", lambda known=known: respond(data, known, 20.0, resamples=50, control=True))
+        rows.append(Row(label + f"{name}: R_11 at lag 1", float(answer.values[1, 0, 0])))
+    return rows
+
+
+def allen_cahn_limits() -> list[Row]:
+    """What LARGEST_STEP and LARGEST_BARRIER of systems/allen_cahn.py are chosen from; half an hour."""
+    rows = []
+    for dt in (1 / 32, 1 / 24, 1 / 16):
+        values = []
+        for h in (dt, dt / 2):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                system = AllenCahn(advection=0.0, dt=h)
+            u = simulate(system, 256, 200.0, 2000.0, 10.0, 0).u.mean((2, 3)).square().mean(1)
+            values.append((float(u.mean()), float(u.std()) / len(u) ** 0.5))
+        (a, da), (b, db) = values
+        rows.append(Row(f"α dt = {16 * dt:.2f}: ⟨ū²⟩ over that at half the step", a / b))
+        rows.append(Row("   its standard error", a / b * math.hypot(da / a, db / b)))
+    for alpha in (16.0, 24.0, 32.0, 48.0, 64.0):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            system = AllenCahn(alpha=alpha, dt=0.5 / alpha)
+        sign = simulate(system, 16, 100.0, 400.0, 4.0, 0).u.sign()
+        left = (sign[:, 1:] != sign[:, :1]).any(1).float().mean()
+        rows.append(Row(f"barrier {system.barrier:.2f} (α = {alpha:g}): share of pixels that change phase in 400 time units", float(left)))
+    return rows
+
+
+ARCHITECTURES = {
+    "3 × 3 to 32 channels, one mixing layer, σ = 0.01 (shipped)": {},
+    "no neighbours: 1 × 1": {"kernels": (1, 1)},
+    "5 × 5": {"kernels": (5, 1)},
+    "3 × 3, two mixing layers": {"kernels": (3, 1, 1)},
+    "3 × 3 twice": {"kernels": (3, 3)},
+    "8 channels": {"width": 8},
+    "64 channels": {"width": 64},
+    "σ = 0.05": {"level": 0.05},
+    "σ = 0.2": {"level": 0.2},
+    "noise with the data's spectrum, σ = 0.15": {"noise": "data", "level": 0.15},
+    "naive loss": {"antithetic": False},
+    "naive loss, σ = 0.2": {"antithetic": False, "level": 0.2},
+    "white start, ten times too large": {"start": "wrong"},
+}
+
+
+def architectures() -> list[Row]:
+    """The table of lesson 04, which is written to the assets; about ten minutes."""
+    calm, system = AllenCahn(advection=0.0), AllenCahn()
+    fit_calm, fit = (simulate(s, 64, duration=300.0, every=2.0, seed=1000) for s in (calm, system))
+    test, use = simulate(calm, 16, duration=100.0, every=20.0, seed=0).u.flatten(0, 1), simulate(system, 128, duration=400.0, seed=0)
+    truth, table = load_shipped("allen-cahn-truth"), []
+    for what, change in ARCHITECTURES.items():
+        start = change.get("start", "gaussian")
+        spent = replace(budget("quick", "white"), **{name: value for name, value in change.items() if name != "start"})
+        began = time.perf_counter()
+        scores = [fit_score(data, spent=spent, start=start) for data in (fit_calm, fit)]
+        seconds = (time.perf_counter() - began) / 2
+        answer = respond(use, scores[1], 90.0, normalise=True, control=True, symmetries=("reflect y",), resamples=2)
+        row = {"what": what, "relative_error": diagnostics.relative_error(scores[0](test), calm.score(test))}
+        row |= {"l2": compare(answer, truth).quoted["l2"], "seconds": seconds}
+        table.append({name: value if isinstance(value, str) else float(f"{value:.3g}") for name, value in row.items()})
+    ship_table("allen-cahn-architectures", table, command="python -m gfdt_tutorial bench --only architectures")
+    return [Row(f"{row['what']}: {key}", row[key]) for row in table for key in ("relative_error", "l2", "seconds")]
+
+
 def slider_latency() -> list[Row]:
     """Kernel time per move of a slider of the Ornstein-Uhlenbeck explorer, messages to the browser included, in a real Jupyter kernel."""
     import json
@@ -200,3 +376,21 @@ def _seconds(work: Callable) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+GROUPS = {
+    "accuracy": accuracy,
+    "learning": learning,
+    "slider-latency": slider_latency,
+    "simulation-over-floor": simulation_over_floor,
+    "growth-with-grid": growth_with_grid,
+    "allen-cahn": allen_cahn,
+    "allen-cahn-statistics": allen_cahn_statistics,
+    "allen-cahn-step": allen_cahn_step,
+    "allen-cahn-elsewhere": allen_cahn_elsewhere,
+    "allen-cahn-large": allen_cahn_large,
+    "allen-cahn-standard": allen_cahn_standard,
+    "allen-cahn-limits": allen_cahn_limits,
+    "architectures": architectures,
+}
+EVERYDAY = tuple(GROUPS)[:8]  # the others take long, or write

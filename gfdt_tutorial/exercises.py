@@ -1,10 +1,13 @@
 """The checker of the lessons' exercises: "not attempted yet", a hint, or "passed". Nothing raises, so Run All goes through."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from gfdt_tutorial.responses.curves import exact_response
+from gfdt_tutorial.shipped import load_shipped
+from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 
 
@@ -12,7 +15,7 @@ from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 class Exercise:
     """The right answer, computed and never typed in, how close is close enough, and what to say to one that is not."""
 
-    answer: torch.Tensor | float
+    answer: torch.Tensor | float | Callable[[], float]  # a function where it takes a file to know
     tolerance: float
     hint: str
 
@@ -37,7 +40,7 @@ def verdict(number: str, attempt) -> str:
     if attempt is None or attempt is ...:
         return "not attempted yet. Replace None by your answer and run the cell again."
     exercise = EXERCISES[number]
-    expected = torch.as_tensor(exercise.answer, dtype=torch.float64)
+    expected = torch.as_tensor(exercise.answer() if callable(exercise.answer) else exercise.answer, dtype=torch.float64)
     try:
         found = torch.as_tensor(attempt).detach().cpu().double()
     except (TypeError, ValueError, RuntimeError):
@@ -73,6 +76,10 @@ def _bias() -> float:
     return 1 - 1 / (1 + 0.05**2 / float(OrnsteinUhlenbeck().mode_covariance.min()))
 
 
+def _pairs_for(standard_error: float, lag: int) -> float:
+    return load_shipped("allen-cahn-truth").info["growth"]["mean"][lag] / standard_error**2
+
+
 EXERCISES = {
     "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
     "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
@@ -80,6 +87,11 @@ EXERCISES = {
     "03.1": Exercise(100.0, 1.0, "the variance of z/σ is 1/σ²: compare 1/0.02² with 1/0.2²."),
     "03.2": Exercise(_bias(), 0.002, "the blurred score is −û/(C_k + σ²) where −û/C_k was wanted; the smallest C_k suffers most."),
     "03.3": Exercise(1 / 1.25, 0.005, "the expected loss is ½ a² (1 + σ²) − a; its derivative vanishes at the answer."),
+    "04.1": Exercise(3**-0.5, 0.005, "the derivative of u − u³ vanishes there."),
+    "04.2": Exercise(
+        float(AllenCahn().score(torch.full((32, 32), 0.5))[0, 0]), 0.01, "Δu = 0, so s = 2α u(1 − u²)/(N²ε²), with N² = 1024."
+    ),
+    "04.3": Exercise(lambda: _pairs_for(0.01, 40), 500.0, "the standard error is (⟨|J|²⟩/n)^½; solve for n."),
     "02.1": Exercise(
         _slowest_time(), 0.5, "wavevector k decays at the rate −Re L_k, and system.rates holds L_k; the slowest has the smallest rate."
     ),

@@ -1,7 +1,11 @@
 """Whole experiments, composed: simulate → fit → respond → compare, and the views that widgets show."""
 
+import contextlib
+import ctypes
+import gc
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -10,7 +14,7 @@ from pathlib import Path
 import torch
 
 from gfdt_tutorial import checks, statistics
-from gfdt_tutorial.presets import ensemble
+from gfdt_tutorial.presets import TRUTHS, ensemble
 from gfdt_tutorial.responses.curves import Errors, Response, compare, exact_response, lag_times
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.twins import perturb
@@ -19,11 +23,14 @@ from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.shipped import ASSETS, load_shipped
 from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
-from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.simulate import DivergedError, Trajectory, parameters, simulate
 
-SYSTEMS = {OrnsteinUhlenbeck.name: OrnsteinUhlenbeck}
+SYSTEMS = {system.name: system for system in (OrnsteinUhlenbeck, AllenCahn)}
+NORMALISED = {AllenCahn.name}  # where R(t) R(0)⁻¹ is the headline form, as in the letter
 
 
 def make_system(name: str, changes: dict | None = None):
@@ -73,6 +80,16 @@ class Comparison:
     seconds: dict[str, float] = field(default_factory=dict)
     checks: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def headline(self) -> dict[str, str]:
+        """Method → key of the response to show for it: normalised where the system's headline form is so and there is one."""
+        normalised = self.system.name in NORMALISED
+        found = {}
+        for key, response in self.responses.items():
+            if not response.normalised or normalised:
+                found[response.method] = key
+        return found
+
     def add(self, response: Response) -> None:
         """File a response under its method, with its errors."""
         name = response.method + ("_normalised" if response.normalised else "")
@@ -81,34 +98,76 @@ class Comparison:
 
 
 def compare_methods(system, preset: str = "quick", *, seed: int = 0, device: str = "auto") -> Comparison:
-    """Every response this system has, against the truth: its closed form where there is one.
+    """Every response this system has, against the truth: its closed form, else the shipped truth, else its own twins.
 
-    The score is learned from one ensemble and averaged over another of the same size, independent of the first.
+    The score is learned from one ensemble and averaged over another, independent of the first. Normalised responses take the Gaussian
+    one as a control variate; where there is no closed form to judge the raw methods by, all average over the system's symmetries.
 
     Args:
         preset: ensemble sizes and training budget; see `presets` and `scores.budgets`.
         seed: of the data that responses are averaged over, and of training; the twins take seed + 1, the training data seed + 1000.
     """
     size = ensemble(system.name, preset)
+    closed = hasattr(system, "response")
+    symmetries = () if closed else tuple(name for name in system.symmetries if name != "sign")
     seconds: dict[str, float] = {}
 
-    def run(ensemble_seed: int) -> TimeSeries:
-        return simulate(system, size.members, None, size.duration, size.every, ensemble_seed, device)
+    def run(ensemble_seed: int, members: int) -> TimeSeries:
+        return simulate(system, members, None, size.duration, size.every, ensemble_seed, device)
 
-    score = _timed(seconds, "fit", lambda: fit_score(run(seed + 1000), preset, seed, device=device))
-    data = _timed(seconds, "simulate", lambda: run(seed))
-    truth = exact_response(system, size.lags, size.every)
-    found = Comparison(system, data.u[0, -1].clone(), truth, str(data.u.device), {"exact": truth}, seconds=seconds)
-    found.add(respond(data, GaussianScore.fit(data), size.lags))
-    found.add(respond(data, system.score, size.lags))
-    found.add(_timed(seconds, "respond", lambda: respond(data, score, size.lags)))
-    found.add(_timed(seconds, "perturb", lambda: perturb(system, size.lags, size.pairs, seed + 1, every=size.every, device=device)))
-    for method in ("analytic", "generative"):
-        found.add(found.responses[method].normalise())
+    score = _timed(seconds, "fit", lambda: fit_score(run(seed + 1000, size.fit_members or size.members), preset, seed, device=device))
+    data = _timed(seconds, "simulate", lambda: run(seed, size.members))
+    kick = {"kick": "pixel" if closed else "random signs", "symmetries": symmetries, "every": size.every, "device": device}
+    twins = _timed(seconds, "perturb", lambda: perturb(system, size.lags, size.pairs, seed + 1, **kick))
+    truth = exact_response(system, size.lags, size.every) if closed else shipped_truth(system, size.lags, size.every) or twins
+    found = Comparison(system, data.u[0, -1].clone(), truth, str(data.u.device), {truth.method: truth}, seconds=seconds)
+    found.add(respond(data, GaussianScore.fit(data), size.lags, symmetries=symmetries))
+    found.add(respond(data, system.score, size.lags, symmetries=symmetries))
+    found.add(_timed(seconds, "respond", lambda: respond(data, score, size.lags, symmetries=symmetries)))
+    if closed:
+        found.add(twins)
+        for method in ("analytic", "generative"):
+            found.add(found.responses[method].normalise())
+    else:
+        for known in (system.score, score):
+            found.add(respond(data, known, size.lags, normalise=True, control=True, symmetries=symmetries))
+        found.checks["own_twins_l2"] = compare(twins, truth).quoted["l2"]
     some = data.u[:, :: len(data.times) // 8].flatten(0, 1)
     found.checks["relative_error"] = relative_error(score(some), system.score(some))
     found.checks["l2_from_analytic"] = compare(found.responses["generative"], found.responses["analytic"]).quoted["l2"]
     return found
+
+
+def shipped_truth(system, lags: float, every: float) -> Response | None:
+    """The shipped reference truth, if it was made for just this system and has these lags."""
+    name = f"{system.name}-truth"
+    if system.name not in TRUTHS or not (ASSETS / f"{name}.npz").exists():
+        return None
+    found = load_shipped(name)
+    fits = found.info["parameters"] == parameters(system) and lags <= float(found.times[-1]) and every % float(found.times[1]) == 0
+    return found if fits else None
+
+
+def reference_truth(system, *, pairs: int | None = None, seed: int | None = None, device: str = "auto", checkpoint=None) -> Response:
+    """The long truth of a system, from random signs at every pixel: an hour or more of one core, resumable from its checkpoint.
+
+    Raises:
+        ValueError: a system whose truth is a closed form.
+    """
+    size = TRUTHS[checks.choice("system with a reference truth", system.name, TRUTHS)]
+    restarts = size.restarts if pairs is None else 1
+    return perturb(
+        system,
+        size.lags,
+        pairs or size.pairs,
+        size.seed if seed is None else seed,
+        every=size.every,
+        kick="random signs",
+        restarts=restarts,
+        symmetries=tuple(name for name in system.symmetries if name != "sign"),
+        device=device,
+        checkpoint=checkpoint,
+    )
 
 
 def metrics(found: list[Comparison], preset: str, seed: int) -> dict:
@@ -133,6 +192,13 @@ def peak_memory_mb() -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
+def free_memory() -> None:
+    """Hand memory that was let go back to the machine, which the C library of Linux would keep for later."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def error_metrics(error: Errors) -> dict:
     """One method's entry in metrics.json."""
     return {name: getattr(error, name).tolist() for name in ("l2", "linf", "l2_sq_unbiased", "l2_sq_se")} | {"quoted": error.quoted}
@@ -147,7 +213,7 @@ def arrays(found: list[Comparison]) -> dict[str, torch.Tensor]:
 def _system_metrics(one: Comparison) -> dict:
     twins = one.responses.get("dynamical")
     noise = [] if twins is None else twins.standard_error.square().sum((-2, -1)).sqrt().tolist()
-    source = "closed form" if one.truth.method == "exact" else "computed"
+    source = "closed form" if one.truth.method == "exact" else "shipped" if "shipped" in one.truth.info else "computed"
     truth = {"source": source, "pairs": 0 if twins is None else twins.info["pairs"], "l2_se": noise}
     return {
         "seconds": one.seconds,
@@ -267,3 +333,125 @@ class TrainingView:
     def relative_error(self) -> float:
         """(⟨|s − s*|²⟩/⟨|s*|²⟩)^½."""
         return relative_error(self.learned, self.known)
+
+
+class LiveResponse:
+    """A response that converges while its data are made: an iterator, one time unit a step, that never ends.
+
+    A handful of members run; blocks of them are correlated as they come, and every estimate so far can be asked for at any time. One
+    member can be kicked: its twin goes on beside it with the same noise.
+
+    Args:
+        system: two-dimensional, with a `score`.
+        learned: a score learned from other data, shown as the generative response.
+        lags: the largest lag, in time units.
+    """
+
+    def __init__(self, system, learned: Callable | None = None, *, members: int = 16, lags: int = 40, seed: int = 0, spinup: float = 25.0):
+        self.system, self.lags = system, checks.whole("lags", lags, minimum=1)
+        self.members = checks.whole("members", members, minimum=8)
+        self.scores = {"analytic": system.score} | ({} if learned is None else {"generative": learned})
+        self.times = lag_times(lags, 1.0)
+        run = Trajectory(system, range(members), seed, 1.0, torch.device("cpu"))
+        self._state, self._noise = run.start(spinup)
+        self._step = system.stepper(1.0, run.device)
+        self._window = [self._fields]
+        shape = (members, lags + 1, math.prod(system.grid.half))
+        self._covariance = torch.zeros(shape, dtype=torch.complex64)
+        self._products = {name: torch.zeros(shape, dtype=torch.complex64) for name in self.scores}
+        self.time, self.origins = 0, 0
+        self.history: list[tuple[int, float]] = []  # member-times averaged over, and the mean standard error of R_11
+        self.kick(0, 0, 1.0)
+
+    @property
+    def _fields(self) -> torch.Tensor:
+        return self.system.grid.irfft(self._state)
+
+    @property
+    def snapshot(self) -> torch.Tensor:
+        """(*shape): the member that is shown and kicked."""
+        return self._fields[0]
+
+    @property
+    def difference(self) -> torch.Tensor:
+        """(*shape): its kicked twin less itself."""
+        return self.system.grid.irfft(self._twin - self._state[:1])[0]
+
+    @property
+    def since(self) -> int:
+        """Time since the last kick."""
+        return self.time - self._kicked
+
+    def kick(self, row: int, column: int, amplitude: float) -> None:
+        """Start a twin of the shown member from where it is now, raised by `amplitude` at one pixel."""
+        grid = self.system.grid
+        self.pattern = torch.zeros(grid.shape)
+        self.pattern[row, column] = amplitude
+        self._twin = self._state[:1] + grid.rfft(self.pattern)
+        self._kicked = self.time
+
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield self.advance()
+
+    def advance(self) -> int:
+        """One time unit; returns the time."""
+        drawn = []
+
+        def noise():
+            kicks = self._noise()
+            drawn.append(kicks[:1].clone())
+            return kicks
+
+        self._state = self._step(self._state, noise)
+        remembered = iter(drawn)
+        self._twin = self._step(self._twin, lambda: next(remembered))
+        if not checks.all_finite(self._state):
+            raise DivergedError(f"{self.system.name} diverged at t = {self.time}: try weaker parameters")
+        self.time += 1
+        self._window.append(self._fields)
+        if len(self._window) == 2 * self.lags + 1:
+            self._correlate(torch.stack(self._window, dim=1))
+            del self._window[: self.lags + 1]
+        return self.time
+
+    def _correlate(self, u: torch.Tensor) -> None:
+        """Add the products of the first lags + 1 times with all that follow, member by member."""
+        grid, origins = self.system.grid, self.lags + 1
+        later = grid.rfft(u).flatten(2)
+        for member in range(self.members):
+            one, some = later[member : member + 1], u[member : member + 1, :origins]
+            self._covariance[member] += statistics.lagged_sum(one, one[:, :origins], self.lags)
+            for name, score in self.scores.items():
+                s = -grid.rfft(score(some)).flatten(2) / grid.size
+                self._products[name][member] += statistics.lagged_sum(one, s, self.lags)
+        self.origins += origins
+        best = self.responses()[list(self.scores)[-1]]
+        self.history.append((self.members * self.origins, float(best.standard_error[:, 0, 0].mean())))
+
+    def responses(self) -> dict[str, Response]:
+        """The estimates so far: Gaussian, and by each score with the Gaussian part as control variate; bands by jackknife over members."""
+        if not self.origins:
+            return {}
+        # a window has lags + 1 origins, and reaches lags beyond the first: later ones see fewer large lags
+        reach = torch.arange(self.lags + 1)
+        counts = (self.origins // (self.lags + 1)) * ((2 * self.lags + 1) - reach).clamp(0, self.lags + 1)
+        found = {"gaussian": self._estimate(None, counts)}
+        return found | {name: self._estimate(product, counts) for name, product in self._products.items()}
+
+    def _estimate(self, product: torch.Tensor | None, counts: torch.Tensor) -> Response:
+        covariance, total = self._covariance, self._covariance.sum(0)
+        left_out = [total[None], total - covariance]
+        covariances = torch.cat(left_out) / counts[:, None]
+        values = covariances / covariances[:, :1].real.clamp_min(1e-30)
+        if product is not None:
+            means = torch.cat([product.sum(0)[None], product.sum(0) - product])
+            kept = torch.full((self.members + 1, 1, 1), self.members - 1.0)
+            kept[0] = self.members
+            means = means / counts[:, None] / kept
+            values = values + means - means[:, :1] * values
+        grid = self.system.grid
+        fields = grid.irfft(values.unflatten(-1, grid.half))
+        error = ((self.members - 1) * (fields[1:] - fields[1:].mean(0)).square().mean(0)).sqrt()
+        method = "gaussian" if product is None else next(name for name, each in self._products.items() if each is product)
+        return Response(self.times, fields[0], method, standard_error=error, freedom=self.members - 1, grid=grid)

@@ -9,7 +9,7 @@ import torch
 from plotly.subplots import make_subplots
 
 from gfdt_tutorial import storage, theme
-from gfdt_tutorial.experiments import Comparison, Exploration, TrainingView
+from gfdt_tutorial.experiments import Comparison, Exploration, LiveResponse, TrainingView
 from gfdt_tutorial.responses.curves import Errors, Response
 from gfdt_tutorial.spectral import PeriodicGrid
 
@@ -105,10 +105,10 @@ def figure_one(found: Comparison) -> go.Figure:
     widths = [0.34, 0.22, 0.22, 0.22]
     figure = make_subplots(2, 4, specs=layout, subplot_titles=titles, column_widths=widths, horizontal_spacing=0.06)
     figure.add_trace(heatmap(found.system.grid, found.snapshot, showscale=False), 1, 1)
-    shown = {name: response for name, response in found.responses.items() if not response.normalised}  # raw is this system's headline
+    shown = {method: found.responses[key] for method, key in found.headline.items()}
     for (row, column), displacement in zip(((1, 2), (1, 3), (2, 2), (2, 3)), DISPLACEMENTS, strict=True):
         _add_responses(figure, shown, displacement, row, column)
-    errors = {name: found.errors[name] for name in shown if name not in ("exact", "dynamical")}
+    errors = {method: found.errors[key] for method, key in found.headline.items() if method not in ("exact", "dynamical")}
     _add_errors(figure, errors, (1, 4), (2, 4), legend=False)
     figure.update_xaxes(title_text="lag t", row=2)
     figure.update_layout(template="gfdt", title=found.system.name.title(), width=1150, height=560, margin_t=120, legend_y=1.08)
@@ -198,6 +198,53 @@ def training_data(view: TrainingView) -> list[dict]:
         reference,
         {"x": view.k.numpy(), "y": view.gain.numpy()},
     ]
+
+
+LIVE_TITLES = ("field u: click to kick", "kicked twin less itself", "mean answer predicted")
+LIVE_SHOWN = (0, 2)  # displacements, in pixels
+
+
+def live(view: LiveResponse, truth: Response | None = None) -> go.Figure:
+    """A running field, what one kick does to it and would do on average; below, estimates with their bands, and how these shrink."""
+    titles = [*LIVE_TITLES, *map(name_of, LIVE_SHOWN), "standard error of R<sub>11</sub>"]
+    figure = make_subplots(2, 3, subplot_titles=titles, horizontal_spacing=0.08, vertical_spacing=0.16)
+    for column in (1, 2, 3):
+        figure.add_trace(heatmap(view.system.grid, torch.zeros(view.system.grid.shape), showscale=False), 1, column)
+    for column, displacement in enumerate(LIVE_SHOWN, start=1):
+        known = ([], []) if truth is None else (truth.times[: view.lags + 1], truth.along(displacement)[: view.lags + 1])
+        figure.add_trace(_line(*known, "exact", legend=False, line=theme.style("exact")), 2, column)
+        for name in ("gaussian", *view.scores):
+            figure.add_trace(_band([], torch.zeros(2, 0), name, 0), 2, column)
+            figure.add_trace(_line([], [], name, legend=column == 1), 2, column)
+    figure.add_trace(_line([], [], list(view.scores)[-1], legend=False), 2, 3)
+    figure.update_xaxes(title_text="lag t", range=[0, view.lags], row=2, col=1).update_xaxes(
+        title_text="lag t", range=[0, view.lags], row=2, col=2
+    )
+    figure.update_yaxes(range=[-0.1, 1.05], row=2, col=1).update_yaxes(range=[-0.1, 0.6], row=2, col=2)
+    figure.update_xaxes(type="log", title_text="member × time", row=2, col=3).update_yaxes(type="log", row=2, col=3)
+    figure.update_layout(template="gfdt", width=960, height=680, margin_t=100, legend_y=1.06)
+    for trace, data in zip(figure.data, live_data(view, truth), strict=True):
+        trace.update(data)
+    return _square_maps(figure)
+
+
+def live_data(view: LiveResponse, truth: Response | None = None) -> list[dict]:
+    """What each trace of `live` shows, in order."""
+    grid, estimates = view.system.grid, view.responses()
+    best = estimates.get(list(view.scores)[-1])
+    predicted = torch.zeros(grid.shape) if best is None else best.to(view.pattern)[min(view.since, view.lags)]
+    shown = [{"z": centred(grid, field)} for field in (view.snapshot, view.difference, predicted)]
+    for displacement in LIVE_SHOWN:
+        shown.append({} if truth is None else {"y": truth.along(displacement)[: view.lags + 1].numpy()})
+        for name in ("gaussian", *view.scores):
+            if name not in estimates:
+                shown += [{"x": [], "y": []}, {"x": [], "y": []}]
+                continue
+            response = estimates[name]
+            band = _band(response.times, response.band_along(displacement), name, 0)
+            shown += [{"x": band.x, "y": band.y}, {"x": response.times.numpy(), "y": response.along(displacement).numpy()}]
+    amount, error = zip(*view.history, strict=True) if view.history else ((), ())
+    return [*shown, {"x": list(amount), "y": list(error)}]
 
 
 def save_html(figure: go.Figure, path: str | Path) -> Path:

@@ -15,13 +15,17 @@ PRESETS = ("tiny", "quick", "standard", "paper")
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Sizes of an undisturbed run and of the kicked twins; times in the units of the system."""
+    """Sizes of an undisturbed run and of the kicked twins; times in the units of the system.
+
+    `fit_members` is how many members the run has that the score is fitted to; as many as the other by default.
+    """
 
     members: int
     duration: float
     every: float
     lags: float
     pairs: int
+    fit_members: int | None = None
 
     @property
     def snapshots(self) -> int:
@@ -36,7 +40,28 @@ ENSEMBLES = {
         "standard": Ensemble(members=256, duration=1023, every=1.0, lags=90, pairs=64),
         "paper": Ensemble(members=128, duration=2000, every=1.0, lags=90, pairs=12_800),
     },
+    "allen-cahn": {
+        "tiny": Ensemble(members=8, duration=63, every=1.0, lags=20, pairs=16),
+        "quick": Ensemble(members=128, duration=400, every=1.0, lags=90, pairs=256, fit_members=64),
+        "standard": Ensemble(members=256, duration=800, every=1.0, lags=90, pairs=1024, fit_members=128),
+        "paper": Ensemble(members=128, duration=2000, every=1.0, lags=90, pairs=12_800),
+    },
 }
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The long reference truth of a system: random signs at every pixel, `restarts` kicks a run."""
+
+    pairs: int
+    lags: float
+    every: float
+    restarts: int
+    seed: int
+
+
+# No preset: computed once by the verb `truth`, resumable, and shipped
+TRUTHS = {"allen-cahn": Truth(pairs=55_296, lags=90, every=1.0, restarts=12, seed=1_000_000)}
 
 
 def ensemble(system: str, preset: str = "quick") -> Ensemble:

@@ -23,6 +23,7 @@ class Budget:
         filter_rate: the same for the spectral filter, whose parameters are logarithms.
         average: decay of the exponential moving average of the weights.
         check_every: steps between two looks at the validation loss.
+        antithetic: False trains with the naive loss instead, to see what it costs.
     """
 
     steps: int
@@ -35,6 +36,7 @@ class Budget:
     filter_rate: float = 2e-2
     average: float = 0.98
     check_every: int = 25
+    antithetic: bool = True
 
     def __post_init__(self):
         for name in ("steps", "pairs", "width", "check_every"):

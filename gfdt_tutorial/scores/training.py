@@ -14,7 +14,7 @@ from gfdt_tutorial import checks, statistics, storage
 from gfdt_tutorial.randomness import generator
 from gfdt_tutorial.scores.budgets import LARGEST_LEVEL, Budget
 from gfdt_tutorial.scores.learned import LearnedScore, build
-from gfdt_tutorial.scores.matching import antithetic_loss
+from gfdt_tutorial.scores.matching import antithetic_loss, naive_loss
 from gfdt_tutorial.scores.network import ScoreNetwork
 from gfdt_tutorial.series import TimeSeries
 
@@ -99,7 +99,7 @@ class Training:
         for group, rate in zip(self.adam.param_groups, self._rates, strict=True):
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * fraction)) * min(1.0, (self.step + 1) / 10)
         self.adam.zero_grad(set_to_none=True)
-        loss = antithetic_loss(self.network, *self.batch(self.fitted, spent.pairs, self.step))
+        loss = (antithetic_loss if spent.antithetic else naive_loss)(self.network, *self.batch(self.fitted, spent.pairs, self.step))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.whole = False  # until the step is done: a checkpoint of half a step would take it twice

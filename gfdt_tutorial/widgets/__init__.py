@@ -8,8 +8,9 @@ import sys
 # jsonschema would compile a grammar of IRIs that nothing here uses, for 4 to 19 s before the first FigureWidget; missing, it is skipped.
 sys.modules.setdefault("rfc3987_syntax", None)
 
+from gfdt_tutorial.widgets.allen_cahn import AllenCahnLab  # noqa: E402
 from gfdt_tutorial.widgets.first_kick import FirstKick  # noqa: E402
 from gfdt_tutorial.widgets.ornstein_uhlenbeck import OrnsteinUhlenbeckExplorer  # noqa: E402
 from gfdt_tutorial.widgets.score_training import ScoreTraining  # noqa: E402
 
-__all__ = ["FirstKick", "OrnsteinUhlenbeckExplorer", "ScoreTraining"]
+__all__ = ["AllenCahnLab", "FirstKick", "OrnsteinUhlenbeckExplorer", "ScoreTraining"]
