@@ -19,6 +19,11 @@ class Exercise:
     tolerance: float
     hint: str
 
+    @property
+    def expected(self) -> torch.Tensor:
+        """The answer, worked out if it is given as a function."""
+        return torch.as_tensor(self.answer() if callable(self.answer) else self.answer, dtype=torch.float64)
+
 
 def check(exercise: str, attempt=None) -> None:
     """Print the verdict on an attempt.
@@ -40,7 +45,7 @@ def verdict(number: str, attempt) -> str:
     if attempt is None or attempt is ...:
         return "not attempted yet. Replace None by your answer and run the cell again."
     exercise = EXERCISES[number]
-    expected = torch.as_tensor(exercise.answer() if callable(exercise.answer) else exercise.answer, dtype=torch.float64)
+    expected = exercise.expected
     try:
         found = torch.as_tensor(attempt).detach().cpu().double()
     except (TypeError, ValueError, RuntimeError):

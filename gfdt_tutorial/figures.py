@@ -210,16 +210,14 @@ def live(view: LiveResponse, truth: Response | None = None) -> go.Figure:
     figure = make_subplots(2, 3, subplot_titles=titles, horizontal_spacing=0.08, vertical_spacing=0.16)
     for column in (1, 2, 3):
         figure.add_trace(heatmap(view.system.grid, torch.zeros(view.system.grid.shape), showscale=False), 1, column)
-    for column, displacement in enumerate(LIVE_SHOWN, start=1):
-        known = ([], []) if truth is None else (truth.times[: view.lags + 1], truth.along(displacement)[: view.lags + 1])
-        figure.add_trace(_line(*known, "exact", legend=False, line=theme.style("exact")), 2, column)
+    for column in range(1, len(LIVE_SHOWN) + 1):
+        figure.add_trace(_line([], [], "exact", legend=False), 2, column)
         for name in ("gaussian", *view.scores):
             figure.add_trace(_band([], torch.zeros(2, 0), name, 0), 2, column)
             figure.add_trace(_line([], [], name, legend=column == 1), 2, column)
     figure.add_trace(_line([], [], list(view.scores)[-1], legend=False), 2, 3)
-    figure.update_xaxes(title_text="lag t", range=[0, view.lags], row=2, col=1).update_xaxes(
-        title_text="lag t", range=[0, view.lags], row=2, col=2
-    )
+    for column in (1, 2):
+        figure.update_xaxes(title_text="lag t", range=[0, view.lags], row=2, col=column)
     figure.update_yaxes(range=[-0.1, 1.05], row=2, col=1).update_yaxes(range=[-0.1, 0.6], row=2, col=2)
     figure.update_xaxes(type="log", title_text="member × time", row=2, col=3).update_yaxes(type="log", row=2, col=3)
     figure.update_layout(template="gfdt", width=960, height=680, margin_t=100, legend_y=1.06)
@@ -235,7 +233,8 @@ def live_data(view: LiveResponse, truth: Response | None = None) -> list[dict]:
     predicted = torch.zeros(grid.shape) if best is None else best.to(view.pattern)[min(view.since, view.lags)]
     shown = [{"z": centred(grid, field)} for field in (view.snapshot, view.difference, predicted)]
     for displacement in LIVE_SHOWN:
-        shown.append({} if truth is None else {"y": truth.along(displacement)[: view.lags + 1].numpy()})
+        known = np.full(view.lags + 1, np.nan) if truth is None else truth.along(displacement)[: view.lags + 1].numpy()
+        shown.append({"x": view.times.numpy(), "y": known})
         for name in ("gaussian", *view.scores):
             if name not in estimates:
                 shown += [{"x": [], "y": []}, {"x": [], "y": []}]

@@ -156,7 +156,7 @@ for sigma in (0.02, 0.05, 0.1, 0.2, 0.4):
 
 # %% [markdown]
 # The learned scores of this package do not suffer from it *for the linear part*: noise of the data's own spectrum at constant variance has no such bias for Gaussian data, and the filter of a network that was trained with
-# white noise is freed of σ exactly (`LearnedScore`'s docstring has the formula). What bias remains is that of the non-Gaussian part, and it will be an issue in lesson 04.
+# white noise is freed of σ exactly (`LearnedScore`'s docstring has the formula). What bias remains is that of the non-Gaussian part; lesson 04 measures it.
 #
 # ## The response
 #
@@ -304,6 +304,7 @@ check("03.3", 1 / (1 + 0.5**2))
 lab.stop()
 del everything, fit, use, some, few  # the recordings
 del training, halfway, noise, learned, drawn, levels, recovered, lab
+experiments.free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show
@@ -317,7 +318,7 @@ del training, halfway, noise, learned, drawn, levels, recovered, lab
 # 2. Start from the Gaussian score, give the noise the spectrum of the data, keep the variance: then σ costs nothing where the data are Gaussian.
 # 3. Test a score raw, not normalised; identities by parts, held-out loss and generated fields are what remains when no exact score is at hand.
 #
-# **Next:** lesson 04, the Allen-Cahn field (to come). The README's table of lessons says what is there.
+# **Next:** [lesson 04](04_allen_cahn.ipynb), the Allen-Cahn field.
 #
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
 #

@@ -221,10 +221,10 @@ figure
 
 # %%
 view = experiments.LiveResponse(system, score, seed=3)
-for _ in zip(view, range(330)):
+for _ in zip(range(330), view):
     pass
 view.kick(8, 16, 1.0)
-for _ in zip(view, range(8)):
+for _ in zip(range(8), view):
     pass
 figures.live(view, truth)
 

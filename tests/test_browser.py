@@ -45,6 +45,10 @@ from gfdt_tutorial import widgets
 system = gfdt.OrnsteinUhlenbeck()
 widgets.ScoreTraining(gfdt.simulate(system, members=16, duration=255.0, seed=5), system)
 """
+LIVE = """
+from gfdt_tutorial import widgets
+widgets.AllenCahnLab()
+"""
 IDLE = "() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 EXPLORER = ".jp-OutputArea-output:has(.gfdt-readout)"
 
@@ -54,8 +58,9 @@ def lab(tmp_path_factory):
     """A JupyterLab of its own on a copy of the lessons; yields (address, token)."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", home / "root", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TRAINING)], metadata={"kernelspec": KERNEL})
-    nbformat.write(notebook, home / "root" / "training.ipynb")
+    for name, code in (("training", TRAINING), ("live", LIVE)):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
+        nbformat.write(notebook, home / "root" / f"{name}.ipynb")
     for name, value in SETTINGS.items():
         file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
@@ -140,6 +145,22 @@ def test_the_training_of_lesson_03_starts_and_stops_by_its_button(open_lesson):
     losses = page.evaluate("() => Array.from(" + CURVE.format(0) + ")")
     keep_screenshots(page, "03_training")
     assert len(losses) == step and losses[-1] < losses[0]
+    assert page.locator(".gfdt-error").count() == 0
+
+
+def test_the_live_lab_of_lesson_04_runs_and_is_kicked_by_a_click_on_its_map(open_lesson):
+    page = open_lesson("live")
+    readout, button = page.locator(f"{EXPLORER} .gfdt-readout"), page.locator(f"{EXPLORER} button").first
+    button.click()
+    page.wait_for_function(f"() => document.querySelector('{EXPLORER} .js-plotly-plot')._fullData[5].x?.length > 0")  # the first estimate
+    sync_api.expect(button).to_have_text("pause")
+    page.locator(f"{EXPLORER} .js-plotly-plot .xy .plot, {EXPLORER} .js-plotly-plot .nsewdrag[data-subplot=xy]").first.click()
+    page.wait_for_function(f"() => /; [0-5] since the kick/.test(document.querySelector('{EXPLORER} .gfdt-readout').innerText)")
+    button.click()
+    sync_api.expect(button).to_have_text("resume")
+    time = int(re.search(r"t = (\d+):", readout.inner_text())[1])
+    keep_screenshots(page, "04_live")
+    assert time >= 81
     assert page.locator(".gfdt-error").count() == 0
 
 

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from gfdt_tutorial import Response, TimeSeries, figures
+from gfdt_tutorial import AllenCahn, Response, TimeSeries, figures, presets
 from gfdt_tutorial.__main__ import main
+from gfdt_tutorial.responses import twins
 from gfdt_tutorial.scores.training import Training
 
 OU = ["--system", "ornstein-uhlenbeck", "--preset", "tiny"]
@@ -131,3 +132,54 @@ def test_without_chromium_the_image_is_skipped_with_a_note(here, monkeypatch, ca
     monkeypatch.setattr("plotly.graph_objects.Figure.to_image", missing)
     assert figures.save_image(figures.spectrum({}), "figure.png") is None
     assert "no image figure.png" in capsys.readouterr().out and not list(here.iterdir())
+
+
+@pytest.fixture
+def short_truth(monkeypatch):
+    monkeypatch.setitem(presets.TRUTHS, "allen-cahn", presets.Truth(pairs=64, lags=2, every=1.0, restarts=2, seed=3))
+    monkeypatch.setattr(AllenCahn, "spinup", 1.0)
+    monkeypatch.setattr(twins, "BATCH", 1)
+    monkeypatch.setattr(twins, "SAVE_EVERY", 2)
+
+
+def test_the_long_truth_is_stopped_and_goes_on_to_the_same_bits(here, capsys, monkeypatch, short_truth):
+    truth = ["truth", "--system", "allen-cahn", "--device", "cpu"]
+    assert run(*truth, "--out", "whole.npz", "--checkpoint", "other.npz") == 0
+    advance = twins.Twins.advance
+
+    def interrupted(self):
+        if self.done == 9:
+            raise KeyboardInterrupt
+        return advance(self)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(twins.Twins, "advance", interrupted)
+        assert run(*truth, "--out", "truth.npz") == 130
+    assert "goes on from allen-cahn-truth.checkpoint.npz" in capsys.readouterr().err
+    assert [path.name for path in here.glob("*truth*")] == ["allen-cahn-truth.checkpoint.npz"]
+    with monkeypatch.context() as counted:
+        calls = []
+        counted.setattr(twins.Twins, "advance", lambda self: calls.append(0) or advance(self))
+        assert run(*truth, "--out", "truth.npz") == 0
+    assert len(calls) == 32 - 9
+    assert Response.load("truth.npz").values.equal(Response.load("whole.npz").values)
+    assert not list(here.glob("*checkpoint*"))
+
+
+def test_a_truth_is_only_for_systems_without_a_closed_form(here, capsys):
+    assert run("truth", "--system", "ornstein-uhlenbeck") == 2
+    assert "expected one of 'allen-cahn'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_figure1_of_the_allen_cahn_field(here):
+    assert run("figure1", "--system", "allen-cahn", "--preset", "tiny", "--out", "out") == 0
+    system = json.loads((here / "out" / "metrics.json").read_text())["systems"]["allen-cahn"]
+    assert {"gaussian", "analytic", "analytic_normalised", "generative", "generative_normalised", "dynamical"} - {"dynamical"} <= set(
+        system["methods"]
+    )
+    assert system["truth"]["source"] == "shipped" and system["truth"]["pairs"] == presets.TRUTHS["allen-cahn"].pairs
+    arrays = np.load(here / "out" / "responses.npz", allow_pickle=False)
+    assert arrays["allen-cahn/dynamical"].shape[1:] == arrays["allen-cahn/generative_normalised"].shape[1:] == (32, 32)
+    assert run("figure1", "--system", "allen-cahn", "--preset", "tiny", "--set", "alpha=8", "--out", "other") == 0
+    assert json.loads((here / "other" / "metrics.json").read_text())["systems"]["allen-cahn"]["truth"]["source"] == "computed"

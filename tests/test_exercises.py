@@ -11,7 +11,7 @@ from gfdt_tutorial.exercises import EXERCISES, check, verdict
 
 @pytest.mark.parametrize("number", EXERCISES)
 def test_verdicts(number):
-    answer = torch.as_tensor(EXERCISES[number].answer)
+    answer = EXERCISES[number].expected
     assert verdict(number, answer) == "passed."
     assert verdict(number, None).startswith("not attempted yet")
     assert verdict(number, ...).startswith("not attempted yet")

@@ -1,13 +1,19 @@
 """The same on CUDA: operators to rounding on the same input, ensembles within their bands."""
 
+import math
+
 import pytest
 import torch
 
 from gfdt_tutorial import (
+    AllenCahn,
+    Budget,
     GaussianScore,
+    LearnedScore,
     OrnsteinUhlenbeck,
     PeriodicGrid,
     TimeSeries,
+    Training,
     compare,
     exact_response,
     perturb,
@@ -19,6 +25,7 @@ from gfdt_tutorial import (
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 
 LETTER = OrnsteinUhlenbeck()
+TWO_PHASES = AllenCahn(grid=PeriodicGrid((8, 8)), epsilon=4 * AllenCahn().epsilon)
 GRIDS = [PeriodicGrid((33,)), PeriodicGrid((64,)), PeriodicGrid((24, 48)), PeriodicGrid((32, 32))]
 every_grid = pytest.mark.parametrize("grid", GRIDS, ids=str)
 
@@ -56,6 +63,39 @@ def test_exact_steps(grid):
     system, spectra, kicks = OrnsteinUhlenbeck(grid=grid), grid.rfft(noise(grid, 2)), grid.rfft(noise(grid, 2)).flip(0)
     there = system.stepper(1.0, torch.device("cuda"))(spectra.cuda(), kicks.cuda)
     assert_same(there, system.stepper(1.0, torch.device("cpu"))(spectra, lambda: kicks))
+
+
+@every_grid
+def test_spectra_without_the_symmetry_of_a_real_field_count_by_their_symmetric_part(grid):
+    """cuFFT by itself leaves them undefined."""
+    spectra = torch.randn(3, *grid.half, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    there = spectra.cuda()
+    assert_same(grid.irfft(there), grid.irfft(spectra))
+    assert there.cpu().equal(spectra)
+
+
+@every_grid
+def test_two_phases_step_by_step(grid):
+    system = AllenCahn(grid=grid, epsilon=AllenCahn().epsilon * math.sqrt(1024 / grid.size))
+    rng = torch.Generator().manual_seed(0)
+    spectra = system.initial(range(2), 0, torch.device("cpu"))
+    noises = [torch.randn(2, *grid.half, dtype=torch.complex64, generator=rng) for _ in range(4)]
+    here, there = iter(noises), iter([noise.cuda() for noise in noises])
+    moved = system.stepper(0.125, torch.device("cuda"))(spectra.cuda(), lambda: next(there))
+    expected = system.stepper(0.125, torch.device("cpu"))(spectra, lambda: next(here))
+    assert_same(grid.irfft(moved), grid.irfft(expected), tolerance=1e-4)
+    u = grid.irfft(expected)
+    assert_same(system.score(u.cuda()), system.score(u))
+    for parameter in ("alpha", "kappa", "advection"):
+        for function in system.drift_derivative(parameter):
+            assert_same(function(u.cuda()), function(u), tolerance=1e-4)
+
+
+@every_grid
+def test_two_phases_start_there(grid):
+    u = grid.irfft(AllenCahn(grid=grid, epsilon=1.0).initial(range(200), 0, torch.device("cuda"))).flatten(1)
+    assert ((u.abs() - 0.9).abs() < 1e-4).sum(1).min() >= grid.size - 1
+    assert float(u.mean(1).std()) == pytest.approx(0.145, abs=0.05)
 
 
 def test_averages():
@@ -100,6 +140,42 @@ def test_random_signs_scatter_as_their_standard_error_says():
     truth, exact = perturb(LETTER, lags=40.0, pairs=1024, kick="random signs", device="cuda"), exact_response(LETTER, lags=40.0)
     z = ((truth.values.cpu() - exact.values) / truth.standard_error.cpu())[truth.standard_error.cpu() > 1e-6]
     assert 0.8 < z.var() < 1.25
+
+
+def test_controlled_twins_agree_on_both_machines():
+    """Other random numbers on either: within the bands."""
+    options = {
+        "lags": 1.0,
+        "every": 0.25,
+        "pairs": 512,
+        "kick": "random signs",
+        "restarts": 2,
+        "spinup": 10.0,
+        "symmetries": ("reflect y",),
+    }
+    here, there = (perturb(TWO_PHASES, **options, device=device) for device in ("cpu", "cuda"))
+    z = (there.values - here.values) / (there.standard_error.square() + here.standard_error.square()).sqrt()
+    assert float(z[1:].square().mean()) == pytest.approx(1.1, abs=0.5)
+    assert there.values.device.type == "cpu"
+
+
+def test_responses_with_less_noise_from_the_same_data():
+    data = simulate(TWO_PHASES, members=9, duration=100.0, device="cpu")
+    there = TimeSeries(data.u.cuda(), data.times)
+    for options in ({"control": True}, {"thin": 4}, {"thin": 4, "control": True, "symmetries": ("reflect y", "sign")}):
+        answer, answer_there = (respond(series, TWO_PHASES.score, lags=10.0, **options) for series in (data, there))
+        assert_same(answer_there.values.cuda(), answer.values, tolerance=1e-4)
+
+
+def test_calibration_there(tmp_path):
+    data = simulate(TWO_PHASES, members=10, duration=60.0, device="cpu")
+    score = Training(data, Budget(steps=1, noise="white", level=0.01, kernels=(3, 1), width=8), device="cpu").score()
+    here = score.calibrated(data)
+    there = score.to("cuda").calibrated(TimeSeries(data.u.cuda(), data.times))
+    assert_same(torch.view_as_real(there.correction), torch.view_as_real(here.correction), tolerance=1e-4)
+    loaded = LearnedScore.load(there.save(tmp_path))
+    assert loaded.correction.device.type == "cpu"
+    assert_same(there(data.u[0].cuda()), loaded(data.u[0]), tolerance=1e-4)
 
 
 def test_the_same_seed_gives_the_same_bits():

@@ -159,3 +159,57 @@ def test_fields_of_another_grid_are_refused(shape):
     grid = PeriodicGrid((4, 8))
     with pytest.raises(ValueError, match=r"last axes must be \(4, 8\)"):
         grid.apply(grid.laplacian, torch.zeros(shape))
+
+
+# --- spectra without the symmetry of a real field
+
+
+def half_spectrum(grid, dtype, *leading):
+    """Complex normals, with no regard to û(−k) = û(k)*."""
+    return torch.randn(*leading, *grid.half, dtype=dtype, generator=torch.Generator().manual_seed(6))
+
+
+def symmetric_part(grid, spectra):
+    """The full spectrum of which a real field keeps this half: ½(û(k) + û(−k)*) on the columns that are their own mirror image."""
+    n = grid.shape[-1]
+    mirrored = spectra.conj()
+    if len(grid.shape) == 2:
+        mirrored = mirrored.flip(-2).roll(1, -2)
+    full = torch.zeros(*spectra.shape[:-1], n, dtype=spectra.dtype)
+    for column in range(grid.half[-1]):
+        own_mirror = column in (0, n - column)
+        full[..., column] = 0.5 * (spectra[..., column] + mirrored[..., column]) if own_mirror else spectra[..., column]
+        full[..., -column] = full[..., column] if own_mirror else mirrored[..., column]
+    return full
+
+
+@every_grid
+def test_only_the_symmetric_part_of_a_spectrum_counts(grid):
+    spectra = half_spectrum(grid, torch.complex128, 2)
+    fields = grid.irfft(spectra)
+    expected = torch.fft.ifftn(symmetric_part(grid, spectra), dim=grid.axes)
+    assert expected.imag.abs().max() < 1e-12
+    torch.testing.assert_close(fields, expected.real)
+    torch.testing.assert_close(grid.irfft(grid.rfft(fields)), fields)
+    assert (grid.rfft(fields) - spectra).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128], ids=str)
+@every_grid
+def test_the_transform_axis_by_axis_is_the_same(grid, dtype):
+    spectra = half_spectrum(grid, dtype, 3, 2)
+    before = spectra.clone()
+    torch.testing.assert_close(grid._irfft_by_axis(spectra), grid.irfft(spectra))
+    assert spectra.equal(before)
+
+
+@small_grid
+def test_complex_normals_times_white_are_independent_unit_normals(grid):
+    """Covariance between all pixels: the identity."""
+    drawn = torch.randn(20_000, *grid.half, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
+    fields = grid.irfft(torch.view_as_complex(drawn) * grid.white).flatten(1)
+    covariance = fields.T @ fields / len(fields)
+    assert (covariance - torch.eye(grid.size)).abs().max() < 0.045  # ± 0.007 off the diagonal, ± 0.01 on it
+    assert float(covariance.diagonal().mean()) == pytest.approx(1, abs=0.015)
+    assert float((fields * fields.roll(1, 1)).mean()) == pytest.approx(0, abs=0.015)
+    assert float((fields**4).mean()) == pytest.approx(3, abs=0.15)

@@ -142,3 +142,20 @@ def test_a_response_is_the_naive_average_over_members_origins_and_pixels():
     for lag, (y, x) in itertools.product(range(4), shifts(grid)):
         moved = u.roll((-y, -x), (-2, -1))
         assert float(answer[lag, y, x]) == pytest.approx(-float((moved[:, lag:] * s[:, : 7 - lag]).mean()), abs=1e-5)
+
+
+@pytest.mark.parametrize("grid", [*GRIDS, PeriodicGrid((6, 10), lengths=(2.0, 5.0))], ids=str)
+def test_shell_mean_gives_every_wavevector_the_mean_of_its_shell(grid):
+    modes = torch.rand(grid.half, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    found, shell = statistics.shell_mean(grid, modes), (grid.k_squared.sqrt() / (2 * math.pi / max(grid.lengths))).round()
+    for number in shell.unique():
+        expected = full(grid, modes)[full(grid, shell) == number].mean()
+        torch.testing.assert_close(found[shell == number], expected.expand(int((shell == number).sum())))
+    assert grid.trace(found) == pytest.approx(grid.trace(modes))
+    torch.testing.assert_close(statistics.shell_mean(grid, found), found)
+
+
+def test_shell_mean_agrees_with_shell_average():
+    grid, modes = PeriodicGrid((8, 12)), torch.rand(8, 7, generator=torch.Generator().manual_seed(3))
+    k, mean = statistics.shell_average(grid, modes)
+    torch.testing.assert_close(statistics.shell_mean(grid, modes)[0, : len(k)], mean)  # along k_x, where k_y = 0

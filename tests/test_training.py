@@ -12,9 +12,22 @@ import pytest
 import safetensors.torch
 import torch
 
-from gfdt_tutorial import Budget, GaussianScore, LearnedScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, Training, fit_score, simulate
+from gfdt_tutorial import (
+    AllenCahn,
+    Budget,
+    GaussianScore,
+    LearnedScore,
+    OrnsteinUhlenbeck,
+    PeriodicGrid,
+    TimeSeries,
+    Training,
+    fit_score,
+    simulate,
+    statistics,
+)
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import BUDGETS, budget
+from gfdt_tutorial.scores.fit import suited
 
 LETTER = OrnsteinUhlenbeck()
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
@@ -149,6 +162,71 @@ def test_loading_leaves_the_callers_random_numbers_untouched(tmp_path):
     folder, before = fit().save(tmp_path), torch.get_rng_state()
     LearnedScore.load(folder)
     assert before.equal(torch.get_rng_state())
+
+
+# --- what suits the data, and the last step
+
+
+def steep(sharpness):
+    """A field whose small scales carry next to nothing."""
+    data = series(OrnsteinUhlenbeck(grid=PeriodicGrid((16, 16))), duration=20.0)
+    return TimeSeries(data.grid.apply(torch.exp(-sharpness * data.grid.k_squared), data.u), data.times)
+
+
+def test_the_noise_suits_the_spectrum():
+    two_phases = AllenCahn(grid=PeriodicGrid((8, 8)), epsilon=4 * AllenCahn().epsilon)
+    for data in (series(), series(two_phases, duration=20.0), series(LETTER, members=4, duration=20.0), steep(0.0)):
+        assert suited(data) == budget("quick", "white")
+        assert suited(data, levels=True) == budget("quick")  # whatever the spectrum
+    assert suited(steep(0.03)) == budget("quick")
+    assert suited(steep(0.03), "paper") == budget("paper")
+    assert (suited(series()).noise, suited(steep(0.03)).noise) == ("white", "data")
+
+
+def test_the_weakest_wavevector_decides_at_ten_times_the_noise():
+    grid, white = PeriodicGrid((8, 8)), budget("quick", "white")
+    flat = torch.randn(16, 400, 8, 8, generator=torch.Generator().manual_seed(0))
+    for share, noise in ((13.0, "white"), (7.0, "data")):
+        weak = torch.where(grid.k_squared == 32, share * white.level**2, 1.0).sqrt()
+        assert suited(TimeSeries(grid.apply(weak, flat), torch.arange(400.0))).noise == noise
+
+
+def test_white_noise_is_a_budget_for_every_preset():
+    for name in BUDGETS:
+        white, data = budget(name, "white"), budget(name)
+        assert (white.steps, white.pairs, white.width) == (data.steps, data.pairs, data.width)
+        assert (white.noise, data.noise) == ("white", "data")
+        assert white.level < data.level
+    with pytest.raises(ValueError, match="noise 'pink' is unknown; expected one of 'data', 'white'"):
+        budget("quick", "pink")
+
+
+def test_the_preset_is_spent_with_the_noise_that_suits():
+    assert fit_score(series(), "tiny", device="cpu").config["noise"] == "white"
+    assert fit_score(series(), "tiny", levels=True, device="cpu").config["noise"] == "data"
+    assert fit_score(steep(0.03), "tiny", device="cpu").config["noise"] == "data"
+
+
+def test_a_fit_ends_with_a_calibration_unless_told_otherwise():
+    spent = replace(SHORT, noise="data")
+    tuned, plain = (fit_score(series(), spent=spent, calibrate=calibrate, device="cpu") for calibrate in (True, False))
+    assert plain.correction is None
+    assert_same_weights(tuned.network, plain.network)
+    assert tuned.metrics == plain.metrics
+    fitted = begin(start="gaussian", spent=spent).fitted
+    assert tuned.correction.equal(plain.calibrated(fitted).correction)
+    grid, off = fitted.grid, []
+    for score in (tuned, plain):
+        identity = statistics.shell_mean(grid, diagnostics.stein(grid, fitted.u, score(fitted.u)).real)
+        off.append(float((identity - 1).abs().max()))
+    assert off[0] < 1e-4 < 5e-3 < off[1]
+
+
+def test_an_interrupted_fit_is_calibrated_too(monkeypatch):
+    interrupt_at(monkeypatch, 13)
+    part = fit_score(series(), spent=SHORT, device="cpu")
+    assert part.metrics["interrupted"] is True
+    assert part.correction is not None
 
 
 # --- the best is kept
@@ -313,6 +391,15 @@ def test_saved_and_loaded_scores_are_equal_to_the_bit(options, tmp_path):
     assert loaded(u, *given).equal(score(u, *given))
     assert loaded(u, *given, sigma=0.15).equal(score(u, *given, sigma=0.15))
     assert (loaded.mean, loaded.config, loaded.metrics, loaded.grid) == (score.mean, score.config, score.metrics, score.grid)
+
+
+def test_the_correction_of_a_calibrated_score_is_saved_and_loaded(tmp_path):
+    score, u = fit().calibrated(series()), series().u[:2]
+    loaded = LearnedScore.load(score.save(tmp_path))
+    assert loaded.correction.equal(score.correction)
+    assert loaded(u).equal(score(u))
+    assert loaded.to("cpu")(u).equal(score(u))
+    assert not loaded(u).equal(fit()(u))
 
 
 def test_a_line_of_other_length_is_saved_and_loaded(tmp_path):

@@ -1,12 +1,14 @@
 """The explorers without a browser: every control moves the figure to what the API itself answers, and errors show."""
 
 import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import OrnsteinUhlenbeck, exact_response, figures, kick_pattern, simulate, statistics, widgets
+from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, PeriodicGrid, exact_response, figures, kick_pattern, simulate, statistics, widgets
+from gfdt_tutorial.experiments import LiveResponse
 
 MOVES = {"lam": 0.1, "kappa": 1e-3, "advection": -0.05, "epsilon": 0.2, "kick": "random", "amplitude": -0.5, "lag": 61}
 
@@ -107,3 +109,81 @@ def test_a_failing_training_is_shown():
     lab.go.click()
     wait_for(lab)
     assert "ZeroDivisionError" in lab.readout.value
+
+
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert condition()
+
+
+def test_the_live_lab_runs_pauses_and_is_kicked_by_a_click():
+    lab = widgets.AllenCahnLab()
+    lab.go.click()
+    wait_until(lambda: lab.view.time >= 3)
+    lab.go.click()
+    paused = lab.view.time
+    assert not lab.runner.running and lab.go.description == "resume"
+    np.testing.assert_allclose(lab.figure.data[0].z, figures.centred(lab.view.system.grid, lab.view.snapshot))
+    x, y = lab.figure.data[0].x[20], lab.figure.data[0].y[11]  # the origin is in the middle of the map, so these are pixels 4 and -5
+    lab.amplitude.value = 0.5
+    lab._clicked(None, Points(xs=[x], ys=[y]), None)
+    assert lab.view.pattern[-5, 4] == 0.5 and lab.view.pattern.abs().sum() == 0.5 and lab.view.since == 0
+    torch.testing.assert_close(lab.view.difference, lab.view.pattern, atol=1e-5, rtol=0)
+    assert lab.view.time == paused
+    lab.again.click()
+    assert lab.view.time == 0 and lab.go.description == "start"
+
+
+@dataclass
+class Points:
+    xs: list
+    ys: list
+
+
+def test_a_parameter_starts_another_field_and_hides_the_truth_of_the_first():
+    lab = widgets.AllenCahnLab()
+    assert np.isfinite(lab.figure.data[3].y).all()
+    lab.controls["alpha"].value = 5.0
+    assert lab.view.system == replace(AllenCahn(), alpha=5.0)
+    assert np.isnan(lab.figure.data[3].y).all()
+    lab.controls["alpha"].value = 16.0
+    assert lab.view.system == AllenCahn()
+    assert np.isfinite(lab.figure.data[3].y).all()
+
+
+def test_a_second_lab_stops_the_first_and_a_failure_is_shown():
+    lab = widgets.AllenCahnLab()
+    lab.go.click()
+    assert lab.runner.running
+    other = widgets.AllenCahnLab()
+    assert not lab.runner.running
+    other.view.advance = lambda: 1 / 0
+    other.go.click()
+    wait_for(other)
+    assert "ZeroDivisionError" in other.readout.value
+    other.close()
+
+
+def test_live_estimates_are_those_of_the_same_recording():
+    """The blocks of the running estimate against products summed one by one."""
+    system = AllenCahn(grid=PeriodicGrid((6, 8)))
+    view, record = LiveResponse(system, members=8, lags=3, spinup=2.0), []
+    record.append(view._fields)
+    for _ in zip(range(14), view, strict=False):
+        record.append(view._fields)
+    u = torch.stack(record, 1)  # windows of 7 times, 4 origins each, from 0, 4 and 8
+    spectra, scores = system.grid.rfft(u), system.grid.rfft(system.score(u))
+    numbers = {"c": [], "p": []}
+    for lag in range(4):
+        pairs = [(start + i, start + i + lag) for start in (0, 4, 8) for i in range(4) if i + lag < 7]
+        numbers["c"].append(torch.stack([spectra[:, b] * spectra[:, a].conj() for a, b in pairs]).mean((0, 1)))
+        numbers["p"].append(-torch.stack([spectra[:, b] * scores[:, a].conj() for a, b in pairs]).mean((0, 1)) / 48)
+    c, p = torch.stack(numbers["c"]), torch.stack(numbers["p"])
+    gaussian = c / c[:1].real
+    found = view.responses()
+    torch.testing.assert_close(found["gaussian"].values, system.grid.irfft(gaussian), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found["analytic"].values, system.grid.irfft(gaussian + p - p[:1] * gaussian), atol=1e-3, rtol=0)
+    assert view.origins == 12 and [amount for amount, _ in view.history] == [32, 64, 96]
+    assert (found["analytic"].standard_error[1:] > 0).all()

@@ -108,13 +108,4 @@ class AllenCahnLab(Live):
     def _show(self) -> tuple[list[dict], str]:
         view = self.view
         words = f"t = {view.time}: {view.members * view.origins} member × time averaged over; {view.since} since the kick"
-        traces = figures.live_data(view, self.truth)
-        if self.truth is None:
-            for index in self._truths(view):
-                traces[index] = {"y": np.full(view.lags + 1, np.nan)}
-        return traces, words
-
-    @staticmethod
-    def _truths(view: LiveResponse) -> list[int]:
-        """Where the traces of the truth stand in the figure."""
-        return [3 + panel * (1 + 2 * (1 + len(view.scores))) for panel in range(len(figures.LIVE_SHOWN))]
+        return figures.live_data(view, self.truth), words
