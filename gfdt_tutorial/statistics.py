@@ -63,10 +63,13 @@ def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor
 
 
 def shell_mean(grid: PeriodicGrid, modes: torch.Tensor) -> torch.Tensor:
-    """Each wavevector's value, (*half,), replaced by the mean over all whose |k| rounds to the same multiple of the lowest wavenumber."""
+    """Each wavevector's value, (*half,), replaced by the mean over all whose |k| rounds to the same multiple of the lowest wavenumber.
+
+    Taken, and returned, on the CPU.
+    """
     shell = (grid.k_squared.sqrt() / (2 * math.pi / max(grid.lengths))).round().long().flatten()
     weight = grid.multiplicity.flatten()
-    sums = torch.zeros(int(shell.max()) + 1, dtype=torch.float64).index_add(0, shell, modes.double().flatten() * weight)
+    sums = torch.zeros(int(shell.max()) + 1, dtype=torch.float64).index_add(0, shell, modes.double().cpu().flatten() * weight)
     counts = torch.bincount(shell, weights=weight)
     return (sums / counts)[shell].reshape(grid.half)
 

@@ -365,7 +365,6 @@ def test_a_score_that_is_not_odd_is_made_odd_by_the_symmetry_of_sign():
     assert (respond(data, lopsided, lags=10.0, **plain).values - expected.values).abs().max() > 0.01
 
 
-@pytest.mark.xfail(strict=True, reason="the odd part of a score forgets the method of the score")
 def test_the_symmetry_of_sign_keeps_the_name_of_the_method():
     assert respond(ensemble(), SMALL.score, lags=5.0, symmetries=("sign",)).method == "analytic"
 
@@ -411,6 +410,7 @@ def test_a_thinned_score_is_evaluated_at_those_origins_only():
     assert sum(seen) == 9 * 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [2, 16])
 def test_thinning_costs_little_where_samples_remember_one_another(members):
     data = ensemble(TWO_PHASES, members=members, duration=800.0 / members, every=0.25, seed=4)

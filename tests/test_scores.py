@@ -307,7 +307,6 @@ def test_calibration_takes_out_a_spurious_slope(axis):
     assert (by_shell(mended, data)[0] - 1).abs().max() < 1e-4
 
 
-@pytest.mark.xfail(strict=True, reason="the slopes along x and y are solved for one by one, as if ⟨|û|²⟩ k_x k_y had no mean over a shell")
 def test_calibration_takes_out_a_spurious_slope_to_rounding():
     score, data = twisted(-1)
     assert leaning(score.calibrated(data), data) < 1e-4

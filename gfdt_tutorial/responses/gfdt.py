@@ -264,6 +264,7 @@ def _odd_part(score: Callable, centre: torch.Tensor) -> Callable:
             raise ValueError('the symmetry "sign" says nothing about a context; leave it out')
         return 0.5 * (score(u) - score(2 * centre - u))
 
+    odd.method = getattr(score, "method", "score")
     return odd
 
 

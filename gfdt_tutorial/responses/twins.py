@@ -84,6 +84,8 @@ def perturb(
     )  # fmt: skip
     if checkpoint is not None and Path(checkpoint).exists():
         experiment.resume(checkpoint)
+    elif checkpoint is not None:
+        experiment.save(checkpoint)  # a path that cannot be written shows now, and not after an hour
     try:
         for done in progress(experiment, total=len(experiment.batches) - experiment.done, label=f"twins {system.name}"):
             if checkpoint is not None and done % max(1, SAVE_EVERY // (BATCH * experiment.restarts)) == 0:
@@ -128,7 +130,7 @@ class Twins:
             for part in range(PARTS)
             for first in range(self.edges[part], self.edges[part + 1], BATCH)
         ]
-        self.done, self.seconds = 0, 0.0
+        self.done, self.seconds, self.whole = 0, 0.0, True
         lag_count, shape = len(self.times), system.grid.shape
         self.sums = torch.zeros(PARTS, lag_count, *shape, dtype=torch.float64)
         self.squares = torch.zeros(lag_count, *shape, dtype=torch.float64)
@@ -159,12 +161,14 @@ class Twins:
                 norms[:, restart, lag] = self._norm(difference).cpu()
             state = twins[0]
             kicks += self._answers(grid.rfft(pattern), pattern).double().sum(0).cpu()
+        self.whole = False  # until all sums are taken: a checkpoint from between would count the batch twice
         self.sums[part] += total.sum(1, dtype=torch.float64).cpu()
         self.squares += total.double().square().sum(1).cpu()
         self.kicks[part] += kicks if self.kick == "random signs" else kicks * len(members)
         self.growth[members.start * self.restarts : members.stop * self.restarts] = norms.flatten(0, 1)
         self.seconds += time.perf_counter() - start
         self.done += 1
+        self.whole = True
         return self.done
 
     def response(self) -> Response:
@@ -195,12 +199,13 @@ class Twins:
             level=self.level,
             parts=parts.float(),
             grid=self.system.grid,
-            info=self._identity()
-            | {"system": self.system.name, "device": str(self.device), "seconds": self.seconds, "growth": self._growth()},
+            info=self._identity() | {"device": str(self.device), "seconds": self.seconds, "growth": self._growth()},
         )
 
     def save(self, path: str | Path) -> Path:
-        """A checkpoint: all sums, and of which experiment they are."""
+        """A checkpoint: all sums, and of which experiment they are; after an interrupt between two sums the last one stays."""
+        if not self.whole:
+            return Path(path)
         progress = {"done": self.done, "seconds": self.seconds}
         return storage.save_npz(path, self._sums() | progress | {"about": json.dumps(self._identity(), sort_keys=True)})
 
@@ -226,6 +231,7 @@ class Twins:
 
     def _identity(self) -> dict:
         return {
+            "system": self.system.name,
             "parameters": parameters(self.system),
             "lags": float(self.times[-1]),
             "every": self.every,

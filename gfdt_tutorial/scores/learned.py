@@ -127,10 +127,11 @@ class LearnedScore:
             count += len(u)
         missing = -count * grid.size - product
         change = (shell_mean(grid, missing.real) / shell_mean(grid, power)).to(torch.complex128)
-        for axis in grid.axes:
-            slope = grid.derivative(axis).imag / grid.k_squared.sqrt().clamp_min(1e-12)
-            weight = shell_mean(grid, power * slope.square())
-            change += 1j * slope * torch.where(weight > 0, shell_mean(grid, missing.imag * slope) / weight.clamp_min(1e-300), 0.0)
+        slopes = [grid.derivative(axis).imag / grid.k_squared.sqrt().clamp_min(1e-12) for axis in grid.axes]
+        normal = torch.stack([torch.stack([shell_mean(grid, power * a * b) for a in slopes], -1) for b in slopes], -2)
+        wanted = torch.stack([shell_mean(grid, missing.imag * slope) for slope in slopes], -1)
+        b = (torch.linalg.pinv(normal, hermitian=True) @ wanted[..., None])[..., 0]  # on some shells an axis has no slope
+        change += 1j * sum(slope * b[..., axis] for axis, slope in enumerate(slopes))
         before = 0.0 if self.correction is None else self.correction.cpu()
         return replace(self, correction=(before + change).to(self.network.root.device, torch.complex64))
 
