@@ -21,6 +21,11 @@ def blocks(count: int, bytes_each: int) -> Iterator[slice]:
     return (slice(start, min(start + step, count)) for start in range(0, count, step))
 
 
+def mean(fields: torch.Tensor) -> float:
+    """The mean of all values in double precision, without a copy of all in that precision."""
+    return float(torch.stack([part.mean(dtype=torch.float64) for part in fields]).mean())
+
+
 def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) -> torch.Tensor:
     """C_k = ⟨|û_k|²⟩ / N², the eigenvalues of the covariance matrix between pixels.
 

@@ -34,7 +34,7 @@ class GaussianScore:
         Raises:
             ValueError: some wavevector carries no variance (constant or filtered data), so that C(0) has no inverse.
         """
-        mean = float(data.u.mean(dtype=torch.float64))
+        mean = statistics.mean(data.u)
         covariance = statistics.mode_covariance(data.grid, data.u, mean)
         empty = int((covariance <= 1e-12 * covariance.max()).sum())
         if empty:

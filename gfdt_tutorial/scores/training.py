@@ -55,7 +55,7 @@ class Training:
         self.budget, self.seed = spent, checks.whole("seed", seed)
         self.device = checks.resolve_device(device)
         self.fitted, self.held = data.split(1 - checks.probability("validation", validation))
-        self.mean = float(self.fitted.u.mean(dtype=torch.float64))
+        self.mean = statistics.mean(self.fitted.u)
         covariance = self._covariance()
         white = torch.full_like(covariance, data.grid.trace(covariance) / data.grid.size)
         self.config = {
