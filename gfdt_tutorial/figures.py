@@ -211,14 +211,14 @@ def live(view: LiveResponse, truth: Response | None = None) -> go.Figure:
     for column in (1, 2, 3):
         figure.add_trace(heatmap(view.system.grid, torch.zeros(view.system.grid.shape), showscale=False), 1, column)
     for column in range(1, len(LIVE_SHOWN) + 1):
-        figure.add_trace(_line([], [], "exact", legend=False), 2, column)
+        figure.add_trace(_line([], [], "truth", legend=column == 1), 2, column)
         for name in ("gaussian", *view.scores):
             figure.add_trace(_band([], torch.zeros(2, 0), name, 0), 2, column)
             figure.add_trace(_line([], [], name, legend=column == 1), 2, column)
-    figure.add_trace(_line([], [], list(view.scores)[-1], legend=False), 2, 3)
+    figure.add_trace(_line([], [], list(view.scores)[-1], legend=False, mode="lines+markers"), 2, 3)
     for column in (1, 2):
         figure.update_xaxes(title_text="lag t", range=[0, view.lags], row=2, col=column)
-    figure.update_yaxes(range=[-0.1, 1.05], row=2, col=1).update_yaxes(range=[-0.1, 0.6], row=2, col=2)
+    figure.update_yaxes(range=[-0.1, 1.05], row=2, col=1).update_yaxes(range=[-0.2, 0.6], row=2, col=2)
     figure.update_xaxes(type="log", title_text="member × time", row=2, col=3).update_yaxes(type="log", row=2, col=3)
     figure.update_layout(template="gfdt", width=960, height=680, margin_t=100, legend_y=1.06)
     for trace, data in zip(figure.data, live_data(view, truth), strict=True):

@@ -10,6 +10,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 # method → (colour, dash, width): a method looks the same in every figure; the truth lies wide and pale below the others
 METHODS = {
     "exact": (PALE, "solid", 7),
+    "truth": (PALE, "solid", 7),
     "dynamical": (INK, "dot", 2),
     "gaussian": (ORANGE, "dash", 2),
     "analytic": (BLUE, "dashdot", 2),
@@ -18,6 +19,7 @@ METHODS = {
 }
 LABELS = {
     "exact": "exact",
+    "truth": "truth (kicked twins)",
     "dynamical": "dynamical (kicked twins)",
     "gaussian": "Gaussian",
     "analytic": "analytic score",
