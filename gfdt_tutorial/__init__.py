@@ -40,6 +40,7 @@ from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.shipped import load_shipped
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import DivergedError, simulate
 
@@ -52,6 +53,7 @@ __all__ = [
     "Errors",
     "GaussianScore",
     "LearnedScore",
+    "NavierStokes",
     "OrnsteinUhlenbeck",
     "PeriodicGrid",
     "Response",

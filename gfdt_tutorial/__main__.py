@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--kick", choices=KICKS, default="pixel")
     verb.add_argument("--amplitude", type=float, default=1 / 16, help="of the kick, in units of the field")
 
-    verb = _verb(verbs, "truth", _truth, "the long reference truth (an hour or more); Ctrl-C keeps a checkpoint, the same command goes on")
+    verb = _verb(verbs, "truth", _truth, "the long reference truth (minutes to an hour); Ctrl-C keeps a checkpoint, the same command goes on")
     _add_system(verb, seed=None)
     verb.add_argument("--pairs", type=int, help="kicked pairs; those of the shipped truth by default")
     verb.add_argument("--checkpoint", help="file to go on from; SYSTEM-truth.checkpoint.npz by default")

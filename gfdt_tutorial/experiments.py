@@ -26,10 +26,11 @@ from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.shipped import ASSETS, load_shipped
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import DivergedError, Trajectory, parameters, simulate
 
-SYSTEMS = {system.name: system for system in (OrnsteinUhlenbeck, AllenCahn)}
+SYSTEMS = {system.name: system for system in (OrnsteinUhlenbeck, AllenCahn, NavierStokes)}
 NORMALISED = {AllenCahn.name}  # where R(t) R(0)⁻¹ is the headline form, as in the letter
 
 
@@ -149,7 +150,7 @@ def shipped_truth(system, lags: float, every: float) -> Response | None:
 
 
 def reference_truth(system, *, pairs: int | None = None, seed: int | None = None, device: str = "auto", checkpoint=None) -> Response:
-    """The long truth of a system, from random signs at every pixel: an hour or more of one core, resumable from its checkpoint.
+    """The long truth of a system: minutes to an hour of one core, resumable from its checkpoint.
 
     Raises:
         ValueError: a system whose truth is a closed form.
@@ -162,7 +163,9 @@ def reference_truth(system, *, pairs: int | None = None, seed: int | None = None
         pairs or size.pairs,
         size.seed if seed is None else seed,
         every=size.every,
-        kick="random signs",
+        kick=size.kick,
+        amplitude=size.amplitude,
+        spinup=size.spinup,
         restarts=restarts,
         symmetries=tuple(name for name in system.symmetries if name != "sign"),
         device=device,

@@ -51,17 +51,23 @@ ENSEMBLES = {
 
 @dataclass(frozen=True)
 class Truth:
-    """The long reference truth of a system: random signs at every pixel, `restarts` kicks a run."""
+    """The long reference truth of a system, `restarts` kicks a run."""
 
     pairs: int
     lags: float
     every: float
     restarts: int
     seed: int
+    kick: str = "random signs"
+    amplitude: float = 1 / 16
+    spinup: float | None = None
 
 
 # No preset: computed once by the verb `truth`, resumable, and shipped
-TRUTHS = {"allen-cahn": Truth(pairs=55_296, lags=90, every=1.0, restarts=12, seed=1_000_000)}
+TRUTHS = {
+    "allen-cahn": Truth(pairs=55_296, lags=90, every=1.0, restarts=12, seed=1_000_000),
+    "navier-stokes": Truth(pairs=20_480, lags=4, every=1 / 16, restarts=40, seed=1_000_000, kick="pixel", amplitude=1 / 64, spinup=200.0),
+}
 
 
 def ensemble(system: str, preset: str = "quick") -> Ensemble:

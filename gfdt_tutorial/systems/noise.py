@@ -1,6 +1,7 @@
 """Space-time white noise, drawn in Fourier space."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -9,7 +10,7 @@ from gfdt_tutorial.spectral import PeriodicGrid
 
 CHUNK = 16  # draws a member at a time: long enough to hide the call, short enough to stay in the cache
 
-Stepper = Callable[[torch.Tensor, "WhiteNoise"], torch.Tensor]  # (spectra, noise) → spectra one sampling interval later
+Stepper = Callable[[torch.Tensor, Any], torch.Tensor]  # (spectra, the system's own noise) → spectra one sampling interval later
 
 
 class WhiteNoise:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,15 +12,21 @@ from gfdt_tutorial import checks
 from gfdt_tutorial.progress import progress
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.spectral import PeriodicGrid
-from gfdt_tutorial.systems.noise import CHUNK, Stepper, WhiteNoise
+from gfdt_tutorial.systems.noise import CHUNK, Stepper
 
 
 class System(Protocol):
-    """What the loop needs of a system; states are spectra (member, *half)."""
+    """What the loop needs of a system; states are spectra (member, *half).
+
+    A system may also name `hidden_forcing = True`, if its noise keeps `spectra`, the forcing as it is now; and `frozen = True`, if that is
+    to stand still once the spin-up is over.
+    """
 
     grid: PeriodicGrid
     name: str
     spinup: float
+
+    def noise(self, members: range, seed: int, device: torch.device) -> Any: ...
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor: ...
 
@@ -43,18 +49,20 @@ class Trajectory:
     every: float
     device: torch.device
 
-    def start(self, spinup: float) -> tuple[torch.Tensor, WhiteNoise]:
+    def start(self, spinup: float) -> tuple[torch.Tensor, Any]:
         """State after the spin-up, and the noise that goes on from there."""
-        noise = WhiteNoise(self.system.grid, self.members, self.seed, device=self.device)
+        noise = self.system.noise(self.members, self.seed, self.device)
         state = self.system.initial(self.members, self.seed, self.device)
         step = self.system.stepper(self.every, self.device)
         for number in range(1, round(spinup / self.every) + 1):
             state = step(state, noise)
             if number % CHUNK == 0:
                 self._check(state, number, "the spin-up's ")
+        if getattr(self.system, "frozen", False):
+            noise.frozen = True
         return state, noise
 
-    def steps(self, state: torch.Tensor, noise: WhiteNoise, count: int) -> Iterator[torch.Tensor]:
+    def steps(self, state: torch.Tensor, noise: Any, count: int) -> Iterator[torch.Tensor]:
         """The state now and after each of `count` steps; leading axes of `state` beyond the member's share the noise."""
         step = self.system.stepper(self.every, self.device)
         yield state
@@ -92,7 +100,7 @@ def simulate(
         every: sampling interval.
         seed: the same seed gives the same members, however many are run beside them.
         device: "auto", "cpu" or "cuda".
-        context: keep the hidden forcing; only for systems that have one.
+        context: keep the hidden forcing, (member, time, 1, *shape); only for systems that have one.
 
     Returns:
         TimeSeries with u of shape (member, duration/every + 1, *shape). Memory: 4 bytes a value.
@@ -109,25 +117,30 @@ def simulate(
     every = checks.positive("every", every)
     count = checks.whole("duration / every", round(checks.positive("duration", duration) / every), minimum=1)
     spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
-    if context:
+    if context and not getattr(system, "hidden_forcing", False):
         raise ValueError(f"{system.name} has no hidden forcing, so there is no context to keep; leave context=False")
     members = checks.whole("members", members, minimum=1)
     run = Trajectory(system, range(members), seed, every, where)
     info = {"system": system.name, "parameters": parameters(system), "seed": seed, "spinup": spinup, "device": str(where)}
     u = _room((members, count + 1, *system.grid.shape), where)
+    forcing = _room((members, count + 1, 1, *system.grid.shape), where) if context else None
     times = every * torch.arange(count + 1, dtype=torch.float64)
     done = 0
     try:
-        states = run.steps(*run.start(spinup), count)
-        for done, state in enumerate(progress(states, total=count + 1, label=f"simulate {system.name}")):
+        state, noise = run.start(spinup)
+        for done, state in enumerate(progress(run.steps(state, noise, count), total=count + 1, label=f"simulate {system.name}")):
             u[:, done] = system.grid.irfft(state)
+            if context:
+                forcing[:, done, 0] = system.grid.irfft(noise.spectra)
     except DivergedError as error:
         kept = (done // CHUNK) * CHUNK  # every chunk before was checked
-        error.partial = (
-            TimeSeries(u[:, :kept], times[:kept], lengths=system.grid.lengths, axes=_axes(system), info=info) if kept >= 2 else None
-        )
+        error.partial = _series(system, u[:, :kept], times[:kept], forcing if forcing is None else forcing[:, :kept], info)
         raise
-    return TimeSeries(u, times, axes=_axes(system), lengths=system.grid.lengths, info=info)
+    return _series(system, u, times, forcing, info)
+
+
+def _series(system: System, u: torch.Tensor, times: torch.Tensor, context: torch.Tensor | None, info: dict) -> TimeSeries | None:
+    return TimeSeries(u, times, _axes(system), context, system.grid.lengths, info) if len(times) >= 2 else None
 
 
 def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
