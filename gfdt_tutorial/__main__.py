@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _simulate(chosen: argparse.Namespace) -> None:
     system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
     members, duration, every = chosen.members or size.members, chosen.duration or size.duration, chosen.every or size.every
-    data = simulate(system, members, None, duration, every, chosen.seed, chosen.device)
+    data = simulate(system, members, size.spinup, duration, every, chosen.seed, chosen.device)
     print(f"{data.snapshots} snapshots, u of shape {tuple(data.u.shape)}: {data.save(chosen.out)}")
 
 
@@ -70,7 +70,7 @@ def _respond(chosen: argparse.Namespace) -> None:
 def _perturb(chosen: argparse.Namespace) -> None:
     system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
     lags, pairs, every = chosen.lags or size.lags, chosen.pairs or size.pairs, chosen.every or size.every
-    options = {"every": every, "kick": chosen.kick, "amplitude": chosen.amplitude, "device": chosen.device}
+    options = {"every": every, "kick": chosen.kick, "amplitude": chosen.amplitude or size.amplitude, "device": chosen.device}
     truth = perturb(system, lags, pairs, chosen.seed, **options)
     print(f"{pairs} kicked pairs, {len(truth.times)} lags: {truth.save(chosen.out)}")
 
@@ -111,7 +111,10 @@ def _compare(chosen: argparse.Namespace) -> None:
 def _figure1(chosen: argparse.Namespace) -> None:
     folder = Path(chosen.out)
     folder.mkdir(parents=True, exist_ok=True)
-    found = experiments.compare_methods(_system(chosen), chosen.preset, seed=chosen.seed, device=chosen.device)
+    system = _system(chosen)
+    if chosen.conditioned and not getattr(system, "hidden_forcing", False):
+        raise ValueError(f"--conditioned gives the score the hidden forcing, and {system.name} has none; leave it out")
+    found = experiments.compare_methods(system, chosen.preset, seed=chosen.seed, device=chosen.device, conditioned=chosen.conditioned)
     print(storage.save_json(folder / "metrics.json", experiments.metrics([found], chosen.preset, chosen.seed)))
     print(storage.save_npz(folder / "responses.npz", experiments.arrays([found])))
     figure = figures.figure_one(found)
@@ -174,9 +177,11 @@ def _parser() -> argparse.ArgumentParser:
     for name, kind, words in (("lags", float, "largest lag"), ("pairs", int, "kicked pairs"), ("every", float, "spacing of the lags")):
         verb.add_argument(f"--{name}", type=kind, help=f"{words}; the preset's by default")
     verb.add_argument("--kick", choices=KICKS, default="pixel")
-    verb.add_argument("--amplitude", type=float, default=1 / 16, help="of the kick, in units of the field")
+    verb.add_argument("--amplitude", type=float, help="of the kick, in units of the field; the preset's by default")
 
-    verb = _verb(verbs, "truth", _truth, "the long reference truth (minutes to an hour); Ctrl-C keeps a checkpoint, the same command goes on")
+    verb = _verb(
+        verbs, "truth", _truth, "the long reference truth (minutes to an hour); Ctrl-C keeps a checkpoint, the same command goes on"
+    )
     _add_system(verb, seed=None)
     verb.add_argument("--pairs", type=int, help="kicked pairs; those of the shipped truth by default")
     verb.add_argument("--checkpoint", help="file to go on from; SYSTEM-truth.checkpoint.npz by default")
@@ -190,6 +195,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = _verb(verbs, "figure1", _figure1, "simulate, fit, respond, perturb, compare; draw the letter's Figure 1 of one system")
     _add_system(verb, seed=0)
+    verb.add_argument("--conditioned", action="store_true", help="learn a second score that is given the hidden forcing")
     verb.add_argument("--out", required=True, help="folder for figure1.html, figure1.png, responses.npz, metrics.json")
 
     verb = _verb(verbs, "bench", _bench, "measure what the project promises, on this machine (some 15 min)")

@@ -98,7 +98,7 @@ class Comparison:
         self.errors[name] = compare(response, self.truth)
 
 
-def compare_methods(system, preset: str = "quick", *, seed: int = 0, device: str = "auto") -> Comparison:
+def compare_methods(system, preset: str = "quick", *, seed: int = 0, device: str = "auto", conditioned: bool = False) -> Comparison:
     """Every response this system has, against the truth: its closed form, else the shipped truth, else its own twins.
 
     The score is learned from one ensemble and averaged over another, independent of the first. Normalised responses take the Gaussian
@@ -107,35 +107,48 @@ def compare_methods(system, preset: str = "quick", *, seed: int = 0, device: str
     Args:
         preset: ensemble sizes and training budget; see `presets` and `scores.budgets`.
         seed: of the data that responses are averaged over, and of training; the twins take seed + 1, the training data seed + 1000.
+        conditioned: learn a second score that is given the hidden forcing, with the same budget.
     """
     size = ensemble(system.name, preset)
-    closed = hasattr(system, "response")
+    closed, known = hasattr(system, "response"), hasattr(system, "score")
     symmetries = () if closed else tuple(name for name in system.symmetries if name != "sign")
     seconds: dict[str, float] = {}
 
-    def run(ensemble_seed: int, members: int) -> TimeSeries:
-        return simulate(system, members, None, size.duration, size.every, ensemble_seed, device)
+    def learn(context: bool = False):
+        members, duration, every = size.fit_members or size.members, size.fit_duration or size.duration, size.fit_every or size.every
+        data = simulate(system, members, size.spinup, duration, every, seed + 1000, device, context)
+        return fit_score(data, preset, seed, context, device=device)
 
-    score = _timed(seconds, "fit", lambda: fit_score(run(seed + 1000, size.fit_members or size.members), preset, seed, device=device))
-    data = _timed(seconds, "simulate", lambda: run(seed, size.members))
-    kick = {"kick": "pixel" if closed else "random signs", "symmetries": symmetries, "every": size.every, "device": device}
+    scores = [_timed(seconds, "fit", learn)]
+    if conditioned:
+        scores.append(_timed(seconds, "fit_conditioned", lambda: learn(context=True)))
+    data = _timed(
+        seconds, "simulate", lambda: simulate(system, size.members, size.spinup, size.duration, size.every, seed, device, conditioned)
+    )
+    kick = {"kick": "pixel" if closed or not known else "random signs", "amplitude": size.amplitude, "spinup": size.twin_spinup}
+    kick |= {"symmetries": symmetries, "every": size.every, "device": device}
     twins = _timed(seconds, "perturb", lambda: perturb(system, size.lags, size.pairs, seed + 1, **kick))
     truth = exact_response(system, size.lags, size.every) if closed else shipped_truth(system, size.lags, size.every) or twins
     found = Comparison(system, data.u[0, -1].clone(), truth, str(data.u.device), {truth.method: truth}, seconds=seconds)
-    found.add(respond(data, GaussianScore.fit(data), size.lags, symmetries=symmetries))
-    found.add(respond(data, system.score, size.lags, symmetries=symmetries))
-    found.add(_timed(seconds, "respond", lambda: respond(data, score, size.lags, symmetries=symmetries)))
+    options = {"lags": size.lags, "symmetries": symmetries}
+    found.add(respond(data, GaussianScore.fit(data), **options))
+    if known:
+        found.add(respond(data, system.score, **options))
+    learned = _timed(seconds, "respond", lambda: [respond(data, score, thin=size.thin, **options) for score in scores])
+    for response in learned:
+        found.add(response)
     if closed:
         found.add(twins)
         for method in ("analytic", "generative"):
             found.add(found.responses[method].normalise())
     else:
-        for known in (system.score, score):
-            found.add(respond(data, known, size.lags, normalise=True, control=True, symmetries=symmetries))
+        for score in [*([system.score] if known else []), *scores]:
+            found.add(respond(data, score, normalise=True, control=True, thin=size.thin, **options))
         found.checks["own_twins_l2"] = compare(twins, truth).quoted["l2"]
-    some = data.u[:, :: len(data.times) // 8].flatten(0, 1)
-    found.checks["relative_error"] = relative_error(score(some), system.score(some))
-    found.checks["l2_from_analytic"] = compare(found.responses["generative"], found.responses["analytic"]).quoted["l2"]
+    if known:
+        some = data.u[:, :: len(data.times) // 8].flatten(0, 1)
+        found.checks["relative_error"] = relative_error(scores[0](some), system.score(some))
+        found.checks["l2_from_analytic"] = compare(found.responses["generative"], found.responses["analytic"]).quoted["l2"]
     return found
 
 

@@ -17,7 +17,8 @@ PRESETS = ("tiny", "quick", "standard", "paper")
 class Ensemble:
     """Sizes of an undisturbed run and of the kicked twins; times in the units of the system.
 
-    `fit_members` is how many members the run has that the score is fitted to; as many as the other by default.
+    `fit_members`, `fit_duration` and `fit_every` are the sizes of the run that the score is fitted to; those of the other by default. The
+    score is evaluated at every `thin`-th sample. The spin-ups are the system's own by default.
     """
 
     members: int
@@ -26,12 +27,20 @@ class Ensemble:
     lags: float
     pairs: int
     fit_members: int | None = None
+    fit_duration: float | None = None
+    fit_every: float | None = None
+    thin: int = 1
+    amplitude: float = 1 / 16
+    spinup: float | None = None
+    twin_spinup: float | None = None
 
     @property
     def snapshots(self) -> int:
         """Fields in the undisturbed run."""
         return self.members * (round(self.duration / self.every) + 1)
 
+
+TWINS = {"amplitude": 1 / 64, "twin_spinup": 20.0}
 
 ENSEMBLES = {
     "ornstein-uhlenbeck": {
@@ -45,6 +54,13 @@ ENSEMBLES = {
         "quick": Ensemble(members=128, duration=400, every=1.0, lags=90, pairs=256, fit_members=64),
         "standard": Ensemble(members=256, duration=800, every=1.0, lags=90, pairs=1024, fit_members=128),
         "paper": Ensemble(members=128, duration=2000, every=1.0, lags=90, pairs=12_800),
+    },
+    # twins start from the stationary spectrum, whose response differs little from that of turbulence: a shorter spin-up will do
+    "navier-stokes": {
+        "tiny": Ensemble(8, 8, 1 / 8, 2, 16, 8, 16, 2.0, thin=4, amplitude=1 / 64, spinup=10.0, twin_spinup=2.0),
+        "quick": Ensemble(64, 40, 1 / 16, 4, 128, 64, 60, 2.0, thin=8, **TWINS),
+        "standard": Ensemble(192, 64, 1 / 16, 4, 512, 128, 200, 2.0, thin=8, **TWINS),
+        "paper": Ensemble(128, 64, 1 / 16, 4, 128, 2048, 64, 2.0, thin=8, **TWINS),
     },
 }
 

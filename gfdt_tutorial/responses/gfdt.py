@@ -191,7 +191,8 @@ def _drift_weight(perturbation, u: torch.Tensor, s: torch.Tensor) -> torch.Tenso
 
 
 def _score(score: Callable, u: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
-    s = score(u) if context is None else score(u, context=context)
+    wants = context is not None and getattr(score, "needs_context", True)
+    s = score(u, context=context) if wants else score(u)
     if s.shape != u.shape:
         raise ValueError(f"the score returned shape {tuple(s.shape)} for fields of {tuple(u.shape)}; expected the same")
     return checks.finite("the score", s.detach())

@@ -19,6 +19,9 @@ class Budget:
         noise: "data", with the spectrum of the data, so that every wavevector is equally resolved; or "white".
         kernels: side of each circular convolution; 1 mixes channels only. Their sum less their number, plus one, is the receptive field.
         width: channels.
+        powers: p of the input channels Q^p w, Q being the spectrum of the data: the field ever smoother, to see far with small kernels.
+        gated: hidden layers multiply one set of channels by the sigmoid of another, as suits a field whose liveliness varies from place to
+            place; else they bend one by SiLU.
         rate: Adam's learning rate at the start; it falls to zero along a cosine.
         filter_rate: the same for the spectral filter, whose parameters are logarithms.
         average: decay of the exponential moving average of the weights.
@@ -32,6 +35,8 @@ class Budget:
     noise: str = "data"
     kernels: tuple[int, ...] = (5, 1, 1)
     width: int = 32
+    powers: tuple[float, ...] = (0.0, 0.5)
+    gated: bool = False
     rate: float = 2e-3
     filter_rate: float = 2e-2
     average: float = 0.98
@@ -63,16 +68,20 @@ BUDGETS = {
 
 
 WHITE = {"noise": "white", "level": 0.01, "kernels": (3, 1), "rate": 1e-2}  # lesson 04 has the measurements behind these
+INTERMITTENT = {"level": 0.05, "kernels": (7, 3, 1), "powers": (0.0, 0.5, 1.0, 1.5), "gated": True, "rate": 4e-3}  # lesson 05 has these
+KINDS = {"data": {}, "white": WHITE, "intermittent": INTERMITTENT}
 
 
-def budget(preset: str = "quick", noise: str = "data") -> Budget:
-    """The budget of a preset: with noise in the spectrum of the data, which suits any; or with white noise.
+def budget(preset: str = "quick", kind: str = "data") -> Budget:
+    """The budget of a preset, for one of three kinds of data; `fit_score` chooses by looking at them.
 
-    White noise leaves the field as it is, so that a small network sees what is local in the density; it needs every wavevector to stand
-    well above the noise. `fit_score` chooses by that.
+        "data"           noise in the spectrum of the data: suits any
+        "white"          white noise leaves the field as it is, so that a small network sees what is local in the density; it needs every
+                         wavevector to stand well above the noise
+        "intermittent"   noise in the spectrum of the data, and a network that sees far and adapts to how lively each place is: for fields
+                         which are quiet here and wild there, such as turbulence
 
     Raises:
-        ValueError: an unknown preset or noise.
+        ValueError: an unknown preset or kind.
     """
-    found = BUDGETS[checks.choice("preset", preset, BUDGETS)]
-    return found if checks.choice("noise", noise, NOISES) == "data" else replace(found, **WHITE)
+    return replace(BUDGETS[checks.choice("preset", preset, BUDGETS)], **KINDS[checks.choice("kind", kind, KINDS)])

@@ -4,12 +4,14 @@ from pathlib import Path
 
 from gfdt_tutorial.progress import progress
 from gfdt_tutorial.scores.budgets import Budget, budget
+from gfdt_tutorial.scores.diagnostics import kurtosis
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.statistics import mode_covariance
 
 SOME = 4096  # fields are enough to see a spectrum
+INTERMITTENCY = 3.5  # kurtosis of whitened fields; 3 for Gaussian ones
 
 
 def fit_score(
@@ -71,13 +73,17 @@ def fit_score(
 
 
 def suited(data: TimeSeries, preset: str = "quick", levels: bool = False) -> Budget:
-    """The budget of a preset with the noise that suits the data.
+    """The budget of a preset that suits the data.
 
-    White where even the weakest wavevector has ten times the variance of the noise, and one level is all that is asked for; else noise
-    with the spectrum of the data.
+    White noise where even the weakest wavevector has ten times the variance of the noise, and one level is all that is asked for. Else
+    noise with the spectrum of the data; and if fields that are whitened by it have a kurtosis above 3.5, the budget for intermittent
+    ones: where every wavevector is as strong as any other, a wide density shows that their strength varies from place to place.
     """
     white = budget(preset, "white")
-    some = data.u[:, :: -(-data.snapshots // SOME)]
-    covariance = mode_covariance(data.grid, some, float(some.mean()))
-    noise = white.level**2 * data.grid.trace(covariance) / data.grid.size
-    return white if not levels and float(covariance.min()) >= 10 * noise else budget(preset)
+    grid, some = data.grid, data.u[:, :: -(-data.snapshots // SOME)]
+    covariance = mode_covariance(grid, some, float(some.mean()))
+    noise = white.level**2 * grid.trace(covariance) / grid.size
+    if not levels and float(covariance.min()) >= 10 * noise:
+        return white
+    whitened = grid.apply(covariance.clamp_min(1e-12 * float(covariance.max())).rsqrt(), some.flatten(0, 1) - some.mean())
+    return budget(preset, "intermittent" if kurtosis(whitened) > INTERMITTENCY else "data")

@@ -5,7 +5,6 @@ import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
 
 import safetensors
 import safetensors.torch
@@ -45,7 +44,16 @@ class LearnedScore:
     context_std: torch.Tensor | None = None
     metrics: dict = field(default_factory=dict)
     correction: torch.Tensor | None = None
-    method: ClassVar[str] = "generative"
+
+    @property
+    def needs_context(self) -> bool:
+        """Whether it was fitted with hidden forcing beside the field."""
+        return self.context_mean is not None
+
+    @property
+    def method(self) -> str:
+        """ "generative", or "conditioned" if it needs a context."""
+        return "conditioned" if self.needs_context else "generative"
 
     @property
     def grid(self) -> PeriodicGrid:
@@ -200,7 +208,8 @@ def build(config: dict, seed: int = 0) -> ScoreNetwork:
     ones = torch.ones(grid.half, dtype=torch.float64)
     # a white network has one input channel less, which it tells from a constant root
     whitening = ones if config["noise"] == "white" else ones + grid.k_squared
-    sizes = {name: config[name] for name in ("angle", "width", "context", "levels")}
+    sizes = {name: config[name] for name in ("angle", "width", "context", "levels", "gated")}
+    sizes |= {name: tuple(config[name]) for name in ("kernels", "powers")}
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # torch's layers take no generator
-        return ScoreNetwork(grid, whitening, ones, kernels=tuple(config["kernels"]), **sizes)
+        return ScoreNetwork(grid, whitening, ones, **sizes)

@@ -7,7 +7,7 @@ All of it lives in coordinates w in which noise is white and the data have unit 
 
 so that the covariance of y keeps its trace at every noise level. The network gives the score of the density of y,
 
-    s_y(y) = −g_k ŷ_k / (cos²φ λ_k + sin²φ)  +  CNN(y, Q^½ y, context; φ),      g_k = 1 and CNN = 0 at the start,
+    s_y(y) = −g_k ŷ_k / (cos²φ λ_k + sin²φ)  +  CNN(y, Q^½ y …, context; φ),    g_k = 1 and CNN = 0 at the start,
 
 with ln g_k linear between whole shells of |k|: few parameters, which average over many wavevectors.
 """
@@ -30,10 +30,23 @@ class ScoreNetwork(nn.Module):
         kernels, width: of the convolutions.
         context: number of context channels.
         levels: whether φ is an input, or the constant `angle`.
+        powers: p of the input channels Q^p y, where Q is not white.
+        gated: each hidden layer multiplies one set of channels by the sigmoid of another instead of bending one by SiLU.
     """
 
     def __init__(
-        self, grid: PeriodicGrid, whitening, covariance, *, angle: float, kernels, width: int, context: int = 0, levels: bool = False
+        self,
+        grid: PeriodicGrid,
+        whitening,
+        covariance,
+        *,
+        angle: float,
+        kernels,
+        width: int,
+        context: int = 0,
+        levels: bool = False,
+        powers: tuple[float, ...] = (0.0, 0.5),
+        gated: bool = False,
     ):
         super().__init__()
         if not grid.shape or max(kernels) // 2 > min(grid.shape):
@@ -46,14 +59,16 @@ class ScoreNetwork(nn.Module):
         self.log_gain = nn.Parameter(torch.zeros(int(position.max()) + 2))
         self.white = bool((self.root == self.root.flatten()[0]).all())
         convolution = nn.Conv1d if len(grid.shape) == 1 else nn.Conv2d
-        channels = [2 - self.white + context, *[width] * len(kernels), 1]
-        sides = [*kernels, 1]
-        self.layers = nn.ModuleList(convolution(a, b, side) for a, b, side in zip(channels[:-1], channels[1:], sides, strict=True))
+        self.powers, self.gated = ((0.0,) if self.white else tuple(powers)), gated
+        channels = [len(self.powers) + context, *[width] * len(kernels)]
+        sides = zip(channels[:-1], channels[1:], kernels, strict=True)
+        hidden = [convolution(a, (1 + gated) * b, side) for a, b, side in sides]
+        self.layers = nn.ModuleList([*hidden, convolution(width, 1, 1)])
         nn.init.zeros_(self.layers[-1].weight)
         nn.init.zeros_(self.layers[-1].bias)
         if len(grid.shape) == 2:
             self.layers.to(memory_format=torch.channels_last)  # twice as fast on a CPU
-        self.embed = nn.Linear(EMBEDDING, 2 * width * len(kernels)) if levels else None
+        self.embed = nn.Linear(EMBEDDING, 2 * (1 + gated) * width * len(kernels)) if levels else None
 
     def gain(self) -> torch.Tensor:
         """g_k, (*half,)."""
@@ -75,9 +90,7 @@ class ScoreNetwork(nn.Module):
 
     def nonlinear(self, y: torch.Tensor, spectra: torch.Tensor, context: torch.Tensor | None, angle: torch.Tensor | None) -> torch.Tensor:
         """The convolutional part."""
-        channels = [y[:, None]]
-        if not self.white:
-            channels.append(self.grid.irfft(spectra * (self.root / self.root.square().mean().sqrt()))[:, None])
+        channels = [(y if p == 0 else self.grid.irfft(spectra * self._power(p)))[:, None] for p in self.powers]
         if context is not None:
             channels.append(context)
         hidden = torch.cat(channels, dim=1)
@@ -87,8 +100,13 @@ class ScoreNetwork(nn.Module):
             if modulation is not None:
                 scale, shift = modulation[index]
                 hidden = hidden * (1 + scale) + shift
-            hidden = nn.functional.silu(hidden)
+            hidden = nn.functional.glu(hidden, dim=1) if self.gated else nn.functional.silu(hidden)
         return self.layers[-1](hidden)[:, 0]
+
+    def _power(self, p: float) -> torch.Tensor:
+        """Q^p, (*half,), scaled to leave white noise about as large as it is."""
+        symbol = self.root ** (2 * p)
+        return symbol / symbol.square().mean().sqrt()
 
     def _modulation(self, angle: torch.Tensor, axes: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """(scale, shift) of each hidden layer's channels, from Fourier features of φ, which runs over [0, π/2]."""

@@ -65,6 +65,8 @@ class Training:
             "angle": math.atan(spent.level),
             "kernels": list(spent.kernels),
             "width": spent.width,
+            "powers": list(spent.powers),
+            "gated": spent.gated,
             "context": data.context.shape[2] if context else 0,
             "levels": levels,
             "start": start,

@@ -28,7 +28,9 @@ class WaveForcing:
         frozen: whether the phases stand still.
     """
 
-    def __init__(self, grid: PeriodicGrid, members: range, seed: int, *, amplitude: float, cutoff: float, device: torch.device | str = "cpu"):
+    def __init__(
+        self, grid: PeriodicGrid, members: range, seed: int, *, amplitude: float, cutoff: float, device: torch.device | str = "cpu"
+    ):
         waves, self._backward, self._half = _waves(grid, cutoff, device)
         self._streams = [generator(seed, member, device=device) for member in members]
         self._phases = torch.stack([torch.rand(waves, generator=stream, device=device) for stream in self._streams]) * (2 * math.pi)
