@@ -9,7 +9,7 @@ import torch
 from plotly.subplots import make_subplots
 
 from gfdt_tutorial import storage, theme
-from gfdt_tutorial.experiments import Comparison, Exploration, LiveResponse, TrainingView
+from gfdt_tutorial.experiments import Comparison, Exploration, LiveResponse, StirredFlow, TrainingView
 from gfdt_tutorial.responses.curves import Errors, Response
 from gfdt_tutorial.spectral import PeriodicGrid
 
@@ -244,6 +244,47 @@ def live_data(view: LiveResponse, truth: Response | None = None) -> list[dict]:
             shown += [{"x": band.x, "y": band.y}, {"x": response.times.numpy(), "y": response.along(displacement).numpy()}]
     amount, error = zip(*view.history, strict=True) if view.history else ((), ())
     return [*shown, {"x": list(amount), "y": list(error)}]
+
+
+FLOW_TITLES = (
+    "vorticity u: click to kick",
+    "its kicked twin",
+    "twin less itself",
+    "the same, mean of all pairs",
+    "predicted mean",
+    "size of the answer",
+)
+
+
+def flow(view: StirredFlow) -> go.Figure:
+    """A flow, its kicked twin, their difference; the mean over pairs beside the prediction; and both sizes against time."""
+    figure = make_subplots(2, 3, subplot_titles=FLOW_TITLES, horizontal_spacing=0.08, vertical_spacing=0.14)
+    blank = torch.zeros(view.system.grid.shape)
+    for index in range(5):
+        figure.add_trace(heatmap(view.system.grid, blank, showscale=False), 1 + index // 3, 1 + index % 3)
+    figure.add_trace(_line([], [], "mean of all pairs", line=theme.style("truth")), 2, 3)
+    figure.add_trace(_line([], [], "predicted", line=theme.style("generative")), 2, 3)
+    figure.update_xaxes(title_text="time since the kick", range=[0, float(view.response.times[-1])], row=2, col=3)
+    figure.update_yaxes(title_text="L2 norm", rangemode="tozero", row=2, col=3)
+    figure.update_layout(template="gfdt", width=960, height=680, margin_t=100, legend_y=1.06)
+    for trace, data in zip(figure.data, flow_data(view), strict=True):
+        trace.update(data)
+    return _square_maps(figure)
+
+
+def flow_data(view: StirredFlow) -> list[dict]:
+    """What each trace of `flow` shows, in order. Both flows share a scale, and so do both means."""
+    grid, twin, itself, mean = view.system.grid, view.kicked, view.snapshot, view.mean
+    scale = float(itself.abs().max())
+    answer = max(float(view.predicted.abs().max()), 0.1 * float(mean.abs().max()), 1e-6)
+    maps = [(itself, scale), (twin, scale), (twin - itself, answer), (mean, answer), (view.predicted, answer)]
+    shown = [{"z": centred(grid, field), "zmin": -limit, "zmax": limit} for field, limit in maps]
+    past = np.arange(len(view.size)) * view.every
+    return [
+        *shown,
+        {"x": past, "y": np.array(view.size)},
+        {"x": view.response.times.numpy(), "y": view.answer.flatten(1).norm(dim=1).numpy()},
+    ]
 
 
 def save_html(figure: go.Figure, path: str | Path) -> Path:

@@ -49,6 +49,11 @@ LIVE = """
 from gfdt_tutorial import widgets
 widgets.AllenCahnLab()
 """
+FLOW = """
+import gfdt_tutorial as gfdt
+from gfdt_tutorial import widgets
+widgets.FlowLab(gfdt.load_shipped("navier-stokes-truth"))
+"""
 IDLE = "() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 EXPLORER = ".jp-OutputArea-output:has(.gfdt-readout)"
 
@@ -58,7 +63,7 @@ def lab(tmp_path_factory):
     """A JupyterLab of its own on a copy of the lessons; yields (address, token)."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", home / "root", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    for name, code in (("training", TRAINING), ("live", LIVE)):
+    for name, code in (("training", TRAINING), ("live", LIVE), ("flow", FLOW)):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
         nbformat.write(notebook, home / "root" / f"{name}.ipynb")
     for name, value in SETTINGS.items():
@@ -161,6 +166,24 @@ def test_the_live_lab_of_lesson_04_runs_and_is_kicked_by_a_click_on_its_map(open
     time = int(re.search(r"t = (\d+):", readout.inner_text())[1])
     keep_screenshots(page, "04_live")
     assert time >= 81
+    assert page.locator(".gfdt-error").count() == 0
+
+
+def test_the_flow_of_lesson_05_runs_and_is_kicked_by_a_click_on_its_map(open_lesson):
+    page = open_lesson("flow")
+    readout, button = page.locator(f"{EXPLORER} .gfdt-readout"), page.locator(f"{EXPLORER} button").first
+    button.click()
+    sync_api.expect(button).to_have_text("pause")
+    since = f"() => Number(/; ([0-9.]+) since the kick/.exec(document.querySelector('{EXPLORER} .gfdt-readout').innerText)[1])"
+    page.wait_for_function(f"() => ({since})() >= 2")
+    page.locator(f"{EXPLORER} .js-plotly-plot .xy .plot, {EXPLORER} .js-plotly-plot .nsewdrag[data-subplot=xy]").first.click()
+    page.wait_for_function(f"() => ({since})() < 1")
+    button.click()
+    sync_api.expect(button).to_have_text("resume")
+    drawn = page.evaluate(f"() => Array.from(document.querySelector('{EXPLORER} .js-plotly-plot')._fullData[5].y)")
+    keep_screenshots(page, "05_flow")
+    assert len(drawn) == round(float(re.search(r"; ([0-9.]+) since", readout.inner_text())[1]) * 16) + 1
+    assert drawn[0] == pytest.approx(1.0, abs=1e-3)
     assert page.locator(".gfdt-error").count() == 0
 
 

@@ -1,4 +1,4 @@
-"""The flow: conservation, closed forms and order of convergence of the step; the forcing against its law; what is hidden and what is not."""
+"""The flow: conservation, closed forms and order of convergence of the step; the forcing against its law; what is hidden."""
 
 import math
 from dataclasses import replace

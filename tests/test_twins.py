@@ -21,6 +21,7 @@ from gfdt_tutorial import (
     perturb,
 )
 from gfdt_tutorial.responses import twins
+from gfdt_tutorial.responses.curves import wave_errors
 from gfdt_tutorial.responses.kicks import PATTERNS
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
 
@@ -655,3 +656,15 @@ def test_kicks_without_name_or_place_are_refused():
         kick_pattern(LETTER.grid, "hammer")
     with pytest.raises(ValueError, match="a grid without axes has no patterns"):
         kick_pattern(PeriodicGrid(()))
+
+
+def test_errors_by_wavevector_add_up_to_those_of_the_field():
+    system = OrnsteinUhlenbeck()
+    exact = exact_response(system, 6.0)
+    wrong = replace(exact, values=exact.values * 0.9)
+    noisy = replace(exact, parts=exact.values + 0.01 * torch.randn(8, *exact.values.shape, generator=torch.Generator().manual_seed(0)))
+    for truth in (exact, replace(noisy, values=noisy.parts.mean(0))):
+        errors = wave_errors(wrong, truth)
+        total = (errors * system.grid.multiplicity).sum((1, 2)) / system.grid.size
+        torch.testing.assert_close(total, compare(wrong, truth).l2_sq_unbiased, atol=1e-6, rtol=1e-4)
+    assert float(wave_errors(wrong, exact)[0, 0, 0]) == pytest.approx(0.01, rel=1e-3)

@@ -7,8 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, PeriodicGrid, exact_response, figures, kick_pattern, simulate, statistics, widgets
-from gfdt_tutorial.experiments import LiveResponse
+from gfdt_tutorial import (
+    AllenCahn,
+    NavierStokes,
+    OrnsteinUhlenbeck,
+    PeriodicGrid,
+    exact_response,
+    figures,
+    kick_pattern,
+    load_shipped,
+    simulate,
+    statistics,
+    widgets,
+)
+from gfdt_tutorial.experiments import LiveResponse, StirredFlow
+from gfdt_tutorial.widgets.runner import Runner
 
 MOVES = {"lam": 0.1, "kappa": 1e-3, "advection": -0.05, "epsilon": 0.2, "kick": "random", "amplitude": -0.5, "lag": 61}
 
@@ -187,3 +200,47 @@ def test_live_estimates_are_those_of_the_same_recording():
     torch.testing.assert_close(found["analytic"].values, system.grid.irfft(gaussian + p - p[:1] * gaussian), atol=1e-3, rtol=0)
     assert view.origins == 12 and [amount for amount, _ in view.history] == [32, 64, 96]
     assert (found["analytic"].standard_error[1:] > 0).all()
+
+
+def test_the_flow_lab_kicks_all_members_where_the_map_is_clicked_and_shows_the_prediction():
+    response = load_shipped("navier-stokes-truth")
+    lab = widgets.FlowLab(response)
+    grid = lab.view.system.grid
+    lab.go.click()
+    wait_until(lambda: lab.view.steps >= 3)
+    lab.go.click()
+    x, y = lab.figure.data[0].x[20], lab.figure.data[0].y[11]
+    lab.amplitude.value = 0.5
+    lab._clicked(None, Points(xs=[x], ys=[y]), None)
+    assert lab.view.pattern[-5, 4] == 0.5 and lab.view.since == 0
+    torch.testing.assert_close(lab.view.mean, lab.view.pattern, atol=1e-5, rtol=0)
+    for _ in range(4):
+        lab.view.advance()
+    lab.update()
+    expected = response.to(lab.view.pattern)[4]
+    np.testing.assert_allclose(lab.figure.data[4].z, figures.centred(grid, expected), atol=1e-5)
+    np.testing.assert_allclose(lab.figure.data[3].z, figures.centred(grid, lab.view.mean), atol=1e-5)
+    assert lab.view.match > 0.9  # a quarter of a time unit: 16 pairs already agree with the prediction
+    assert len(lab.figure.data[5].y) == 5 and "0.25 since the kick" in lab.readout.value
+    lab.controls["members"].value = 8
+    assert lab.view.members == 8 and lab.view.steps == 0
+    lab.close()
+
+
+def test_a_response_of_another_grid_is_refused():
+    response = exact_response(OrnsteinUhlenbeck(grid=PeriodicGrid((16, 16))), 4.0)
+    with pytest.raises(ValueError, match="use one of both"):
+        StirredFlow(NavierStokes(), response)
+
+
+def test_without_a_kick_the_twins_stay_together_and_the_pace_is_kept():
+    view = StirredFlow(NavierStokes(), load_shipped("navier-stokes-truth"), members=2, spinup=1.0)
+    view.kick(0, 0, 0.0)
+    for _ in zip(range(3), view, strict=False):
+        pass
+    assert float(view.mean.abs().max()) == 0 and view.time == pytest.approx(3 / 16)
+    reports = []
+    runner = Runner(iter(view), reports.append, every=10.0, pace=0.2)
+    time.sleep(0.5)
+    runner.stop()
+    assert view.steps <= 3 + 4 and reports == [None]

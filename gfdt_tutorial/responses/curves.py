@@ -227,6 +227,22 @@ def compare(answer: Response, truth: Response) -> Errors:
     )
 
 
+def wave_errors(answer: Response, truth: Response) -> torch.Tensor:
+    """|R̂_k(t) − R_k(t)|² by wavevector, (lag, *half), at the lags of `answer`; their sum over all wavevectors is N² times the squared L2.
+
+    Where the truth has parts it is freed of the truth's noise, and signed: the mean of Re ⟨R̂ − T_p, R̂ − T_q⟩ over p ≠ q.
+
+    Raises:
+        ValueError: as `compare`; or the answers are no fields.
+    """
+    grid, rows = answer._need_grid(), _rows(answer.times, truth.times)
+    if truth.parts is None:
+        return grid.rfft((answer.values.cpu() - truth.values.cpu()[rows]).double()).abs().square()
+    each = grid.rfft((answer.values.cpu() - truth.parts.cpu()[:, rows]).double())
+    count = len(each)
+    return (each.sum(0).abs().square() - each.abs().square().sum(0)) / (count * (count - 1))
+
+
 def signed_root(value: float) -> float:
     """sign(v) |v|^½, so that an unbiased square within its noise stays visibly so."""
     return math.copysign(math.sqrt(abs(value)), value)

@@ -128,8 +128,8 @@ def simulate(
     done = 0
     try:
         state, noise = run.start(spinup)
-        for done, state in enumerate(progress(run.steps(state, noise, count), total=count + 1, label=f"simulate {system.name}")):
-            u[:, done] = system.grid.irfft(state)
+        for done, spectra in enumerate(progress(run.steps(state, noise, count), total=count + 1, label=f"simulate {system.name}")):
+            u[:, done] = system.grid.irfft(spectra)
             if context:
                 forcing[:, done, 0] = system.grid.irfft(noise.spectra)
     except DivergedError as error:

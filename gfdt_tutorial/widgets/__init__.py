@@ -10,7 +10,8 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 from gfdt_tutorial.widgets.allen_cahn import AllenCahnLab  # noqa: E402
 from gfdt_tutorial.widgets.first_kick import FirstKick  # noqa: E402
+from gfdt_tutorial.widgets.navier_stokes import FlowLab  # noqa: E402
 from gfdt_tutorial.widgets.ornstein_uhlenbeck import OrnsteinUhlenbeckExplorer  # noqa: E402
 from gfdt_tutorial.widgets.score_training import ScoreTraining  # noqa: E402
 
-__all__ = ["AllenCahnLab", "FirstKick", "OrnsteinUhlenbeckExplorer", "ScoreTraining"]
+__all__ = ["AllenCahnLab", "FirstKick", "FlowLab", "OrnsteinUhlenbeckExplorer", "ScoreTraining"]

@@ -19,13 +19,14 @@ class Runner:
     Args:
         work: the iterator; it keeps its own state, so another Runner may go on with it.
         report: called from the thread every `every` seconds, and once at the end with None or the exception that ended it.
+        pace: seconds to wait after each step, for an eye to follow.
     """
 
-    def __init__(self, work: Iterator, report: Callable[[Exception | None], None], *, every: float = 0.5):
+    def __init__(self, work: Iterator, report: Callable[[Exception | None], None], *, every: float = 0.5, pace: float = 0.0):
         global _current
         stop_current()
         _current = self
-        self._work, self._report, self._every = work, report, every
+        self._work, self._report, self._every, self._pace = work, report, every, pace
         self._asked = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -50,7 +51,7 @@ class Runner:
         failure, told = None, time.monotonic()
         try:
             for _ in self._work:
-                if self._asked.is_set():
+                if self._asked.is_set() or (self._pace and self._asked.wait(self._pace)):
                     break
                 if time.monotonic() - told > self._every:
                     self._report(None)

@@ -1,0 +1,39 @@
+"""Stir the flow: kick the vorticity by a click, and watch twins part, one pair and many, beside the answer that was predicted."""
+
+import ipywidgets as widgets
+
+from gfdt_tutorial import figures
+from gfdt_tutorial.experiments import StirredFlow
+from gfdt_tutorial.responses.curves import Response
+from gfdt_tutorial.systems.navier_stokes import NavierStokes
+from gfdt_tutorial.widgets.field_lab import FieldLab
+from gfdt_tutorial.widgets.live import WIDE
+
+FRAME = 0.15  # seconds between two pictures
+STEP = 0.04  # seconds at least for a sampling step: an eye wants to follow
+
+
+class FlowLab(FieldLab):
+    """Start the flow and click on the map: all members are kicked there, and each has a twin that was not.
+
+    Args:
+        response: predicted, of the letter's flow, from `respond` or `load_shipped`.
+        seed: of the flow.
+    """
+
+    def __init__(self, response: Response, *, seed: int = 0):
+        self.response, self.seed = response, seed
+        members = widgets.IntSlider(16, min=8, max=64, step=8, description="pairs", style=WIDE, continuous_update=False)
+        super().__init__(
+            self._renew, lambda: figures.flow(self.view), {"members": members}, self._show, every=FRAME, pace=STEP
+        )  # fmt: skip
+
+    def _renew(self) -> None:
+        self.view = StirredFlow(NavierStokes(), self.response, members=self.controls["members"].value, seed=self.seed)
+
+    def _show(self) -> tuple[list[dict], str]:
+        view = self.view
+        words = (
+            f"t = {view.time:.2f}; {view.since:.2f} since the kick; mean of {view.members} pairs and prediction correlate {view.match:.2f}"
+        )
+        return figures.flow_data(view), words
