@@ -8,6 +8,7 @@ import torch
 from gfdt_tutorial.responses.curves import exact_response
 from gfdt_tutorial.shipped import load_shipped
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 
 
@@ -85,6 +86,12 @@ def _pairs_for(standard_error: float, lag: int) -> float:
     return load_shipped("allen-cahn-truth").info["growth"]["mean"][lag] / standard_error**2
 
 
+def _pixel_pairs_for(standard_error: float, lag: float) -> float:
+    truth = load_shipped("navier-stokes-truth")
+    row = int((truth.times - lag).abs().argmin())
+    return (truth.info["growth"]["mean"][row] - float(truth.values[row].square().sum())) / standard_error**2
+
+
 EXERCISES = {
     "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
     "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
@@ -97,6 +104,17 @@ EXERCISES = {
         float(AllenCahn().score(torch.full((32, 32), 0.5))[0, 0]), 0.01, "Δu = 0, so s = 2α u(1 − u²)/(N²ε²), with N² = 1024."
     ),
     "04.3": Exercise(lambda: _pairs_for(0.01, 40), 500.0, "the standard error is (⟨|J|²⟩/n)^½; solve for n."),
+    "05.1": Exercise(
+        lambda: NavierStokes().forcing_variance ** 0.5,
+        0.002,
+        "⟨cos²⟩ = 1/2 for each wave, so the variance is a²/2 times their number, 348 and a hundredth.",
+    ),
+    "05.2": Exercise(1.0, 0.01, "the difference is (1 + t) exp(−t) − exp(−t) = t exp(−t); its derivative vanishes there."),
+    "05.3": Exercise(
+        lambda: _pixel_pairs_for(0.01, 1.0),
+        100.0,
+        "with one pixel kicked the squared error is (⟨|J|²⟩ − |R|²)/n; |R|² is the sum of R² over pixels.",
+    ),
     "02.1": Exercise(
         _slowest_time(), 0.5, "wavevector k decays at the rate −Re L_k, and system.rates holds L_k; the slowest has the smallest rate."
     ),

@@ -21,7 +21,9 @@ from gfdt_tutorial.responses.twins import perturb
 from gfdt_tutorial.scores.diagnostics import relative_error, stein
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
+from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.shipped import ASSETS, load_shipped
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
@@ -113,14 +115,16 @@ def compare_methods(system, preset: str = "quick", *, seed: int = 0, device: str
     symmetries = () if closed else tuple(name for name in system.symmetries if name != "sign")
     seconds: dict[str, float] = {}
 
-    def learn(context: bool = False):
+    def recording() -> TimeSeries:
         members, duration, every = size.fit_members or size.members, size.fit_duration or size.duration, size.fit_every or size.every
-        data = simulate(system, members, size.spinup, duration, every, seed + 1000, device, context)
-        return fit_score(data, preset, seed, context, device=device)
+        return simulate(system, members, size.spinup, duration, every, seed + 1000, device, conditioned)
 
-    scores = [_timed(seconds, "fit", learn)]
-    if conditioned:
-        scores.append(_timed(seconds, "fit_conditioned", lambda: learn(context=True)))
+    def learn(stage: str, fitted: TimeSeries, context: bool) -> LearnedScore:
+        return _timed(seconds, stage, lambda: fit_score(fitted, preset, seed, context, device=device))
+
+    series = _timed(seconds, "fit", recording)
+    scores = [learn("fit", series, False)] + ([learn("fit_conditioned", series, True)] if conditioned else [])
+    del series  # the room is needed for the next
     data = _timed(
         seconds, "simulate", lambda: simulate(system, size.members, size.spinup, size.duration, size.every, seed, device, conditioned)
     )
@@ -241,7 +245,7 @@ def _system_metrics(one: Comparison) -> dict:
 def _timed(seconds: dict[str, float], stage: str, run: Callable):
     start = time.perf_counter()
     result = run()
-    seconds[stage] = time.perf_counter() - start
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
     return result
 
 

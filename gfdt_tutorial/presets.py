@@ -59,7 +59,7 @@ ENSEMBLES = {
     "navier-stokes": {
         "tiny": Ensemble(8, 8, 1 / 8, 2, 16, 8, 16, 2.0, thin=4, amplitude=1 / 64, spinup=10.0, twin_spinup=2.0),
         "quick": Ensemble(64, 40, 1 / 16, 4, 128, 64, 60, 2.0, thin=8, **TWINS),
-        "standard": Ensemble(192, 64, 1 / 16, 4, 512, 128, 200, 2.0, thin=8, **TWINS),
+        "standard": Ensemble(192, 64, 1 / 16, 4, 512, 128, 96, 2.0, thin=8, **TWINS),
         "paper": Ensemble(128, 64, 1 / 16, 4, 128, 2048, 64, 2.0, thin=8, **TWINS),
     },
 }

@@ -28,6 +28,7 @@ from gfdt_tutorial import (
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import BUDGETS, budget
 from gfdt_tutorial.scores.fit import suited
+from gfdt_tutorial.scores.matching import antithetic_loss, liveliness
 
 LETTER = OrnsteinUhlenbeck()
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
@@ -113,6 +114,13 @@ def test_that_test_fails_if_the_optimiser_takes_no_step(monkeypatch):
         assert_a_wrong_start_is_corrected()
 
 
+def test_a_far_seeing_network_learns_the_score_of_a_gaussian_field_too():
+    """Gates, smoothed inputs and even weights must not spoil what is simple."""
+    data = series(LETTER, members=16, duration=99.0)
+    spent = replace(budget("quick", "intermittent"), kernels=(5, 3), width=8, steps=60, level=0.15)
+    assert error(fit(data, spent, start="gaussian"), LETTER) < 0.1
+
+
 def test_what_is_not_gaussian_is_learned_too():
     """Independent pixels u = ±1 + 0.5 η, s = (tanh(u/τ²) − u)/τ²: the Gaussian score of the same data errs by 85 %."""
     rng, tau = torch.Generator().manual_seed(0), 0.5
@@ -191,14 +199,61 @@ def test_the_weakest_wavevector_decides_at_ten_times_the_noise():
         assert suited(TimeSeries(grid.apply(weak, flat), torch.arange(400.0))).noise == noise
 
 
+def patchy(spread=1.0):
+    """Steep noise whose strength varies smoothly from place to place, e^(spread · g)."""
+    grid, rng = PeriodicGrid((16, 16)), torch.Generator().manual_seed(0)
+    smooth = grid.apply(torch.exp(-grid.k_squared / 8), torch.randn(16, 40, *grid.shape, generator=rng))
+    smooth = smooth / smooth.std()
+    weaker = torch.exp(-0.06 * grid.k_squared)
+    return TimeSeries(grid.apply(weaker, torch.exp(spread * smooth) * torch.randn(smooth.shape, generator=rng)), torch.arange(40.0))
+
+
+def test_a_patchy_field_gets_a_network_that_sees_far():
+    assert suited(patchy(0.6)) == budget("quick", "intermittent")
+    assert suited(patchy(0.1)) == budget("quick")
+    far = budget("quick", "intermittent")
+    assert far.gated and far.reach > 0 and sum(far.kernels) > sum(budget("quick").kernels)
+    with pytest.raises(ValueError, match="kind 'pink' is unknown"):
+        budget("quick", "pink")
+
+
+def test_even_weights_leave_the_minimum_where_it_is():
+    """The score of Gaussian noise is −y at every level, so a factor before it has its least loss at one, whatever the weight."""
+    grid, angle = PeriodicGrid((16, 16)), torch.full((4096,), math.atan(0.3))
+    rng = torch.Generator().manual_seed(2)
+    w, z = torch.randn(2, 4096, 16, 16, generator=rng)
+
+    def slope(loss, factor, **options):
+        a = torch.tensor(factor, requires_grad=True)
+
+        def network(y, context, angles):
+            return -a * y
+
+        network.grid, network.levels = grid, False
+        loss(network, w, z, angle, **options).backward()
+        return float(a.grad)
+
+    for reach in (0.0, 2.0):
+        assert abs(slope(antithetic_loss, 1.0, reach=reach)) < 0.01
+        assert slope(antithetic_loss, 1.1, reach=reach) > 0.05 and slope(antithetic_loss, 0.9, reach=reach) < -0.05
+
+
+def test_liveliness_is_the_mean_square_around():
+    grid = PeriodicGrid((16, 16))
+    spot = torch.zeros(16, 16)
+    spot[4, 5] = 3.0
+    around = liveliness(grid, spot, 2.0)
+    assert float(around.sum()) == pytest.approx(9.0, rel=1e-3)
+    assert float(around[4, 5]) == pytest.approx(9.0 / (2 * math.pi * 4), rel=0.02)
+    assert float(around[4, 7] / around[4, 5]) == pytest.approx(math.exp(-0.5), rel=0.02)
+
+
 def test_white_noise_is_a_budget_for_every_preset():
     for name in BUDGETS:
         white, data = budget(name, "white"), budget(name)
         assert (white.steps, white.pairs, white.width) == (data.steps, data.pairs, data.width)
         assert (white.noise, data.noise) == ("white", "data")
         assert white.level < data.level
-    with pytest.raises(ValueError, match="noise 'pink' is unknown; expected one of 'data', 'white'"):
-        budget("quick", "pink")
 
 
 def test_the_preset_is_spent_with_the_noise_that_suits():

@@ -22,6 +22,7 @@ class Budget:
         powers: p of the input channels Q^p w, Q being the spectrum of the data: the field ever smoother, to see far with small kernels.
         gated: hidden layers multiply one set of channels by the sigmoid of another, as suits a field whose liveliness varies from place to
             place; else they bend one by SiLU.
+        reach: in pixels, of the weight that evens out quiet and lively places in the antithetic loss; 0 for none.
         rate: Adam's learning rate at the start; it falls to zero along a cosine.
         filter_rate: the same for the spectral filter, whose parameters are logarithms.
         average: decay of the exponential moving average of the weights.
@@ -37,6 +38,7 @@ class Budget:
     width: int = 32
     powers: tuple[float, ...] = (0.0, 0.5)
     gated: bool = False
+    reach: float = 0.0
     rate: float = 2e-3
     filter_rate: float = 2e-2
     average: float = 0.98
@@ -68,7 +70,8 @@ BUDGETS = {
 
 
 WHITE = {"noise": "white", "level": 0.01, "kernels": (3, 1), "rate": 1e-2}  # lesson 04 has the measurements behind these
-INTERMITTENT = {"level": 0.05, "kernels": (7, 3, 1), "powers": (0.0, 0.5, 1.0, 1.5), "gated": True, "rate": 4e-3}  # lesson 05 has these
+INTERMITTENT = {"level": 0.05, "kernels": (7, 5, 3), "powers": (0.0, 0.5, 1.0, 1.5), "gated": True, "width": 24, "reach": 2.0, "rate": 4e-3}
+INTERMITTENT_STEPS = {"tiny": 10, "quick": 240, "standard": 600, "paper": 20_000}  # lesson 05 has what these cost and gain
 KINDS = {"data": {}, "white": WHITE, "intermittent": INTERMITTENT}
 
 
@@ -84,4 +87,7 @@ def budget(preset: str = "quick", kind: str = "data") -> Budget:
     Raises:
         ValueError: an unknown preset or kind.
     """
-    return replace(BUDGETS[checks.choice("preset", preset, BUDGETS)], **KINDS[checks.choice("kind", kind, KINDS)])
+    found = replace(BUDGETS[checks.choice("preset", preset, BUDGETS)], **KINDS[checks.choice("kind", kind, KINDS)])
+    if kind != "intermittent":
+        return found
+    return replace(found, steps=INTERMITTENT_STEPS[preset], pairs=min(found.pairs, 32), average=min(found.average, 0.99))

@@ -12,21 +12,36 @@ variance grows like 1/φ²; in the antithetic one the difference s(y₊) − s(y
 import torch
 
 from gfdt_tutorial.scores.network import ScoreNetwork
+from gfdt_tutorial.spectral import PeriodicGrid
 
 
-def antithetic_loss(network: ScoreNetwork, w: torch.Tensor, z: torch.Tensor, angle: torch.Tensor, context=None) -> torch.Tensor:
+def antithetic_loss(
+    network: ScoreNetwork, w: torch.Tensor, z: torch.Tensor, angle: torch.Tensor, context=None, reach: float = 0.0
+) -> torch.Tensor:
     """(): mean over fields and pixels; two network evaluations a field.
 
     Args:
         w, z: (batch, *shape), data and white noise in the network's coordinates.
         angle: (batch,), noise angles φ > 0.
         context: (batch, channel, *shape) or None.
+        reach: in pixels; other than 0, each place counts by its `liveliness` h, and the loss becomes ½⟨h |s − s*|²⟩. Where a field is
+            quiet its score is large and easily wrong by much, and a few such places would be all that is learned; with h it is the error
+            relative to the score that counts. Any h of the noisy field leaves the minimum where it is.
     """
     sine, cosine = _wide(angle.sin(), w), _wide(angle.cos(), w)
     both = torch.cat([cosine * w + sine * z, cosine * w - sine * z])
     twice = None if context is None else context.repeat(2, *[1] * (context.ndim - 1))
-    plus, minus = network(both, twice, angle.repeat(2)).chunk(2)
-    return (0.25 * (plus.square() + minus.square()) + z * (plus - minus) / (2 * sine)).mean()
+    scores = network(both, twice, angle.repeat(2))
+    plus, minus = scores.chunk(2)
+    first, second = (liveliness(network.grid, both, reach) * scores).chunk(2) if reach else (plus, minus)
+    return (0.25 * (first * plus + second * minus) + z * (first - second) / (2 * sine)).mean()
+
+
+def liveliness(grid: PeriodicGrid, y: torch.Tensor, reach: float) -> torch.Tensor:
+    """h(y), y² in the mean over a Gaussian neighbourhood of `reach` pixels, like y."""
+    spacing = [length / n for n, length in zip(grid.shape, grid.lengths, strict=True)]
+    narrow = sum((k * reach * step) ** 2 for k, step in zip(grid.wavenumbers, spacing, strict=True))
+    return grid.apply(torch.exp(-narrow / 2), y.square()).clamp_min(1e-6)
 
 
 def naive_loss(network: ScoreNetwork, w: torch.Tensor, z: torch.Tensor, angle: torch.Tensor, context=None) -> torch.Tensor:

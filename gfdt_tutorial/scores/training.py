@@ -101,7 +101,7 @@ class Training:
         for group, rate in zip(self.adam.param_groups, self._rates, strict=True):
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * fraction)) * min(1.0, (self.step + 1) / 10)
         self.adam.zero_grad(set_to_none=True)
-        loss = (antithetic_loss if spent.antithetic else naive_loss)(self.network, *self.batch(self.fitted, spent.pairs, self.step))
+        loss = self.loss(self.network, self.batch(self.fitted, spent.pairs, self.step))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.whole = False  # until the step is done: a checkpoint of half a step would take it twice
@@ -118,6 +118,10 @@ class Training:
             self._check()
         self.whole = True
         return self.losses[-1]
+
+    def loss(self, network: ScoreNetwork, batch: tuple) -> torch.Tensor:
+        """What is minimised."""
+        return antithetic_loss(network, *batch, self.budget.reach) if self.budget.antithetic else naive_loss(network, *batch)
 
     def batch(self, data: TimeSeries, count: int, number: int) -> tuple:
         """(w, z, angle, context) of batch `number` from `data`: the same for the same seed and number."""
@@ -225,7 +229,7 @@ class Training:
     @torch.no_grad()
     def _check(self) -> None:
         """Validation loss of the averaged weights, on the same fields and noise each time; the best are kept."""
-        loss = float(antithetic_loss(self.average, *self.batch(self.held, VALIDATION_FIELDS, -1)))
+        loss = float(antithetic_loss(self.average, *self.batch(self.held, VALIDATION_FIELDS, -1), self.budget.reach))
         if all(loss < value for _, value in self.validations):
             self.best.load_state_dict(self.average.state_dict())
         self.validations.append((self.step, loss))
