@@ -27,8 +27,8 @@ def learned(system=SMALL, steps=60):
 
 
 @lru_cache(maxsize=4)
-def untrained(system=SMALL, **options):
-    return Training(series(system), Budget(steps=1, level=0.05, width=8), levels=True, device="cpu", **options).score()
+def untrained(system=SMALL, noise="data"):
+    return Training(series(system), Budget(steps=1, level=0.05, width=8, noise=noise), levels=True, device="cpu").score()
 
 
 def shells(grid, spectrum):
@@ -73,15 +73,17 @@ def test_the_letters_field_is_generated(method):
 
 
 @pytest.mark.parametrize("steps", [1, 5, 20])
+@pytest.mark.parametrize("noise", ["data", "white"])
 @pytest.mark.parametrize("method", METHODS)
-def test_for_gaussian_data_any_number_of_steps_is_exact(method, steps):
+def test_for_gaussian_data_any_number_of_steps_is_exact(method, noise, steps):
     """The linear part of each step is solved exactly, and there is no other where the filter is where it starts."""
-    assert spectrum_error(sample(untrained(), 256, method, steps=steps)) < 0.2
+    assert spectrum_error(sample(untrained(noise=noise), 256, method, steps=steps)) < 0.2
 
 
-def test_probability_flow_leaves_gaussian_data_where_they_are():
-    """r(y, φ) = y + s_y(y, φ) = 0, so the field is its own noise, coloured."""
-    few, many = (sample(untrained(), 4, "ode", seed=3, steps=steps) for steps in (1, 40))
+@pytest.mark.parametrize("noise", ["data", "white"])
+def test_probability_flow_leaves_gaussian_data_where_they_are(noise):
+    """r(y, φ) = y/v + s_y(y, φ) = 0, so the field is its own noise, coloured."""
+    few, many = (sample(untrained(noise=noise), 4, "ode", seed=3, steps=steps) for steps in (1, 40))
     torch.testing.assert_close(few, many, atol=1e-4, rtol=0)
     assert not sample(untrained(), 4, "sde", seed=3).allclose(few, atol=0.1)
 

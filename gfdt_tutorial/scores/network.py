@@ -61,11 +61,15 @@ class ScoreNetwork(nn.Module):
         part = self.position - low
         return torch.exp((1 - part) * self.log_gain[low] + part * self.log_gain[low + 1])
 
+    def variance(self, angle: torch.Tensor) -> torch.Tensor:
+        """Of y at noise angle φ, (*half,) or with the leading axes of `angle`: cos²φ λ_k + sin²φ."""
+        angle = angle.reshape(*angle.shape, *[1] * self.ratio.ndim)
+        return angle.cos().square() * self.ratio + angle.sin().square()
+
     def filter(self, angle: torch.Tensor | float | None = None) -> torch.Tensor:
         """The linear part at noise angle φ, (*half,) or with the leading axes of `angle`: −g_k / (cos²φ λ_k + sin²φ)."""
         angle = torch.as_tensor(self.angle if angle is None else angle, dtype=torch.float32, device=self.ratio.device)
-        angle = angle.reshape(*angle.shape, *[1] * self.ratio.ndim)
-        return -self.gain() / (angle.cos().square() * self.ratio + angle.sin().square())
+        return -self.gain() / self.variance(angle)
 
     def forward(self, y: torch.Tensor, context: torch.Tensor | None = None, angle: torch.Tensor | None = None) -> torch.Tensor:
         """s_y, (batch, *shape) → the same; `angle` is (batch,) where the network knows levels."""
