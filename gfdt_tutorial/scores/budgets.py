@@ -63,10 +63,12 @@ BUDGETS = {
 
 
 WHITE = {"noise": "white", "level": 0.01, "kernels": (3, 1), "rate": 1e-2}  # lesson 04 has the measurements behind these
+# to generate: noise still below the weakest wavevector, a view of neighbours' neighbours, and four times the steps of a quarter the size
+WHITE_LEVELS = {"noise": "white", "level": 0.05, "kernels": (3, 3, 1), "rate": 4e-3}
 
 
-def budget(preset: str = "quick", noise: str = "data") -> Budget:
-    """The budget of a preset: with noise in the spectrum of the data, which suits any; or with white noise.
+def budget(preset: str = "quick", noise: str = "data", levels: bool = False) -> Budget:
+    """The budget of a preset: with noise in the spectrum of the data, which suits any; or with white noise, for one level or for all.
 
     White noise leaves the field as it is, so that a small network sees what is local in the density; it needs every wavevector to stand
     well above the noise. `fit_score` chooses by that.
@@ -75,4 +77,9 @@ def budget(preset: str = "quick", noise: str = "data") -> Budget:
         ValueError: an unknown preset or noise.
     """
     found = BUDGETS[checks.choice("preset", preset, BUDGETS)]
-    return found if checks.choice("noise", noise, NOISES) == "data" else replace(found, **WHITE)
+    if checks.choice("noise", noise, NOISES) == "data":
+        return found
+    if not levels:
+        return replace(found, **WHITE)
+    small = {"steps": 4 * found.steps, "pairs": found.pairs // 4, "check_every": 4 * found.check_every}
+    return replace(found, **small, **WHITE_LEVELS, average=max(found.average, 0.99))

@@ -73,11 +73,10 @@ def fit_score(
 def suited(data: TimeSeries, preset: str = "quick", levels: bool = False) -> Budget:
     """The budget of a preset with the noise that suits the data.
 
-    White where even the weakest wavevector has ten times the variance of the noise, and one level is all that is asked for; else noise
-    with the spectrum of the data.
+    White where even the weakest wavevector has ten times the variance of the (least) noise; else noise with the spectrum of the data.
     """
-    white = budget(preset, "white")
+    white = budget(preset, "white", levels)
     some = data.u[:, :: -(-data.snapshots // SOME)]
     covariance = mode_covariance(data.grid, some, float(some.mean()))
     noise = white.level**2 * data.grid.trace(covariance) / data.grid.size
-    return white if not levels and float(covariance.min()) >= 10 * noise else budget(preset)
+    return white if float(covariance.min()) >= 10 * noise else budget(preset)

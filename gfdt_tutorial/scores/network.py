@@ -9,7 +9,9 @@ so that the covariance of y keeps its trace at every noise level. The network gi
 
     s_y(y) = −g_k ŷ_k / (cos²φ λ_k + sin²φ)  +  CNN(y, Q^½ y, context; φ),      g_k = 1 and CNN = 0 at the start,
 
-with ln g_k linear between whole shells of |k|: few parameters, which average over many wavevectors.
+with ln g_k linear between whole shells of |k|: few parameters, which average over many wavevectors. The second input is there in
+coordinates "data". With "white" coordinates and levels it is the best linear estimate of the field under the noise instead, so that
+where noise hides a pixel, a small convolution still sees what its surroundings, near and far, say.
 """
 
 import math
@@ -46,7 +48,7 @@ class ScoreNetwork(nn.Module):
         self.log_gain = nn.Parameter(torch.zeros(int(position.max()) + 2))
         self.white = bool((self.root == self.root.flatten()[0]).all())
         convolution = nn.Conv1d if len(grid.shape) == 1 else nn.Conv2d
-        channels = [2 - self.white + context, *[width] * len(kernels), 1]
+        channels = [2 - (self.white and not levels) + context, *[width] * len(kernels), 1]
         sides = [*kernels, 1]
         self.layers = nn.ModuleList(convolution(a, b, side) for a, b, side in zip(channels[:-1], channels[1:], sides, strict=True))
         nn.init.zeros_(self.layers[-1].weight)
@@ -82,6 +84,8 @@ class ScoreNetwork(nn.Module):
         channels = [y[:, None]]
         if not self.white:
             channels.append(self.grid.irfft(spectra * (self.root / self.root.square().mean().sqrt()))[:, None])
+        elif self.levels:
+            channels.append(self.grid.irfft(self.estimate(spectra, angle))[:, None])
         if context is not None:
             channels.append(context)
         hidden = torch.cat(channels, dim=1)
@@ -93,6 +97,10 @@ class ScoreNetwork(nn.Module):
                 hidden = hidden * (1 + scale) + shift
             hidden = nn.functional.silu(hidden)
         return self.layers[-1](hidden)[:, 0]
+
+    def estimate(self, spectra: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+        """Of w_k from y_k under noise, linear (Wiener's): cos φ λ_k ŷ_k / (cos²φ λ_k + sin²φ), (batch, *half)."""
+        return spectra * (angle.cos().reshape(-1, *[1] * self.ratio.ndim) * self.ratio / self.variance(angle))
 
     def _modulation(self, angle: torch.Tensor, axes: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """(scale, shift) of each hidden layer's channels, from Fourier features of φ, which runs over [0, π/2]."""
