@@ -8,8 +8,20 @@ from functools import lru_cache
 import pytest
 import torch
 
-from gfdt_tutorial import Budget, GaussianScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, Training, fit_score, sample, simulate
+from gfdt_tutorial import (
+    AllenCahn,
+    Budget,
+    GaussianScore,
+    OrnsteinUhlenbeck,
+    PeriodicGrid,
+    TimeSeries,
+    Training,
+    fit_score,
+    sample,
+    simulate,
+)
 from gfdt_tutorial.scores import diagnostics, sampling
+from gfdt_tutorial.scores.fit import suited
 from gfdt_tutorial.statistics import mode_covariance
 
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((12, 16)))
@@ -27,8 +39,8 @@ def learned(system=SMALL, steps=60):
 
 
 @lru_cache(maxsize=4)
-def untrained(system=SMALL, **options):
-    return Training(series(system), Budget(steps=1, level=0.05, width=8), levels=True, device="cpu", **options).score()
+def untrained(system=SMALL, noise="data"):
+    return Training(series(system), Budget(steps=1, level=0.05, width=8, noise=noise), levels=True, device="cpu").score()
 
 
 def shells(grid, spectrum):
@@ -73,15 +85,17 @@ def test_the_letters_field_is_generated(method):
 
 
 @pytest.mark.parametrize("steps", [1, 5, 20])
+@pytest.mark.parametrize("noise", ["data", "white"])
 @pytest.mark.parametrize("method", METHODS)
-def test_for_gaussian_data_any_number_of_steps_is_exact(method, steps):
+def test_for_gaussian_data_any_number_of_steps_is_exact(method, noise, steps):
     """The linear part of each step is solved exactly, and there is no other where the filter is where it starts."""
-    assert spectrum_error(sample(untrained(), 256, method, steps=steps)) < 0.2
+    assert spectrum_error(sample(untrained(noise=noise), 256, method, steps=steps)) < 0.2
 
 
-def test_probability_flow_leaves_gaussian_data_where_they_are():
-    """r(y, φ) = y + s_y(y, φ) = 0, so the field is its own noise, coloured."""
-    few, many = (sample(untrained(), 4, "ode", seed=3, steps=steps) for steps in (1, 40))
+@pytest.mark.parametrize("noise", ["data", "white"])
+def test_probability_flow_leaves_gaussian_data_where_they_are(noise):
+    """r(y, φ) = y/v + s_y(y, φ) = 0, so the field is its own noise, coloured."""
+    few, many = (sample(untrained(noise=noise), 4, "ode", seed=3, steps=steps) for steps in (1, 40))
     torch.testing.assert_close(few, many, atol=1e-4, rtol=0)
     assert not sample(untrained(), 4, "sde", seed=3).allclose(few, atol=0.1)
 
@@ -101,6 +115,33 @@ def test_a_wrong_gain_is_seen_in_the_spectrum_as_the_equations_say(method, gain)
     found = mode_covariance(system.grid, sample(score, 128, method, steps=100)[None], score.mean) / score.network.root.square()
     assert float(found.mean()) == pytest.approx(expected, rel=0.15)
     assert abs(expected - 1) > 0.3
+
+
+def test_a_step_of_the_probability_flow_is_of_order_two():
+    score = copy.deepcopy(untrained(noise="white"))
+    with torch.no_grad():
+        score.network.layers[-1].weight.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
+    coarse, middle, fine, exact = (sample(score, 4, "ode", seed=3, steps=steps) for steps in (20, 40, 80, 640))
+    first, second, third = (float((fields - exact).square().mean().sqrt()) for fields in (coarse, middle, fine))
+    assert first / second > 3 < second / third
+    assert third > 1e-5  # above rounding
+    assert (exact - sample(untrained(noise="white"), 4, "ode", seed=3)).abs().max() > 0.1  # the network does something
+
+
+@pytest.mark.slow
+def test_two_phases_are_generated_and_the_gaussian_score_has_none():
+    system = AllenCahn(grid=PeriodicGrid((16, 16)), epsilon=2 * AllenCahn().epsilon)
+    data = simulate(system, members=128, duration=60.0, every=2.0, seed=1, device="cpu")
+    spent = replace(suited(data, levels=True), steps=500)
+    assert spent.noise == "white"
+    score, start = fit_score(data, spent=spent, levels=True, device="cpu"), Training(data, spent, levels=True, device="cpu").score()
+    known = shells(system.grid, mode_covariance(system.grid, data.u, float(data.u.mean())))
+    for method in METHODS:
+        drawn, gaussian = sample(score, 256, method), sample(start, 256, method)
+        found = shells(system.grid, mode_covariance(system.grid, drawn[None], float(drawn.mean())))
+        assert float((found / known - 1)[1:].abs().max()) < 0.2
+        assert abs(diagnostics.kurtosis(drawn) - diagnostics.kurtosis(data.u)) < 0.1 < diagnostics.kurtosis(gaussian) - 2
+        assert diagnostics.density_distance(drawn, data.u) < 0.05 < 0.2 < diagnostics.density_distance(gaussian, data.u)
 
 
 @pytest.mark.slow

@@ -134,6 +134,19 @@ def test_both_losses_are_least_near_the_exact_score():
         assert abs(slope) < 0.1, loss
 
 
+@pytest.mark.parametrize("sigma", [0.1, 1.0, 5.0])
+def test_with_levels_the_loss_is_the_error_of_the_noise_read_off_the_field(sigma):
+    """½|z + sin φ s|², for Gaussian data and their score ½ cos²φ; the antithetic form leaves out the ½|z|²."""
+    network = Training(series(), Budget(steps=1, width=4), levels=True, device="cpu").network
+    w, z = torch.randn(2, 256, *network.grid.shape, generator=torch.Generator().manual_seed(0))
+    angle = torch.full((256,), math.atan(sigma))
+    with torch.no_grad():
+        naive, antithetic = (float(loss(network, w, z, angle)) for loss in (naive_loss, antithetic_loss))
+    cosine = math.cos(math.atan(sigma))
+    assert naive == pytest.approx(0.5 * cosine**2, abs=0.01)
+    assert antithetic == pytest.approx(0.5 * cosine**2 - 0.5, abs=0.01)
+
+
 def test_antithetic_pairs_cut_the_variance_of_the_gradient():
     training = Training(series(), Budget(steps=1, level=0.02, width=8), device="cpu")
     naive, antithetic = diagnostics.gradient_variances(training.network, series(), 0.02, mean=training.mean, pairs=16, repeats=12)

@@ -185,7 +185,6 @@ def test_the_noise_suits_the_spectrum():
     two_phases = AllenCahn(grid=PeriodicGrid((8, 8)), epsilon=4 * AllenCahn().epsilon)
     for data in (series(), series(two_phases, duration=20.0), series(LETTER, members=4, duration=20.0), steep(0.0)):
         assert suited(data) == budget("quick", "white")
-        assert suited(data, levels=True) == budget("quick")  # whatever the spectrum
     assert suited(steep(0.03)) == budget("quick")
     assert suited(steep(0.03), "paper") == budget("paper")
     assert (suited(series()).noise, suited(steep(0.03)).noise) == ("white", "data")
@@ -248,18 +247,26 @@ def test_liveliness_is_the_mean_square_around():
     assert float(around[4, 7] / around[4, 5]) == pytest.approx(math.exp(-0.5), rel=0.02)
 
 
+def test_the_least_noise_of_all_levels_is_larger_and_suits_fewer_spectra():
+    assert suited(steep(0.0), levels=True) == budget("quick", "white", levels=True)
+    assert suited(series(LETTER, members=4, duration=20.0), levels=True) == suited(steep(0.03), levels=True) == budget("quick")
+
+
 def test_white_noise_is_a_budget_for_every_preset():
     for name in BUDGETS:
-        white, data = budget(name, "white"), budget(name)
+        white, levels, data = budget(name, "white"), budget(name, "white", levels=True), budget(name)
         assert (white.steps, white.pairs, white.width) == (data.steps, data.pairs, data.width)
-        assert (white.noise, data.noise) == ("white", "data")
-        assert white.level < data.level
+        assert (levels.steps * levels.pairs, levels.width) == (data.steps * data.pairs, data.width)  # as many fields
+        assert (white.noise, levels.noise, data.noise) == ("white", "white", "data")
+        assert white.level < levels.level < data.level
+        assert budget(name, "data", levels=True) == data
 
 
 def test_the_preset_is_spent_with_the_noise_that_suits():
     assert fit_score(series(), "tiny", device="cpu").config["noise"] == "white"
-    assert fit_score(series(), "tiny", levels=True, device="cpu").config["noise"] == "data"
-    assert fit_score(steep(0.03), "tiny", device="cpu").config["noise"] == "data"
+    assert fit_score(series(), "tiny", levels=True, device="cpu").config["noise"] == "white"
+    for levels in (False, True):
+        assert fit_score(steep(0.03), "tiny", levels=levels, device="cpu").config["noise"] == "data"
 
 
 def test_a_fit_ends_with_a_calibration_unless_told_otherwise():

@@ -70,13 +70,16 @@ BUDGETS = {
 
 
 WHITE = {"noise": "white", "level": 0.01, "kernels": (3, 1), "rate": 1e-2}  # lesson 04 has the measurements behind these
+# to generate: noise still below the weakest wavevector, a view of neighbours' neighbours, and four times the steps of a quarter the size
+WHITE_LEVELS = {"noise": "white", "level": 0.05, "kernels": (3, 3, 1), "rate": 4e-3}
 INTERMITTENT = {"level": 0.05, "kernels": (7, 5, 3), "powers": (0.0, 0.5, 1.0, 1.5), "gated": True, "width": 24, "reach": 2.0, "rate": 4e-3}
 INTERMITTENT_STEPS = {"tiny": 10, "quick": 240, "standard": 600, "paper": 20_000}  # lesson 05 has what these cost and gain
-KINDS = {"data": {}, "white": WHITE, "intermittent": INTERMITTENT}
+KINDS = ("data", "white", "intermittent")
 
 
-def budget(preset: str = "quick", kind: str = "data") -> Budget:
-    """The budget of a preset, for one of three kinds of data; `fit_score` chooses by looking at them.
+def budget(preset: str = "quick", kind: str = "data", levels: bool = False) -> Budget:
+    """The budget of a preset, for one of three kinds of data and for one level or for all; `fit_score` chooses by looking at them.
+
 
         "data"           noise in the spectrum of the data: suits any
         "white"          white noise leaves the field as it is, so that a small network sees what is local in the density; it needs every
@@ -87,7 +90,13 @@ def budget(preset: str = "quick", kind: str = "data") -> Budget:
     Raises:
         ValueError: an unknown preset or kind.
     """
-    found = replace(BUDGETS[checks.choice("preset", preset, BUDGETS)], **KINDS[checks.choice("kind", kind, KINDS)])
-    if kind != "intermittent":
+    found = BUDGETS[checks.choice("preset", preset, BUDGETS)]
+    if checks.choice("kind", kind, KINDS) == "intermittent":
+        steps, pairs, average = INTERMITTENT_STEPS[preset], min(found.pairs, 32), min(found.average, 0.99)
+        return replace(found, steps=steps, pairs=pairs, average=average, **INTERMITTENT)
+    if kind == "data":
         return found
-    return replace(found, steps=INTERMITTENT_STEPS[preset], pairs=min(found.pairs, 32), average=min(found.average, 0.99))
+    if not levels:
+        return replace(found, **WHITE)
+    small = {"steps": 4 * found.steps, "pairs": found.pairs // 4, "check_every": 4 * found.check_every}
+    return replace(found, **small, **WHITE_LEVELS, average=max(found.average, 0.99))

@@ -75,15 +75,15 @@ def fit_score(
 def suited(data: TimeSeries, preset: str = "quick", levels: bool = False) -> Budget:
     """The budget of a preset that suits the data.
 
-    White noise where even the weakest wavevector has ten times the variance of the noise, and one level is all that is asked for. Else
-    noise with the spectrum of the data; and if fields that are whitened by it have a kurtosis above 3.5, the budget for intermittent
-    ones: where every wavevector is as strong as any other, a wide density shows that their strength varies from place to place.
+    White noise where even the weakest wavevector has ten times the variance of the (least) noise. Else noise with the spectrum of the
+    data; and if fields that are whitened by it have a kurtosis above 3.5, and one level is all that is asked for, the budget for
+    intermittent ones: where every wavevector is as strong as any other, a wide density shows strength that varies from place to place.
     """
-    white = budget(preset, "white")
+    white = budget(preset, "white", levels)
     grid, some = data.grid, data.u[:, :: -(-data.snapshots // SOME)]
     covariance = mode_covariance(grid, some, float(some.mean()))
     noise = white.level**2 * grid.trace(covariance) / grid.size
-    if not levels and float(covariance.min()) >= 10 * noise:
+    if float(covariance.min()) >= 10 * noise:
         return white
     whitened = grid.apply(covariance.clamp_min(1e-12 * float(covariance.max())).rsqrt(), some.flatten(0, 1) - some.mean())
-    return budget(preset, "intermittent" if kurtosis(whitened) > INTERMITTENCY else "data")
+    return budget(preset, "intermittent" if not levels and kurtosis(whitened) > INTERMITTENCY else "data")

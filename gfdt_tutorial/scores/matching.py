@@ -7,6 +7,10 @@ With y± = cos φ w ± sin φ z, the score of the noise kernel is ∓z / sin φ,
 
 Both have the same expectation up to a constant (Vincent, Neural Computation 23, 1661, 2011). As φ → 0 the naive one sees z/sin φ, whose
 variance grows like 1/φ²; in the antithetic one the difference s(y₊) − s(y₋) shrinks with φ, and nothing blows up.
+
+A network that knows levels has the loss of each field times sin²φ: the error of the noise that it reads off the field. Over levels even
+in ln tan φ these add up to a bound on how far the generated density is from that of the data (Song et al., NeurIPS 2021); without the
+weight the lowest levels, whose scores are the largest, would be all that is learned.
 """
 
 import torch
@@ -34,7 +38,7 @@ def antithetic_loss(
     scores = network(both, twice, angle.repeat(2))
     plus, minus = scores.chunk(2)
     first, second = (liveliness(network.grid, both, reach) * scores).chunk(2) if reach else (plus, minus)
-    return (0.25 * (first * plus + second * minus) + z * (first - second) / (2 * sine)).mean()
+    return _weighted(network, 0.25 * (first * plus + second * minus) + z * (first - second) / (2 * sine), sine)
 
 
 def liveliness(grid: PeriodicGrid, y: torch.Tensor, reach: float) -> torch.Tensor:
@@ -47,7 +51,11 @@ def liveliness(grid: PeriodicGrid, y: torch.Tensor, reach: float) -> torch.Tenso
 def naive_loss(network: ScoreNetwork, w: torch.Tensor, z: torch.Tensor, angle: torch.Tensor, context=None) -> torch.Tensor:
     """(): the textbook form, for comparison; one network evaluation a field."""
     sine, cosine = _wide(angle.sin(), w), _wide(angle.cos(), w)
-    return 0.5 * (network(cosine * w + sine * z, context, angle) + z / sine).square().mean()
+    return _weighted(network, 0.5 * (network(cosine * w + sine * z, context, angle) + z / sine).square(), sine)
+
+
+def _weighted(network: ScoreNetwork, losses: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    return (losses * sine.square() if network.levels else losses).mean()
 
 
 def _wide(numbers: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

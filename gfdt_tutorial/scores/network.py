@@ -9,7 +9,9 @@ so that the covariance of y keeps its trace at every noise level. The network gi
 
     s_y(y) = −g_k ŷ_k / (cos²φ λ_k + sin²φ)  +  CNN(y, Q^½ y …, context; φ),    g_k = 1 and CNN = 0 at the start,
 
-with ln g_k linear between whole shells of |k|: few parameters, which average over many wavevectors.
+with ln g_k linear between whole shells of |k|: few parameters, which average over many wavevectors. Inputs Q^p y, ever
+smoother, are there in coordinates "data". With "white" coordinates and levels there is the best linear estimate of the field under the
+noise instead, so that where noise hides a pixel, a small convolution still sees what its surroundings, near and far, say.
 """
 
 import math
@@ -60,7 +62,7 @@ class ScoreNetwork(nn.Module):
         self.white = bool((self.root == self.root.flatten()[0]).all())
         convolution = nn.Conv1d if len(grid.shape) == 1 else nn.Conv2d
         self.powers, self.gated = ((0.0,) if self.white else tuple(powers)), gated
-        channels = [len(self.powers) + context, *[width] * len(kernels)]
+        channels = [len(self.powers) + (self.white and levels) + context, *[width] * len(kernels)]
         sides = zip(channels[:-1], channels[1:], kernels, strict=True)
         hidden = [convolution(a, (1 + gated) * b, side) for a, b, side in sides]
         self.layers = nn.ModuleList([*hidden, convolution(width, 1, 1)])
@@ -76,11 +78,15 @@ class ScoreNetwork(nn.Module):
         part = self.position - low
         return torch.exp((1 - part) * self.log_gain[low] + part * self.log_gain[low + 1])
 
+    def variance(self, angle: torch.Tensor) -> torch.Tensor:
+        """Of y at noise angle φ, (*half,) or with the leading axes of `angle`: cos²φ λ_k + sin²φ."""
+        angle = angle.reshape(*angle.shape, *[1] * self.ratio.ndim)
+        return angle.cos().square() * self.ratio + angle.sin().square()
+
     def filter(self, angle: torch.Tensor | float | None = None) -> torch.Tensor:
         """The linear part at noise angle φ, (*half,) or with the leading axes of `angle`: −g_k / (cos²φ λ_k + sin²φ)."""
         angle = torch.as_tensor(self.angle if angle is None else angle, dtype=torch.float32, device=self.ratio.device)
-        angle = angle.reshape(*angle.shape, *[1] * self.ratio.ndim)
-        return -self.gain() / (angle.cos().square() * self.ratio + angle.sin().square())
+        return -self.gain() / self.variance(angle)
 
     def forward(self, y: torch.Tensor, context: torch.Tensor | None = None, angle: torch.Tensor | None = None) -> torch.Tensor:
         """s_y, (batch, *shape) → the same; `angle` is (batch,) where the network knows levels."""
@@ -91,6 +97,8 @@ class ScoreNetwork(nn.Module):
     def nonlinear(self, y: torch.Tensor, spectra: torch.Tensor, context: torch.Tensor | None, angle: torch.Tensor | None) -> torch.Tensor:
         """The convolutional part."""
         channels = [(y if p == 0 else self.grid.irfft(spectra * self._power(p)))[:, None] for p in self.powers]
+        if self.white and self.levels:
+            channels.append(self.grid.irfft(self.estimate(spectra, angle))[:, None])
         if context is not None:
             channels.append(context)
         hidden = torch.cat(channels, dim=1)
@@ -102,6 +110,10 @@ class ScoreNetwork(nn.Module):
                 hidden = hidden * (1 + scale) + shift
             hidden = nn.functional.glu(hidden, dim=1) if self.gated else nn.functional.silu(hidden)
         return self.layers[-1](hidden)[:, 0]
+
+    def estimate(self, spectra: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+        """Of w_k from y_k under noise, linear (Wiener's): cos φ λ_k ŷ_k / (cos²φ λ_k + sin²φ), (batch, *half)."""
+        return spectra * (angle.cos().reshape(-1, *[1] * self.ratio.ndim) * self.ratio / self.variance(angle))
 
     def _power(self, p: float) -> torch.Tensor:
         """Q^p, (*half,), scaled to leave white noise about as large as it is."""

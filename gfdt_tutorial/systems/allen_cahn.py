@@ -18,7 +18,7 @@ SMOOTH = 3.5  # wavenumber of the starting pattern, exp(−k/3.5) in amplitude: 
 START_MEAN = 0.145  # standard deviation of the spatial mean at the start; 0.13, the stationary one, once |u| has settled
 
 # `python -m gfdt_tutorial bench --only allen-cahn-limits` prints what these two are chosen from
-LARGEST_STEP = 0.5  # α dt
+LARGEST_STEP = 0.5  # α dt: there −⟨u_k s_k*⟩ at k = 0 is 0.91 ± 0.07, at 1 it is 1.24 ± 0.08; ⟨ū²⟩ is within its scatter, 5 %, at both
 LARGEST_RATIO = (
     5000.0  # α/ε²: at 4000, the letter's, a field in one phase leaves it in some 600 time units; at 7000 in none that one can run
 )
