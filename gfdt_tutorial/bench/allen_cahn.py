@@ -1,16 +1,14 @@
-"""What the project promises, measured on this machine in one run. Speed is a ratio to a floor or a peer, never a bare time."""
+"""The Allen-Cahn field: accuracy, statistics, generation, its step, and what its constants were chosen from."""
 
 import math
-import statistics as stdlib_statistics
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 import torch
 
-from gfdt_tutorial import checks
+from gfdt_tutorial.bench.rows import MEMBERS, Row, ratio
 from gfdt_tutorial.experiments import compare_methods, peak_memory_mb, reference_truth
 from gfdt_tutorial.randomness import generator
 from gfdt_tutorial.responses.curves import compare
@@ -27,118 +25,10 @@ from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.statistics import mode_covariance, shell_average
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.noise import WhiteNoise
-from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import simulate
 
-MEMBERS = 64
 
-
-@dataclass(frozen=True)
-class Row:
-    """One measured figure, and the bound it is held to (None where it is only reported)."""
-
-    what: str
-    value: float
-    bound: float | None = None
-    unit: str = ""
-
-
-def run(only: str | None = None) -> list[Row]:
-    """The rows of one group, or of all that take minutes; `GROUPS` says which there are."""
-    chosen = EVERYDAY if only is None else (checks.choice("group", only, GROUPS),)
-    return [row for name in chosen for row in GROUPS[name]()]
-
-
-def table(rows: list[Row]) -> str:
-    """The rows as text, one a line, with a mark for what misses its bound."""
-    return "\n".join(f"{row.what:72} {row.value:10.4g} {row.unit:6} {_verdict(row)}" for row in rows)
-
-
-def _verdict(row: Row) -> str:
-    return "" if row.bound is None else f"≤ {row.bound:g}  {'yes' if row.value <= row.bound else 'NO'}"
-
-
-def accuracy(seeds=(0, 1, 2)) -> list[Row]:
-    """The Ornstein-Uhlenbeck field, preset quick, from nothing: errors against the closed form, the worst of the seeds."""
-    found = [compare_methods(OrnsteinUhlenbeck(), "quick", seed=seed) for seed in seeds]
-
-    def worst(value) -> float:
-        return max(value(one) for one in found)
-
-    rows = [
-        Row(f"{method} response: quoted {name}", worst(lambda one, m=method, k=key: one.errors[m].quoted[k]), bound)
-        for method, bounds in (("gaussian", (0.022, 0.008)), ("generative", (0.045, 0.015)))
-        for name, key, bound in zip(("L2", "L∞"), ("l2", "linf"), bounds, strict=True)
-    ]
-    return [
-        *rows,
-        Row("generative from analytic response on the same data: quoted L2", worst(lambda one: one.checks["l2_from_analytic"]), 0.010),
-        Row("learned from exact score, clean data: relative L2", worst(lambda one: one.checks["relative_error"]), 0.05),
-        Row("training, its data included", worst(lambda one: one.seconds["fit"]), 60, "s"),
-        Row("whole pipeline: simulate, fit, respond, perturb", worst(lambda one: sum(one.seconds.values())), 120, "s"),
-    ]
-
-
-def learning(seeds=(0, 1, 2)) -> list[Row]:
-    """A deliberately wrong start, the noise of two losses, generation, and the cost of a training step; the worst of the seeds."""
-    system = OrnsteinUhlenbeck()
-    wrong, variances, spectra, kurtoses, distances = [], [], [], [], []
-    for seed in seeds:
-        data = simulate(system, MEMBERS, duration=767.0, seed=seed)
-        some = data.u[:, ::96].flatten(0, 1)
-        recovered = fit_score(data, seed=seed, start="wrong", calibrate=False, spent=replace(budget("quick"), noise="white", level=0.05))
-        wrong.append(diagnostics.relative_error(recovered(some), system.score(some)))
-        training = Training(data, budget("quick"), seed=seed)
-        naive, antithetic = diagnostics.gradient_variances(training.network, data, 0.02, mean=training.mean, seed=seed)
-        variances.append(naive / antithetic)
-        drawn = sample(fit_score(data, seed=seed, levels=True), 2048, seed=seed)
-        ratio = mode_shells(system, drawn) / shell_average(system.grid, system.mode_covariance)[1]
-        spectra.append(float((ratio - 1).abs().max()))
-        kurtoses.append(abs(diagnostics.kurtosis(drawn) - 3))
-        distances.append(diagnostics.density_distance(drawn, some))
-    return [
-        Row("learned from exact score, from a white start ten times too large: relative L2", max(wrong), 0.10),
-        Row("gradient variance, naive over antithetic loss, σ = 0.02 (least)", min(variances), None),
-        Row("generation, 2048 fields: shell spectrum against closed form", max(spectra), 0.10),
-        Row("generation, 2048 fields: kurtosis − 3", max(kurtoses), 0.10),
-        Row("generation, 2048 fields: pixel density, W1 over std", max(distances), 0.03),
-        Row("training step over the same convolutions and FFTs", step_over_floor(), 1.3),
-    ]
-
-
-def mode_shells(system: OrnsteinUhlenbeck, fields: torch.Tensor) -> torch.Tensor:
-    """C_k of a sample by shell, up to Nyquist."""
-    return shell_average(system.grid, mode_covariance(system.grid, fields))[1]
-
-
-def step_over_floor(repeats: int = 15) -> float:
-    """Time of a training step over that of its network alone, forward and backward, on the same batch: medians in turn."""
-    training = Training(simulate(OrnsteinUhlenbeck(), 16, duration=127.0), budget("quick"))
-    w, z, angle, _ = training.batch(training.fitted, 2 * training.budget.pairs, 0)
-
-    def floor():
-        training.network.zero_grad(set_to_none=True)
-        training.network(w + z, None, angle).square().mean().backward()
-
-    return _ratio(training.advance, floor, repeats)
-
-
-LATENCY_CODE = """
-import json, time, numpy as np
-from gfdt_tutorial.widgets import OrnsteinUhlenbeckExplorer
-explorer = OrnsteinUhlenbeckExplorer()
-display(explorer)
-milliseconds = []
-for move in range(100):
-    name, values = [("kappa", np.geomspace(1e-4, 1e-3, 100)), ("advection", np.linspace(-0.09, 0.09, 100)), ("lag", range(90))][move % 3]
-    start = time.perf_counter()
-    explorer.controls[name].value = values[move % 90]
-    milliseconds.append(1e3 * (time.perf_counter() - start))
-print(json.dumps(milliseconds))
-"""
-
-
-def allen_cahn(seeds=(0, 1, 2), preset: str = "quick", reach=(0.06, 0.015), cost=(60, 180, 1200)) -> list[Row]:
+def accuracy(seeds=(0, 1, 2), preset: str = "quick", reach=(0.06, 0.015), cost=(60, 180, 1200)) -> list[Row]:
     """The Allen-Cahn field from nothing: normalised responses against the shipped truth, the worst of the seeds."""
     found = [compare_methods(AllenCahn(), preset, seed=seed) for seed in seeds]
 
@@ -163,12 +53,12 @@ def allen_cahn(seeds=(0, 1, 2), preset: str = "quick", reach=(0.06, 0.015), cost
     ]
 
 
-def allen_cahn_standard() -> list[Row]:
+def standard() -> list[Row]:
     """The same with the preset standard: about ten minutes a seed."""
-    return allen_cahn((0, 1, 2), "standard", (0.03, 0.010), (None, 720, None))
+    return accuracy((0, 1, 2), "standard", (0.03, 0.010), (None, 720, None))
 
 
-def allen_cahn_elsewhere(seeds=(0,), pairs: int = 1024) -> list[Row]:
+def elsewhere(seeds=(0,), pairs: int = 1024) -> list[Row]:
     """The preset quick at other parameters, against twins made for it: L2 of the generative response over that of the Gaussian."""
     rows = []
     for change in ({"alpha": 4.0}, {"advection": 0.05}):
@@ -183,7 +73,7 @@ def allen_cahn_elsewhere(seeds=(0,), pairs: int = 1024) -> list[Row]:
     return rows
 
 
-def allen_cahn_statistics(seeds=(0, 1, 2), members: int = 64, duration: float = 1500.0) -> list[Row]:
+def statistics(seeds=(0, 1, 2), members: int = 64, duration: float = 1500.0) -> list[Row]:
     """A = 0: moments against Hamiltonian Monte Carlo, and −⟨u_k s_k*⟩ by shell, in standard errors between members, the worst."""
     system = AllenCahn(advection=0.0)
     moments, deviations = [], []
@@ -200,7 +90,7 @@ def allen_cahn_statistics(seeds=(0, 1, 2), members: int = 64, duration: float = 
     return [*rows, Row("Allen-Cahn, A = 0: −⟨u_k s_k*⟩ from 1, worst shell, in standard errors", max(deviations), 3.0)]
 
 
-def allen_cahn_generation(seeds=(0, 1, 2), count: int = 2048) -> list[Row]:
+def generation(seeds=(0, 1, 2), count: int = 2048) -> list[Row]:
     """Fields drawn from the density learned by the preset quick, and from the Gaussian one, against the data; the worst of the seeds."""
     learned, gaussian, seconds = [], [], []
     for seed in seeds:
@@ -241,7 +131,7 @@ def likeness(data: TimeSeries, drawn: torch.Tensor) -> tuple[float, float, float
     return float((found / known - 1).abs().max()), kurtosis, diagnostics.density_distance(drawn, data.u)
 
 
-def allen_cahn_step(repeats: int = 15, intervals: int = 4) -> list[Row]:
+def step(repeats: int = 15, intervals: int = 4) -> list[Row]:
     """A step of 1/32 over four real FFTs and N² normals, batch 64, one thread."""
     system = AllenCahn()
     grid, every = system.grid, intervals * system.dt
@@ -260,13 +150,13 @@ def allen_cahn_step(repeats: int = 15, intervals: int = 4) -> list[Row]:
     return [
         Row(
             "Allen-Cahn step over its floor, 32 × 32, batch 64, one thread",
-            _ratio(lambda: [step(state, noise) for _ in range(8)], floor, repeats),
+            ratio(lambda: [step(state, noise) for _ in range(8)], floor, repeats),
             1.5,
         )
     ]
 
 
-def allen_cahn_large(side: int = 128) -> list[Row]:
+def large(side: int = 128) -> list[Row]:
     """The same code on a larger grid: 16 members, 60 time units."""
     system = AllenCahn(grid=PeriodicGrid((side, side)))
     rows, label = [], f"Allen-Cahn, {side} × {side}, "
@@ -285,7 +175,7 @@ def allen_cahn_large(side: int = 128) -> list[Row]:
     return rows
 
 
-def allen_cahn_limits(members: int = 128) -> list[Row]:
+def limits(members: int = 128) -> list[Row]:
     """What LARGEST_STEP and LARGEST_RATIO of systems/allen_cahn.py are chosen from; ten minutes.
 
     Runs at different steps feel the same noise: fields that do stay together for long, so that less of what the step does to ⟨ū²⟩ is
@@ -362,96 +252,3 @@ def architectures() -> list[Row]:
         table.append({name: value if isinstance(value, str) else float(f"{value:.3g}") for name, value in row.items()})
     ship_table("allen-cahn-architectures", table, command="python -m gfdt_tutorial bench --only architectures")
     return [Row(f"{row['what']}: {key}", row[key]) for row in table for key in ("relative_error", "l2", "seconds")]
-
-
-def slider_latency() -> list[Row]:
-    """Kernel time per move of a slider of the Ornstein-Uhlenbeck explorer, messages to the browser included, in a real Jupyter kernel."""
-    import json
-
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(LATENCY_CODE)])
-    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
-    printed = "".join(output.text for output in notebook.cells[0].outputs if output.output_type == "stream" and output.name == "stdout")
-    return [Row("explorer of lesson 02: kernel time per slider move, p95 of 100", float(np.percentile(json.loads(printed), 95)), 50, "ms")]
-
-
-def simulation_over_floor(sides=(32,), *, steps: int = 255, repeats: int = 9) -> list[Row]:
-    """Simulation time per stored sample over one irfft2 and N² normals, batch 64, one thread; medians of interleaved repeats."""
-    return [Row(f"simulation over its floor, {n} × {n}, batch {MEMBERS}, one thread", _floor_ratio(n, steps, repeats), 1.5) for n in sides]
-
-
-def _floor_ratio(side: int, steps: int, repeats: int) -> float:
-    system = OrnsteinUhlenbeck(grid=PeriodicGrid((side, side)))
-    spectra = torch.randn(MEMBERS, *system.grid.half, dtype=torch.complex64)
-    normals, rng = torch.empty(MEMBERS, side, side), generator(0)
-
-    def floor():
-        for _ in range(steps + 1):
-            torch.fft.irfft2(spectra)
-            normals.normal_(generator=rng)
-
-    return _ratio(lambda: simulate(system, MEMBERS, duration=steps, device="cpu"), floor, repeats)
-
-
-def growth_with_grid(sides=(32, 64, 128, 256)) -> list[Row]:
-    """Cost of a simulated sample against N² log N, relative to the smallest grid."""
-    seconds = {n: _one_thread(lambda n=n: _seconds_a_sample(n)) for n in sides}
-    unit = seconds[sides[0]] / _cost(sides[0])
-    rows = [Row(f"simulation, {n} × {n}: time per sample", 1e6 * seconds[n], None, "µs") for n in sides]
-    return rows + [
-        Row(f"simulation, {n} × {n}: time over N² log N, against {sides[0]} × {sides[0]}", seconds[n] / _cost(n) / unit) for n in sides[1:]
-    ]
-
-
-def _cost(side: int) -> float:
-    return side**2 * math.log(side)
-
-
-def _seconds_a_sample(side: int) -> float:
-    system = replace(OrnsteinUhlenbeck(), grid=PeriodicGrid((side, side)))
-    steps = max(15, 255 * 32**2 // side**2)
-    runs = [_seconds(lambda: simulate(system, MEMBERS, duration=steps, device="cpu")) for _ in range(5)]
-    return stdlib_statistics.median(runs) / (MEMBERS * (steps + 1))
-
-
-def _ratio(work: Callable, floor: Callable, repeats: int) -> float:
-    """Median of work over floor, timed in turn so that a busy machine slows both."""
-    work()
-    floor()
-    return _one_thread(lambda: stdlib_statistics.median(_seconds(work) / _seconds(floor) for _ in range(repeats)))
-
-
-def _one_thread(measure: Callable):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return measure()
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _seconds(work: Callable) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-GROUPS = {
-    "accuracy": accuracy,
-    "learning": learning,
-    "slider-latency": slider_latency,
-    "simulation-over-floor": simulation_over_floor,
-    "growth-with-grid": growth_with_grid,
-    "allen-cahn": allen_cahn,
-    "allen-cahn-statistics": allen_cahn_statistics,
-    "allen-cahn-step": allen_cahn_step,
-    "allen-cahn-elsewhere": allen_cahn_elsewhere,
-    "allen-cahn-generation": allen_cahn_generation,
-    "allen-cahn-large": allen_cahn_large,
-    "allen-cahn-standard": allen_cahn_standard,
-    "allen-cahn-limits": allen_cahn_limits,
-    "architectures": architectures,
-}
-EVERYDAY = tuple(GROUPS)[:8]  # the others take long, or write

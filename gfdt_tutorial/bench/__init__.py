@@ -1,0 +1,44 @@
+"""What the project promises, measured on this machine in one run. Speed is a ratio to a floor or a peer, never a bare time."""
+
+from gfdt_tutorial import checks
+from gfdt_tutorial.bench import allen_cahn, navier_stokes, ornstein_uhlenbeck
+from gfdt_tutorial.bench.rows import Row
+
+GROUPS = {
+    "accuracy": ornstein_uhlenbeck.accuracy,
+    "learning": ornstein_uhlenbeck.learning,
+    "slider-latency": ornstein_uhlenbeck.slider_latency,
+    "simulation-over-floor": ornstein_uhlenbeck.simulation_over_floor,
+    "growth-with-grid": ornstein_uhlenbeck.growth_with_grid,
+    "allen-cahn": allen_cahn.accuracy,
+    "allen-cahn-statistics": allen_cahn.statistics,
+    "allen-cahn-step": allen_cahn.step,
+    "navier-stokes": navier_stokes.quick,
+    "navier-stokes-step": navier_stokes.step,
+    "allen-cahn-elsewhere": allen_cahn.elsewhere,
+    "allen-cahn-generation": allen_cahn.generation,
+    "allen-cahn-large": allen_cahn.large,
+    "allen-cahn-standard": allen_cahn.standard,
+    "allen-cahn-limits": allen_cahn.limits,
+    "architectures": allen_cahn.architectures,
+    "navier-stokes-standard": navier_stokes.standard,
+    "navier-stokes-statistics": navier_stokes.flow_statistics,
+    "navier-stokes-frozen": navier_stokes.frozen,
+    "navier-stokes-networks": navier_stokes.networks,
+}
+EVERYDAY = tuple(GROUPS)[:10]  # the others take long, or write
+
+
+def run(only: str | None = None) -> list[Row]:
+    """The rows of one group, or of all that take minutes; `GROUPS` says which there are."""
+    chosen = EVERYDAY if only is None else (checks.choice("group", only, GROUPS),)
+    return [row for name in chosen for row in GROUPS[name]()]
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as text, one a line, with a mark for what misses its bound."""
+    return "\n".join(f"{row.what:72} {row.value:10.4g} {row.unit:6} {_verdict(row)}" for row in rows)
+
+
+def _verdict(row: Row) -> str:
+    return "" if row.bound is None else f"≤ {row.bound:g}  {'yes' if row.value <= row.bound else 'NO'}"

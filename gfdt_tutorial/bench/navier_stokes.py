@@ -1,0 +1,185 @@
+"""The flow: accuracy of its responses, whether the hidden forcing matters, its statistics and its step."""
+
+import math
+import time
+from dataclasses import replace
+
+import torch
+
+from gfdt_tutorial import statistics
+from gfdt_tutorial.bench.rows import MEMBERS, Row, ratio
+from gfdt_tutorial.experiments import Comparison, compare_methods, peak_memory_mb
+from gfdt_tutorial.presets import ensemble
+from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.responses.curves import Response, compare, signed_root, wave_errors
+from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.responses.twins import perturb
+from gfdt_tutorial.scores.budgets import budget
+from gfdt_tutorial.scores.diagnostics import kurtosis
+from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.shipped import load_shipped, ship, ship_table
+from gfdt_tutorial.systems.navier_stokes import NavierStokes
+from gfdt_tutorial.systems.simulate import simulate
+
+LOW = 5.0  # wavenumbers that the Gaussian response gets right
+STANDARD = "python -m gfdt_tutorial bench --only navier-stokes-standard"
+
+
+def quick(seeds=(0, 1, 2)) -> list[Row]:
+    """The flow from nothing, preset quick: raw responses against the shipped truth, the worst of the seeds."""
+    found = [compare_methods(NavierStokes(), "quick", seed=seed) for seed in seeds]
+    over = max(one.errors["generative"].quoted["l2"] / one.errors["gaussian"].quoted["l2"] for one in found)
+    return [
+        *_accuracy("quick", found, (None, None)),
+        Row("Navier-Stokes, quick, generative over Gaussian L2", over, 0.75),
+        Row("Navier-Stokes, quick, data, training, response, own twins", max(sum(one.seconds.values()) for one in found), 180, "s"),
+        Row("Navier-Stokes, quick, peak memory of this process", peak_memory_mb() or math.nan, 1200, "MB"),
+    ]
+
+
+def standard(seeds=(0, 1, 2)) -> list[Row]:
+    """The same with the preset standard, and beside it a score that is given the hidden forcing; ships what lesson 05 shows. An hour."""
+    found, table = [], []
+    for seed in seeds:
+        one = compare_methods(NavierStokes(), "standard", seed=seed, conditioned=True)
+        if seed == seeds[0]:
+            for key in ("generative", "conditioned"):
+                ship(f"navier-stokes-{key}", one.responses[key], command=STANDARD)
+        found.append(replace(one, responses={key: one.responses[key] for key in one.errors}, snapshot=one.snapshot))
+        table += [{"seed": seed, "score": key} | _numbers(one, key) for key in one.errors]
+    ship_table("navier-stokes-standard", table, command=STANDARD)
+    gains = [one.errors["generative"].l2_sq_unbiased[1:].mean() - one.errors["conditioned"].l2_sq_unbiased[1:].mean() for one in found]
+    whole = max(sum(s for stage, s in one.seconds.items() if stage != "fit_conditioned") for one in found)
+    return [
+        *_accuracy("standard", found, (0.08, 0.03)),
+        *_accuracy("standard", found, (None, None), "conditioned"),
+        Row("Navier-Stokes, standard, squared L2 that the hidden forcing takes off", float(torch.stack(gains).mean())),
+        Row("   its standard error between seeds", float(torch.stack(gains).std()) / len(gains) ** 0.5),
+        Row("Navier-Stokes, standard, whole pipeline without the conditioned score", whole, 900, "s"),
+    ]
+
+
+def _accuracy(preset: str, found: list[Comparison], reach: tuple, method: str = "generative") -> list[Row]:
+    label = f"Navier-Stokes, {preset}, {method}"
+    rows = []
+    for key in (method, f"{method}_normalised", *(["gaussian"] if method == "generative" else [])):
+        what = label if key != "gaussian" else f"Navier-Stokes, {preset}, Gaussian"
+        what += " with control variate" if key.endswith("normalised") else ""
+        bounds = reach if key == method else (None, None)
+        rows += [Row(f"{what}: quoted {name}", max(one.errors[key].quoted[k] for one in found), bound) for name, k, bound in
+                 zip(("L2", "L∞"), ("l2", "linf"), bounds, strict=True)]  # fmt: skip
+        low = max(_numbers(one, key)["low"] for one in found)
+        rows.append(Row(f"{what}: error at 0 < |k| ≤ 5, lag 0.5", low, 0.03 if key == method and preset == "standard" else None))
+    return rows
+
+
+def _numbers(one: Comparison, key: str) -> dict[str, float]:
+    quoted = one.errors[key].quoted
+    found = {"l2": quoted["l2"], "l2_se": quoted["l2_se"], "linf": quoted["linf"], "low": low_error(one.responses[key], one.truth)}
+    return {name: float(f"{value:.3g}") for name, value in found.items()}
+
+
+def low_error(answer: Response, truth: Response, lag: float = 0.5) -> float:
+    """Root mean square of R̂_k − R_k over 0 < |k| ≤ 5 at one lag, freed of the truth's noise."""
+    grid, row = answer.grid, int((answer.times - lag).abs().argmin())
+    chosen = ((grid.k_squared <= LOW**2) & (grid.k_squared > 0)) * grid.multiplicity
+    return signed_root(float((wave_errors(answer, truth)[row] * chosen).sum() / chosen.sum()))
+
+
+def frozen(preset: str = "standard", pairs: int = 128) -> list[Row]:
+    """What the letter's figure ran: phases that stand still, no Nyquist wavenumber; plain errors against 128 pairs, as there."""
+    system = NavierStokes(frozen=True, nyquist=False)
+    found = compare_methods(system, preset)
+    size = ensemble(system.name, preset)
+    letter = perturb(system, size.lags, pairs, 77, every=size.every, amplitude=size.amplitude)
+    rows = []
+    for key, reach in (("gaussian", (None, None)), ("generative", (0.15, 0.045))):
+        plain = compare(found.responses[key], letter)
+        rows.append(Row(f"Navier-Stokes, frozen, {key}: plain L2, mean over lags, {pairs} pairs", float(plain.l2[1:].mean())))
+        for name, value, bound in zip(("L2", "L∞"), (found.errors[key].quoted[k] for k in ("l2", "linf")), reach, strict=True):
+            rows.append(Row(f"Navier-Stokes, frozen, {key}: quoted {name} against its own {found.truth.info['pairs']} pairs", value, bound))
+    return rows
+
+
+NETWORKS = {
+    "7 × 7, 5 × 5, 3 × 3, gated, σ = 0.05, even weights (preset quick)": {},
+    "no even weights": {"reach": 0.0},
+    "SiLU instead of gates": {"gated": False, "width": 32},
+    "inputs w and Q^½ w alone": {"powers": (0.0, 0.5)},
+    "5 × 5 alone: sees 2 pixels far": {"kernels": (5, 1, 1)},
+    "7 × 7, 3 × 3: sees 4 pixels far": {"kernels": (7, 3, 1), "width": 32},
+    "σ = 0.02": {"level": 0.02},
+    "σ = 0.2": {"level": 0.2},
+    "a third of the steps": {"steps": 80},
+}
+
+
+def networks() -> list[Row]:
+    """The table of lesson 05, which is written to the assets; about twenty minutes."""
+    system, table = NavierStokes(), []
+    fitted, use = simulate(system, 64, None, 60.0, 2.0, 1000), simulate(system, 128, None, 48.0, 1 / 8, 0)
+    truth = load_shipped("navier-stokes-truth")
+    options = {"lags": 4.0, "symmetries": system.symmetries, "thin": 4, "resamples": 2}
+    for what, change in NETWORKS.items():
+        began = time.perf_counter()
+        score = fit_score(fitted, spent=replace(budget("quick", "intermittent"), **change))
+        row = {"what": what, "seconds": time.perf_counter() - began}
+        for name, control in (("raw", False), ("control", True)):
+            quoted = compare(respond(use, score, control=control, **options), truth).quoted
+            row |= {f"l2_{name}": quoted["l2"], f"linf_{name}": quoted["linf"]}
+        table.append({name: value if isinstance(value, str) else float(f"{value:.3g}") for name, value in row.items()})
+    ship_table("navier-stokes-networks", table, command="python -m gfdt_tutorial bench --only navier-stokes-networks")
+    return [Row(f"{row['what']}: {key}", row[key]) for row in table for key in ("l2_raw", "l2_control", "linf_control", "seconds")]
+
+
+def flow_statistics(members: int = 64, duration: float = 100.0) -> list[Row]:
+    """Moments and spectrum after 200 time units; and what a step of 1/32 changes against one of 1/128. Five minutes."""
+    system = NavierStokes()
+    u = simulate(system, members, 200.0, duration, 2.0, 0).u
+    k, spectrum = _shells(system, u)
+    rows = [Row("Navier-Stokes: standard deviation", float(u.std())), Row("Navier-Stokes: kurtosis", kurtosis(u))]
+    rows += [Row(f"Navier-Stokes: C_k, shell {int(n)}", float(value)) for n, value in zip(k, spectrum, strict=True)]
+    return rows + _steps(system, members)
+
+
+def _steps(system: NavierStokes, members: int) -> list[Row]:
+    both = [replace(system, dt=dt) for dt in (1 / 32, 1 / 128)]
+    spectra = [_shells(system, simulate(each, members, None, 40.0, 1.0, 1).u)[1] for each in both]
+    twins = [perturb(each, 0.25, 1024, 5, every=0.25, amplitude=1 / 64, spinup=20.0, restarts=4) for each in both]
+    label = "Navier-Stokes, dt = 1/32 against 1/128: "
+    return [
+        Row(label + "C_k by shell, |k| ≥ 2, ratio from 1", float((spectra[0] / spectra[1] - 1)[2:].abs().max()), 0.05),
+        Row(label + "R at lag 1/4, L2 freed of the noise of both", _apart(*twins), 0.01),
+    ]
+
+
+def _shells(system: NavierStokes, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return statistics.shell_average(system.grid, statistics.mode_covariance(system.grid, u))
+
+
+def _apart(one: Response, other: Response) -> float:
+    """L2 distance of two noisy truths at their last lag, freed of the noise of both by their halves."""
+    difference = one.halves[:, -1].double() - other.halves[:, -1].double()
+    return signed_root(float((difference[0] * difference[1]).sum()))
+
+
+def step(repeats: int = 15, intervals: int = 4) -> list[Row]:
+    """A step of 1/32 over 32 real FFTs and N² normals, batch 64, one thread."""
+    system = NavierStokes()
+    grid, cpu = system.grid, torch.device("cpu")
+    noise, advance = system.noise(range(MEMBERS), 0, cpu), system.stepper(intervals * system.step, cpu)
+    state = system.initial(range(MEMBERS), 0, cpu)
+    fields, normals, rng = grid.irfft(state), torch.empty(MEMBERS, *grid.shape), generator(0)
+
+    def floor():
+        for _ in range(intervals):
+            for _ in range(20):
+                torch.fft.irfft2(state)
+            for _ in range(12):
+                torch.fft.rfft2(fields)
+            normals.normal_(generator=rng)
+
+    return [
+        Row("Navier-Stokes step over its floor, 32 × 32, batch 64, one thread", ratio(lambda: advance(state, noise), floor, repeats), 1.5)
+    ]
