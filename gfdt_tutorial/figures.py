@@ -9,9 +9,10 @@ import torch
 from plotly.subplots import make_subplots
 
 from gfdt_tutorial import storage, theme
-from gfdt_tutorial.experiments import Comparison, Exploration, LiveResponse, StirredFlow, TrainingView
+from gfdt_tutorial.experiments import Comparison
 from gfdt_tutorial.responses.curves import Errors, Response
 from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.views import Exploration, LiveResponse, StirredFlow, TrainingView
 
 DISPLACEMENTS = (0, 2, 4, 6)  # pixels along +x: the letter's R_11, R_31, R_51, R_71
 

@@ -35,7 +35,7 @@
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, statistics, widgets
+from gfdt_tutorial import figures, statistics, views, widgets
 from gfdt_tutorial.exercises import check
 
 system = gfdt.OrnsteinUhlenbeck()
@@ -209,7 +209,7 @@ figures.response_maps(gaussian, lags=[0, 20, 40, 80], field=gaussian.to(bump))
 # First the static figure: a snapshot, the covariance of each wavevector, the mean answer to a bump as a map at lag 20, and the same answer 0, 2, 4 and 6 pixels downstream.
 
 # %%
-figures.explorer(experiments.Exploration(system, bump, lag=20.0))
+figures.explorer(views.Exploration(system, bump, lag=20.0))
 
 # %% [markdown]
 # Now under your hand. Everything shown is closed form and follows the sliders at once. The snapshot keeps its noise while the parameters change, so you see the

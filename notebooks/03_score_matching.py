@@ -32,7 +32,7 @@ import plotly.graph_objects as go
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, statistics, widgets
+from gfdt_tutorial import experiments, figures, statistics, views, widgets
 from gfdt_tutorial.exercises import check
 from gfdt_tutorial.scores import budgets, diagnostics
 
@@ -248,7 +248,7 @@ few = gfdt.simulate(system, members=16, duration=255.0, seed=5, device="cpu")
 halfway = gfdt.Training(few, replace(lost, steps=300, check_every=10), start="wrong")
 for _ in zip(halfway, range(60)):
     pass
-figures.training(experiments.TrainingView(halfway, system, few.u[-2:, ::4].flatten(0, 1)))
+figures.training(views.TrainingView(halfway, system, few.u[-2:, ::4].flatten(0, 1)))
 
 # %% [markdown]
 # Now live. Press **start**; stop and resume as you like. Then change σ, which starts anew, and watch what it does to speed and to the final error:

@@ -36,7 +36,7 @@ import plotly.graph_objects as go
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, shipped, widgets
+from gfdt_tutorial import experiments, figures, shipped, views, widgets
 from gfdt_tutorial.exercises import check
 from gfdt_tutorial.scores import budgets, diagnostics
 
@@ -261,7 +261,7 @@ figure
 # the truth (grey), and how the standard error shrinks.
 
 # %%
-view = experiments.LiveResponse(system, score, seed=3)
+view = views.LiveResponse(system, score, seed=3)
 for _ in zip(range(330), view):
     pass
 view.kick(8, 16, 1.0)

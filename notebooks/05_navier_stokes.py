@@ -38,7 +38,7 @@ import plotly.graph_objects as go
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, shipped, statistics, widgets
+from gfdt_tutorial import experiments, figures, shipped, statistics, views, widgets
 from gfdt_tutorial.exercises import check
 from gfdt_tutorial.responses.curves import wave_errors
 from gfdt_tutorial.scores import diagnostics, fit
@@ -54,7 +54,9 @@ grid = system.grid
 # 96 members of 32 time units each, eight samples a time unit, after 80 time units that turn random waves into turbulence (half a minute). `context=True` keeps the forcing, which nature would not.
 
 # %%
-data = gfdt.simulate(system, members=96, duration=32.0, every=1 / 8, seed=0, device="cpu", context=True)
+data = gfdt.simulate(
+    system, members=96, duration=32.0, every=1 / 8, seed=0, device="cpu", context=True
+)
 figures.field_map(grid, data.u[0, -1], "vorticity u")
 
 # %%
@@ -64,7 +66,9 @@ figures.field_map(grid, data.context[0, -1, 0], "the forcing ς at the same time
 covariance = statistics.mode_covariance(grid, data.u)
 curves = {"u": statistics.shell_average(grid, covariance)}
 print(f"std u = {data.u.std():.3f}, kurtosis {diagnostics.kurtosis(data.u):.2f} (a Gaussian has 3)")
-print(f"wavevectors differ in variance by a factor {float(covariance.max() / covariance.min()):.0e}")
+print(
+    f"wavevectors differ in variance by a factor {float(covariance.max() / covariance.min()):.0e}"
+)
 figures.spectrum(curves)
 
 # %% [markdown]
@@ -93,7 +97,9 @@ known = {
     "response exp(−t)": torch.exp(-t),
 }
 figure = go.Figure([go.Scatter(x=t, y=y, name=name) for name, y in known.items()])
-figure.update_layout(template="gfdt", title="the spatial mean", xaxis_title="lag t", width=640, height=360)
+figure.update_layout(
+    template="gfdt", title="the spatial mean", xaxis_title="lag t", width=640, height=360
+)
 figure
 
 # %% [markdown]
@@ -106,11 +112,14 @@ figure
 # %%
 truth = gfdt.load_shipped("navier-stokes-truth")
 made = truth.info["shipped"]
-print(f"{truth.info['pairs']} pairs, by {made['command']}; largest standard error {truth.standard_error.max():.4f}")
+print(
+    f"{truth.info['pairs']} pairs, by {made['command']}; largest standard error {truth.standard_error.max():.4f}"
+)
 use, learn = data.split(0.5)
 options = {"lags": 4.0, "symmetries": system.symmetries}
 gaussian = gfdt.respond(use, gfdt.GaussianScore.fit(use), **options)
 figures.response_curves({"truth": truth, "gaussian": gaussian})
+
 
 # %%
 def by_shell(answer, lag=0.5):
@@ -143,7 +152,9 @@ shell_figure({"Gaussian": gaussian})
 whitened = grid.apply(covariance.rsqrt().float(), use.u[:, ::16])
 print(f"kurtosis of whitened pixels: {diagnostics.kurtosis(whitened):.2f}")
 chosen = replace(fit.suited(learn, "quick"), steps=150)
-print(f"so `fit_score` takes convolutions {chosen.kernels}, gated: {chosen.gated}, inputs Q^p w with p in {chosen.powers}")
+print(
+    f"so `fit_score` takes convolutions {chosen.kernels}, gated: {chosen.gated}, inputs Q^p w with p in {chosen.powers}"
+)
 
 # %% [markdown]
 # $w = Q^{-1/2}u$ is the whitened field, $Q$ the spectrum; $Q^p w$ with growing $p$ are ever smoother versions of the flow, so that small convolutions know about large eddies. A gate lets the network say "quiet here, so
@@ -155,7 +166,9 @@ generative = gfdt.respond(use, score, thin=4, **options)
 raw = {"gaussian": gaussian, "generative": generative}
 errors = {name: gfdt.compare(answer, truth) for name, answer in raw.items()}
 for name, error in errors.items():
-    print(f"{name:10} L2 = {error.quoted['l2']:.3f} ± {error.quoted['l2_se']:.3f}, L∞ = {error.quoted['linf']:.3f}")
+    print(
+        f"{name:10} L2 = {error.quoted['l2']:.3f} ± {error.quoted['l2_se']:.3f}, L∞ = {error.quoted['linf']:.3f}"
+    )
 assert errors["generative"].quoted["linf"] < 0.75 * errors["gaussian"].quoted["linf"]
 figures.response_curves({"truth": truth} | raw)
 
@@ -169,7 +182,13 @@ figures.error_curves(errors)
 # %%
 controlled = gfdt.respond(use, score, control=True, thin=4, **options)
 print(f"with control variate: L2 = {gfdt.compare(controlled, truth).quoted['l2']:.3f}")
-shell_figure({"Gaussian": gaussian, "generative, raw": generative, "generative, with control variate": controlled})
+shell_figure(
+    {
+        "Gaussian": gaussian,
+        "generative, raw": generative,
+        "generative, with control variate": controlled,
+    }
+)
 
 # %% [markdown]
 # ## Does the hidden forcing matter?
@@ -184,15 +203,27 @@ print(shown["generative"].info["shipped"]["command"])
 rows = shipped.load_table("navier-stokes-standard")
 keys = ["seed", "score", "l2", "linf", "low"]
 header = ["seed", "score", "L2", "L∞", "error at 0 < |k| ≤ 5, lag 1/2"]
-table = go.Table(header={"values": header}, cells={"values": [[row[key] for row in rows] for key in keys]})
+table = go.Table(
+    header={"values": header}, cells={"values": [[row[key] for row in rows] for key in keys]}
+)
 go.Figure(table, layout={"template": "gfdt", "width": 820, "height": 560})
 
 # %%
-pairs = [{row["score"]: row["l2"] ** 2 for row in rows if row["seed"] == seed} for seed in (0, 1, 2)]
-gains = torch.tensor([pair["generative_normalised"] - pair["conditioned_normalised"] for pair in pairs])
+pairs = [
+    {row["score"]: row["l2"] ** 2 for row in rows if row["seed"] == seed} for seed in (0, 1, 2)
+]
+gains = torch.tensor(
+    [pair["generative_normalised"] - pair["conditioned_normalised"] for pair in pairs]
+)
 print(f"squared L2 that the forcing takes off: {gains.mean():.5f} ± {gains.std() / 3**0.5:.5f}")
 assert gains.mean() > 2 * gains.std() / 3**0.5
-shell_figure({"Gaussian": gaussian, "generative, u alone": shown["generative"], "given the forcing": shown["conditioned"]})
+shell_figure(
+    {
+        "Gaussian": gaussian,
+        "generative, u alone": shown["generative"],
+        "given the forcing": shown["conditioned"],
+    }
+)
 
 # %% [markdown]
 # It does matter, and the figure says where: at the highest *forced* wavenumbers, $k = 8$ to 10. Below, the flow is far larger than what one push of the forcing does. Above, there is no forcing. In between, once a
@@ -207,7 +238,11 @@ shell_figure({"Gaussian": gaussian, "generative, u alone": shown["generative"], 
 rows = shipped.load_table("navier-stokes-networks")
 keys = ["what", "l2_raw", "l2_control", "linf_control", "seconds"]
 header = ["what", "L2, raw", "L2, with control variate", "L∞, with control variate", "seconds"]
-table = go.Table(header={"values": header}, cells={"values": [[row[key] for row in rows] for key in keys]}, columnwidth=[4, 1, 2, 2, 1])
+table = go.Table(
+    header={"values": header},
+    cells={"values": [[row[key] for row in rows] for key in keys]},
+    columnwidth=[4, 1, 2, 2, 1],
+)
 go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 420})
 
 # %% [markdown]
@@ -222,7 +257,7 @@ go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 420})
 # First the static figure: 16 pairs, kicked at one pixel, one time unit later. Above, one pair; below, the mean of all pairs beside what was predicted from undisturbed data.
 
 # %%
-view = experiments.StirredFlow(system, shown["conditioned"], seed=3)
+view = views.StirredFlow(system, shown["conditioned"], seed=3)
 view.kick(16, 8, 1.0)
 for _ in zip(range(12), view):
     pass

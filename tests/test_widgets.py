@@ -20,7 +20,7 @@ from gfdt_tutorial import (
     statistics,
     widgets,
 )
-from gfdt_tutorial.experiments import LiveResponse, StirredFlow
+from gfdt_tutorial.views import LiveResponse, StirredFlow
 from gfdt_tutorial.widgets.runner import Runner
 
 MOVES = {"lam": 0.1, "kappa": 1e-3, "advection": -0.05, "epsilon": 0.2, "kick": "random", "amplitude": -0.5, "lag": 61}

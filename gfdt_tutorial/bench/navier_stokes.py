@@ -17,7 +17,6 @@ from gfdt_tutorial.responses.twins import perturb
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.diagnostics import kurtosis
 from gfdt_tutorial.scores.fit import fit_score
-from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.shipped import load_shipped, ship, ship_table
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.simulate import simulate

@@ -4,8 +4,9 @@ import ipywidgets as widgets
 import numpy as np
 
 from gfdt_tutorial import figures
-from gfdt_tutorial.experiments import LiveResponse, shipped_truth
+from gfdt_tutorial.experiments import shipped_truth
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.views import LiveResponse
 from gfdt_tutorial.widgets.field_lab import FieldLab
 from gfdt_tutorial.widgets.live import WIDE
 

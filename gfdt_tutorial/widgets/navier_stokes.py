@@ -3,9 +3,9 @@
 import ipywidgets as widgets
 
 from gfdt_tutorial import figures
-from gfdt_tutorial.experiments import StirredFlow
 from gfdt_tutorial.responses.curves import Response
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
+from gfdt_tutorial.views import StirredFlow
 from gfdt_tutorial.widgets.field_lab import FieldLab
 from gfdt_tutorial.widgets.live import WIDE
 

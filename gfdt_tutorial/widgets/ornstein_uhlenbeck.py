@@ -6,9 +6,9 @@ from dataclasses import replace
 import ipywidgets as widgets
 
 from gfdt_tutorial import figures
-from gfdt_tutorial.experiments import Exploration
 from gfdt_tutorial.responses.kicks import PATTERNS, kick_pattern
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from gfdt_tutorial.views import Exploration
 from gfdt_tutorial.widgets.live import WIDE, Live
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import ipywidgets as widgets
 
 from gfdt_tutorial import figures
-from gfdt_tutorial.experiments import TrainingView
 from gfdt_tutorial.scores.budgets import Budget
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from gfdt_tutorial.views import TrainingView
 from gfdt_tutorial.widgets.live import WIDE, Live
 from gfdt_tutorial.widgets.runner import Runner, stop_current
 
