@@ -183,3 +183,26 @@ def test_figure1_of_the_allen_cahn_field(here):
     assert arrays["allen-cahn/dynamical"].shape[1:] == arrays["allen-cahn/generative_normalised"].shape[1:] == (32, 32)
     assert run("figure1", "--system", "allen-cahn", "--preset", "tiny", "--set", "alpha=8", "--out", "other") == 0
     assert json.loads((here / "other" / "metrics.json").read_text())["systems"]["allen-cahn"]["truth"]["source"] == "computed"
+
+
+@pytest.mark.slow
+def test_figure1_of_the_flow_with_a_score_that_is_given_the_forcing(here, capsys):
+    assert run("figure1", "--system", "navier-stokes", "--preset", "tiny", "--conditioned", "--out", "out") == 0
+    system = json.loads((here / "out" / "metrics.json").read_text())["systems"]["navier-stokes"]
+    assert set(system["methods"]) == {"gaussian", "generative", "generative_normalised", "conditioned", "conditioned_normalised"}
+    assert system["truth"]["source"] == "shipped" and {"fit", "fit_conditioned", "perturb"} <= set(system["seconds"])
+    arrays = np.load(here / "out" / "responses.npz", allow_pickle=False)
+    assert arrays["navier-stokes/conditioned"].shape == (17, 32, 32) and len(arrays["navier-stokes/times"]) == 65
+
+
+def test_what_the_flow_has_not_and_others_have_not_is_said(here, capsys):
+    assert run("figure1", "--system", "allen-cahn", "--preset", "tiny", "--conditioned", "--out", "out") == 2
+    assert "hidden forcing, and allen-cahn has none" in capsys.readouterr().err
+    flow = ["--system", "navier-stokes", "--preset", "tiny"]
+    assert run("simulate", *flow, "--set", "frozen=1", "--set", "nyquist=0", "--members", 2, "--duration", 1, "--out", "flow.npz") == 0
+    parameters = TimeSeries.load("flow.npz").info["parameters"]
+    assert parameters["frozen"] is True and parameters["nyquist"] is False
+    assert run("respond", "flow.npz", "--score", "analytic", "--lags", 0.25, "--out", "answer.npz") == 2
+    assert "no closed form" in capsys.readouterr().err
+    assert run("simulate", *flow, "--set", "dt=0.5", "--every", 0.5, "--out", "wild.npz") == 2
+    assert "Courant number" in capsys.readouterr().err and not (here / "wild.npz").exists()

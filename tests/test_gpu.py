@@ -10,12 +10,14 @@ from gfdt_tutorial import (
     Budget,
     GaussianScore,
     LearnedScore,
+    NavierStokes,
     OrnsteinUhlenbeck,
     PeriodicGrid,
     TimeSeries,
     Training,
     compare,
     exact_response,
+    fit_score,
     perturb,
     respond,
     simulate,
@@ -195,3 +197,32 @@ def test_answers_and_series_are_saved_from_the_device(tmp_path):
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="this machine has none such"):
         simulate(LETTER, members=1, duration=1.0, device="cuda:99")
+
+
+def test_a_step_of_the_flow():
+    """The same spectra and phases there and here, for a quarter of a time unit."""
+    system = NavierStokes()
+    spectra = system.initial(range(4), 0, torch.device("cpu"))
+    results = []
+    for device in ("cuda", "cpu"):
+        noise = system.noise(range(4), 0, torch.device("cpu"))
+        noise.frozen = True
+        noise.spectra = noise.spectra.to(device)
+        results.append(system.grid.irfft(system.stepper(0.25, torch.device(device))(spectra.to(device), noise)))
+    assert_same(results[0], results[1], 1e-4)
+
+
+def test_the_forcing_of_the_flow():
+    system = NavierStokes()
+    forcing = system.noise(range(256), 0, torch.device("cuda"))
+    for _ in range(4):
+        forcing.advance(0.25)
+    found = float(system.grid.irfft(forcing.spectra).square().mean())
+    assert abs(found / system.forcing_variance - 1) < 0.05
+
+
+def test_a_conditioned_score_is_the_same_there():
+    data = simulate(NavierStokes(), members=8, spinup=1.0, duration=4.0, every=1.0, device="cpu", context=True)
+    score = fit_score(data, "tiny", context=True, device="cpu")
+    here = score(data.u, data.context)
+    assert_same(score.to("cuda")(data.u.cuda(), data.context.cuda()), here, 1e-4)

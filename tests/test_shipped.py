@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, PeriodicGrid, load_shipped, perturb, presets, shipped
+from gfdt_tutorial import AllenCahn, NavierStokes, PeriodicGrid, load_shipped, perturb, presets, shipped
 from gfdt_tutorial.systems.simulate import parameters
 
 MANIFEST = json.loads((shipped.ASSETS / "manifest.json").read_text())
@@ -35,6 +35,25 @@ def test_the_truth_is_that_of_the_letters_field_and_good_to_a_thousandth():
     assert truth.times.tolist() == list(range(91)) and len(truth.parts) == 4
     torch.testing.assert_close(truth.parts.mean(0), truth.values, atol=1e-3, rtol=0)
     torch.testing.assert_close(truth.values[0], torch.eye(1024)[0].reshape(32, 32), atol=1e-4, rtol=0)
+
+
+def test_the_truth_of_the_flow_is_good_to_a_hundredth():
+    truth, size = load_shipped("navier-stokes-truth"), presets.TRUTHS["navier-stokes"]
+    assert truth.info["parameters"] == parameters(NavierStokes())
+    assert (truth.info["pairs"], truth.info["kick"], truth.info["amplitude"]) == (size.pairs, "pixel", 1 / 64)
+    assert float((truth.standard_error.square().sum((1, 2)).mean()).sqrt()) <= 0.01  # L2
+    assert len(truth.times) == 65 and float(truth.times[-1]) == 4.0
+    torch.testing.assert_close(truth.values[0], torch.eye(1024)[0].reshape(32, 32), atol=1e-4, rtol=0)
+    mean = truth.values.sum((1, 2))  # the mean decays at rate one, whatever the rest does
+    torch.testing.assert_close(mean, torch.exp(-truth.times).float(), atol=2e-3, rtol=0)
+
+
+@pytest.mark.slow
+def test_a_few_kicks_of_the_flow_agree_with_its_shipped_truth():
+    truth = load_shipped("navier-stokes-truth")
+    few = perturb(NavierStokes(), lags=0.5, pairs=128, seed=9, every=1 / 16, amplitude=1 / 64, spinup=20.0, device="cpu")
+    z = (few.values - truth.values[:9])[1:] / (few.standard_error[1:].square() + truth.standard_error[1:9].square()).sqrt()
+    assert 0.7 < z.square().mean().sqrt() < 1.35
 
 
 @pytest.mark.slow
