@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _simulate(chosen: argparse.Namespace) -> None:
     system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
     members, duration, every = chosen.members or size.members, chosen.duration or size.duration, chosen.every or size.every
-    data = simulate(system, members, size.spinup, duration, every, chosen.seed, chosen.device)
+    data = simulate(system, members, size.spinup, duration, every, chosen.seed, chosen.device, chosen.context)
     print(f"{data.snapshots} snapshots, u of shape {tuple(data.u.shape)}: {data.save(chosen.out)}")
 
 
@@ -150,6 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_system(verb, seed=0)
     for name, words in (("members", "independent runs"), ("duration", "time from first to last sample"), ("every", "sampling interval")):
         verb.add_argument(f"--{name}", type=int if name == "members" else float, help=f"{words}; the preset's by default")
+
+    verb.add_argument("--context", action="store_true", help="keep the hidden forcing of a system that has one")
 
     verb = _verb(
         verbs, "fit-score", _fit_score, "learn the score of an undisturbed series; Ctrl-C keeps a checkpoint, the same command goes on"

@@ -202,6 +202,11 @@ def test_what_the_flow_has_not_and_others_have_not_is_said(here, capsys):
     assert run("simulate", *flow, "--set", "frozen=1", "--set", "nyquist=0", "--members", 2, "--duration", 1, "--out", "flow.npz") == 0
     parameters = TimeSeries.load("flow.npz").info["parameters"]
     assert parameters["frozen"] is True and parameters["nyquist"] is False
+    assert run("simulate", *flow, "--context", "--members", 2, "--duration", 2, "--every", 0.25, "--out", "with.npz") == 0
+    assert run("fit-score", "with.npz", "--preset", "tiny", "--context", "--out", "given") == 0
+    assert run("respond", "with.npz", "--score", "given", "--lags", 0.5, "--out", "given.npz") == 0
+    assert Response.load("given.npz").method == "conditioned"
+    assert run("simulate", *OU, "--context", "--out", "none.npz") == 2 and "no hidden forcing" in capsys.readouterr().err
     assert run("respond", "flow.npz", "--score", "analytic", "--lags", 0.25, "--out", "answer.npz") == 2
     assert "no closed form" in capsys.readouterr().err
     assert run("simulate", *flow, "--set", "dt=0.5", "--every", 0.5, "--out", "wild.npz") == 2
