@@ -72,8 +72,8 @@ BUDGETS = {
 WHITE = {"noise": "white", "level": 0.01, "kernels": (3, 1), "rate": 1e-2}  # lesson 04 has the measurements behind these
 # to generate: noise still below the weakest wavevector, a view of neighbours' neighbours, and four times the steps of a quarter the size
 WHITE_LEVELS = {"noise": "white", "level": 0.05, "kernels": (3, 3, 1), "rate": 4e-3}
-INTERMITTENT = {"level": 0.05, "kernels": (7, 5, 3), "powers": (0.0, 0.5, 1.0, 1.5), "gated": True, "width": 24, "reach": 2.0, "rate": 4e-3}
-INTERMITTENT_STEPS = {"tiny": 10, "quick": 240, "standard": 600, "paper": 20_000}  # lesson 05 has what these cost and gain
+INTERMITTENT = {"level": 0.05, "kernels": (7, 5, 5), "powers": (0.0, 0.5, 1.0, 1.5), "gated": True, "width": 24, "reach": 2.0, "rate": 4e-3}
+INTERMITTENT_STEPS = {"tiny": 10, "quick": 160, "standard": 400, "paper": 20_000}  # lesson 05 has what these cost and gain
 KINDS = ("data", "white", "intermittent")
 
 
