@@ -124,10 +124,11 @@ def frozen(preset: str = "quick") -> list[Row]:
 
 
 NETWORKS = {
-    "7 × 7, 5 × 5, 5 × 5, gated, σ = 0.05, even weights (preset quick)": {},
-    "the plain loss: no even weights": {"reach": 0.0},
+    "7 × 7, 5 × 5, 5 × 5, gated, σ = 0.05 (preset quick)": {},
+    "quiet and lively places weighted evenly": {"reach": 2.0},
     "inputs w and Q^½ w alone": {"powers": (0.0, 0.5)},
     "5 × 5 alone: sees 2 pixels far, not 7": {"kernels": (5, 1, 1)},
+    "SiLU instead of gates": {"gated": False},
     "σ = 0.2": {"level": 0.2},
 }
 
