@@ -87,7 +87,7 @@ def _accuracy(preset: str, found: list[Comparison], reach: tuple, method: str = 
         rows += [Row(f"{what}: quoted {name}", max(one.errors[key].quoted[k] for one in found), bound) for name, k, bound in
                  zip(("L2", "L∞"), ("l2", "linf"), bounds, strict=True)]  # fmt: skip
         low = max(_numbers(one, key)["low"] for one in found)
-        rows.append(Row(f"{what}: error at 0 < |k| ≤ 5, lag 0.5", low, 0.03 if key == method and preset == "standard" else None))
+        rows.append(Row(f"{what}: error at 0 < |k| ≤ 5, lag 0.5", low, 0.03 if key == "generative" and preset == "standard" else None))
     return rows
 
 

@@ -57,7 +57,7 @@ class NavierStokes:
 
     >>> system = NavierStokes()
     >>> round(system.forcing_variance**0.5, 3)
-    0.241
+    0.242
     """
 
     nu: float = 1e-5
