@@ -121,10 +121,6 @@ class AllenCahn:
             return (lambda u: grid.apply(symbol, u - u**3)), (lambda u: trace * (1 - 3 * u.square()).mean(grid.axes))
         return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - len(grid.shape)], trace, device=u.device))
 
-    def noise(self, members: range, seed: int, device: torch.device) -> WhiteNoise:
-        """The forcing of a run."""
-        return WhiteNoise(self.grid, members, seed, device=device)
-
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Spectra of two phases in balance, (member, *half): ±0.9 by whether a smooth random field is above a level of its own.
 

@@ -101,10 +101,6 @@ class OrnsteinUhlenbeck:
         trace = grid.trace(symbol)
         return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - len(grid.shape)], trace, device=u.device))
 
-    def noise(self, members: range, seed: int, device: torch.device) -> WhiteNoise:
-        """The forcing of a run."""
-        return WhiteNoise(self.grid, members, seed, device=device)
-
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Spectra drawn from the stationary law, (member, *half)."""
         noise = WhiteNoise(self.grid, members, seed, offset=1, device=device)()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,21 +13,20 @@ from gfdt_tutorial import checks
 from gfdt_tutorial.progress import progress
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.spectral import PeriodicGrid
-from gfdt_tutorial.systems.noise import CHUNK, Stepper
+from gfdt_tutorial.systems.noise import CHUNK, Stepper, WhiteNoise
 
 
 class System(Protocol):
     """What the loop needs of a system; states are spectra (member, *half).
 
-    A system may also name `hidden_forcing = True`, if its noise keeps `spectra`, the forcing as it is now; and `frozen = True`, if that is
-    to stand still once the spin-up is over.
+    A system may also bring `noise(members, seed, device)`, what its stepper is driven by, where that is not WhiteNoise; name
+    `hidden_forcing = True`, if that keeps `spectra`, the forcing as it is now; and `frozen = True`, if it is to stand still once the
+    spin-up is over.
     """
 
     grid: PeriodicGrid
     name: str
     spinup: float
-
-    def noise(self, members: range, seed: int, device: torch.device) -> Any: ...
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor: ...
 
@@ -51,7 +51,8 @@ class Trajectory:
 
     def start(self, spinup: float) -> tuple[torch.Tensor, Any]:
         """State after the spin-up, and the noise that goes on from there."""
-        noise = self.system.noise(self.members, self.seed, self.device)
+        make = getattr(self.system, "noise", partial(WhiteNoise, self.system.grid))
+        noise = make(self.members, self.seed, device=self.device)
         state = self.system.initial(self.members, self.seed, self.device)
         step = self.system.stepper(self.every, self.device)
         for number in range(1, round(spinup / self.every) + 1):
