@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gfdt_tutorial import DivergedError, NavierStokes, PeriodicGrid, experiments, perturb, simulate, statistics
+from gfdt_tutorial.bench import navier_stokes as bench
 from gfdt_tutorial.systems.forcing import WaveForcing
 
 LETTER = NavierStokes()
@@ -238,3 +239,18 @@ def test_the_letters_nyquist_variant_differs_at_nyquist_only():
     kept, dropped = (replace(LETTER, nyquist=nyquist, advection=0.0).rates.real for nyquist in (True, False))
     assert torch.equal(kept[:16, :16], dropped[:16, :16])
     assert (dropped[1:16, 16] > kept[1:16, 16]).all()
+
+
+# --- the bench's comparison of two steps
+
+
+def test_long_and_short_steps_are_driven_by_the_same_walk():
+    system = replace(LETTER, grid=PeriodicGrid((8, 8)))
+    short = system.noise(range(2), 3, CPU)
+    long = bench._SameForcing(grid=system.grid).noise(range(2), 3, CPU)
+    for _ in range(6):
+        for _ in range(bench.FINER):
+            short.advance(0.01)
+        long.advance(0.01 * bench.FINER)
+        torch.testing.assert_close(long.spectra, short.spectra)
+    assert not torch.equal(system.noise(range(2), 3, CPU).advance(0.04), long.spectra)

@@ -21,7 +21,7 @@ from gfdt_tutorial import (
     perturb,
 )
 from gfdt_tutorial.responses import twins
-from gfdt_tutorial.responses.curves import wave_errors
+from gfdt_tutorial.responses.curves import error_sources, wave_errors
 from gfdt_tutorial.responses.kicks import PATTERNS
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
 
@@ -506,6 +506,33 @@ def test_unbiased_square_against_real_twins():
     assert unbiased.abs() < 3 * standard_error < 0.5 * biased
     assert wrong.quoted["l2"] == pytest.approx(compare(elsewhere, exact).quoted["l2"], abs=3 * wrong.quoted["l2_se"])
     assert wrong.quoted["l2"] > 20 * wrong.quoted["l2_se"] > 0
+
+
+def test_the_sources_of_an_error_are_told_apart():
+    """A wrong score, a noisy average and a noisy truth, each of known size."""
+    exact, wrong, noise = exact_response(SMALL, lags=20.0), exact_response(replace(SMALL, lam=0.08), lags=20.0), 0.05
+    found = []
+    for seed in range(100):
+        rng = torch.Generator().manual_seed(1000 + seed)
+        values = wrong.values + noise * torch.randn(wrong.values.shape, generator=rng)
+        answer = replace(wrong, values=values, standard_error=torch.full_like(values, noise))
+        truth = noisy(exact, 0.1, seed)
+        sources = error_sources(answer, truth)
+        torch.testing.assert_close(sources.score + sources.sampling + sources.truth, compare(answer, truth).l2.square())
+        found.append(sources)
+    size = SMALL.grid.size
+    score = torch.stack([each.score for each in found])
+    assert ((score.mean(0) - compare(wrong, exact).l2.square()).abs() < 4 * score.std(0) / 10).all()
+    torch.testing.assert_close(found[0].sampling, torch.full((21,), size * noise**2, dtype=torch.float64))
+    of_the_truth = torch.stack([each.truth for each in found]).mean(0)
+    torch.testing.assert_close(of_the_truth, torch.full((21,), size * 0.1**2 / 16, dtype=torch.float64), rtol=0.1, atol=0)
+    assert found[0].quoted["score"] == pytest.approx(compare(wrong, exact).quoted["l2"], rel=0.2)
+
+
+def test_an_answer_that_does_not_know_its_scatter_has_no_sources():
+    exact = exact_response(SMALL, lags=5.0)
+    with pytest.raises(ValueError, match="no standard error"):
+        error_sources(exact, exact)
 
 
 def test_the_lags_of_the_answer_are_looked_up_in_the_truth():

@@ -243,6 +243,43 @@ def wave_errors(answer: Response, truth: Response) -> torch.Tensor:
     return (each.sum(0).abs().square() - each.abs().square().sum(0)) / (count * (count - 1))
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What the squared L2 of a response is made of, at each lag: `score` + `sampling` + `truth` = l2².
+
+    Attributes:
+        times: (lag,).
+        score: |R_s − R|², by which the answer would be off with endless data: what is wrong with the score. Signed, as it is what is left.
+        sampling: Σ_i ⟨δR_i²⟩, from the finite series, by the bootstrap.
+        truth: the same for the truth, by its parts; 0 for an exact one.
+    """
+
+    times: torch.Tensor
+    score: torch.Tensor
+    sampling: torch.Tensor
+    truth: torch.Tensor
+
+    @property
+    def quoted(self) -> dict[str, float]:
+        """Roots of the means over lags > 0, signed."""
+        return {name: signed_root(float(getattr(self, name)[1:].mean())) for name in ("score", "sampling", "truth")}
+
+
+def error_sources(answer: Response, truth: Response) -> Sources:
+    """The squared error of `answer`, split by where it comes from.
+
+    With answer and truth independent and without bias by sampling, ⟨|R̂ − T̂|²⟩ = |R_s − R|² + Σ_i ⟨δR̂_i²⟩ + Σ_i ⟨δT̂_i²⟩.
+
+    Raises:
+        ValueError: as `compare`; or the answer has no standard error.
+    """
+    if answer.standard_error is None:
+        raise ValueError("this answer has no standard error, so what sampling adds is not known; take one from respond")
+    errors = compare(answer, truth)
+    sampling = answer.standard_error.double().square().flatten(1).sum(1)
+    return Sources(errors.times, errors.l2_sq_unbiased - sampling, sampling, errors.l2.square() - errors.l2_sq_unbiased)
+
+
 def signed_root(value: float) -> float:
     """sign(v) |v|^½, so that an unbiased square within its noise stays visibly so."""
     return math.copysign(math.sqrt(abs(value)), value)
