@@ -1,0 +1,53 @@
+"""Whether the 90 % bands hold what they say: the same score on much more data."""
+
+import torch
+
+from gfdt_tutorial.bench.rows import Row
+from gfdt_tutorial.experiments import make_system, truth_of
+from gfdt_tutorial.responses.curves import Response, compare
+from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.shipped import load_shipped_score
+from gfdt_tutorial.systems.simulate import simulate
+
+DISPLACEMENTS = (0, 2, 4, 6)  # R_11, R_31, R_51, R_71
+MEMBERS, DURATION, LAGS = 32, 200.0, 30.0
+
+
+def coverage(names=("ornstein-uhlenbeck", "allen-cahn"), seeds: int = 20, multiple: int = 50, run: int = 10) -> list[Row]:
+    """At a fixed score, how often the bands of `seeds` series hold what the same score gives on `multiple` times the data.
+
+    The score is held fixed, as bands speak of the average and not of the score; what is wrong with the score is reported apart, as the
+    L2 of the long average against the truth.
+
+    Args:
+        run: the long data come in pieces this many times as long as one series.
+    """
+    rows = []
+    for name in names:
+        system = make_system(name)
+        gaussian = GaussianScore.fit(simulate(system, MEMBERS, None, DURATION, 1.0, 1000))
+        for method, score in (("Gaussian", gaussian), ("learned", load_shipped_score(name))):
+            pieces = [_answer(system, score, 2000 + piece, run * DURATION, resamples=2) for piece in range(multiple // run)]
+            long = Response(pieces[0].times, torch.stack([piece.values for piece in pieces]).mean(0), method, grid=system.grid)
+            held = torch.stack([_held(_answer(system, score, seed, DURATION), long) for seed in range(seeds)])
+            label = f"{name}, {method} score, {seeds} series"
+            rows.append(Row(f"{label}: share of R_11 … R_71 within its 90 % band", float(held.mean())))
+            rows.append(Row(f"{label}: the same, least and most of a series", float(held.mean((1, 2)).min())))
+            rows.append(Row("", float(held.mean((1, 2)).max())))
+            rows.append(Row(f"{name}, {method} score: L2 with {multiple} times the data", compare(long, truth_of(system, LAGS)).quoted["l2"]))
+    return rows
+
+
+def _answer(system, score, seed: int, duration: float, resamples: int = 200) -> Response:
+    return respond(simulate(system, MEMBERS, None, duration, 1.0, seed), score, LAGS, resamples=resamples)
+
+
+def _held(answer: Response, long: Response) -> torch.Tensor:
+    """(displacement, lag > 0): 1 where the band of one holds the other."""
+    found = []
+    for displacement in DISPLACEMENTS:
+        low, high = answer.band_along(displacement)
+        value = long.along(displacement)
+        found.append(((low <= value) & (value <= high))[1:].float())
+    return torch.stack(found)
