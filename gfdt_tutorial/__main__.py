@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gfdt_tutorial import bench, experiments, figures, presets, shipped, storage
+from gfdt_tutorial.cache import Cache
+from gfdt_tutorial.figure_one import figure_one
 from gfdt_tutorial.responses.curves import Response, compare
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.symmetries import SYMMETRIES
@@ -108,19 +110,27 @@ def _compare(chosen: argparse.Namespace) -> None:
         print((figures.save_html if Path(chosen.figure).suffix == ".html" else figures.save_image)(figure, chosen.figure))
 
 
-def _figure1(chosen: argparse.Namespace) -> None:
+def _figure1(chosen: argparse.Namespace) -> int:
+    systems = _systems(chosen)
     folder = Path(chosen.out)
     folder.mkdir(parents=True, exist_ok=True)
-    system = _system(chosen)
-    if chosen.conditioned and not getattr(system, "hidden_forcing", False):
-        raise ValueError(f"--conditioned gives the score the hidden forcing, and {system.name} has none; leave it out")
-    found = experiments.compare_methods(system, chosen.preset, seed=chosen.seed, device=chosen.device, conditioned=chosen.conditioned)
-    print(storage.save_json(folder / "metrics.json", experiments.metrics([found], chosen.preset, chosen.seed)))
-    print(storage.save_npz(folder / "responses.npz", experiments.arrays([found])))
-    figure = figures.figure_one(found)
+    cache = None if chosen.no_cache else Cache()
+    options = {"seed": chosen.seed, "device": chosen.device, "conditioned": chosen.conditioned, "cache": cache}
+    try:
+        found = experiments.compare_systems(systems, chosen.preset, **options)
+    except KeyboardInterrupt:
+        print("stopped; " + ("nothing was kept" if cache is None else f"the same command goes on from {cache.folder}"), file=sys.stderr)
+        return 130
+    for one in found:
+        for method, score in one.scores.items():
+            print(score.save(folder / "score" / (one.system.name + ("" if method == "generative" else f"-{method}"))))
+    print(storage.save_json(folder / "metrics.json", experiments.metrics(found, chosen.preset, chosen.seed)))
+    print(storage.save_npz(folder / "responses.npz", experiments.arrays(found)))
+    figure = figure_one(found)
     print(figures.save_html(figure, folder / "figure1.html"))
     if image := figures.save_image(figure, folder / "figure1.png"):
         print(image)
+    return 0
 
 
 def _bench(chosen: argparse.Namespace) -> None:
@@ -132,6 +142,14 @@ def _bench(chosen: argparse.Namespace) -> None:
 
 def _system(chosen: argparse.Namespace):
     return experiments.make_system(chosen.system, dict(_pair(text) for text in chosen.set))
+
+
+def _systems(chosen: argparse.Namespace) -> list:
+    """Those named, in the order of the letter; all where none is named."""
+    names = [name for name in experiments.SYSTEMS if name in (chosen.system or experiments.SYSTEMS)]
+    if chosen.set and len(names) > 1:
+        raise ValueError(f"--set changes a parameter of one system, and {len(names)} are to run; name one with --system")
+    return [experiments.make_system(name, dict(_pair(text) for text in chosen.set)) for name in names]
 
 
 def _pair(text: str) -> tuple[str, float]:
@@ -195,10 +213,12 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--figure", help="write a figure: .html opens offline, .png and .svg need kaleido and Chromium")
     verb.add_argument("--json", help="write the errors at every lag")
 
-    verb = _verb(verbs, "figure1", _figure1, "simulate, fit, respond, perturb, compare; draw the letter's Figure 1 of one system")
-    _add_system(verb, seed=0)
-    verb.add_argument("--conditioned", action="store_true", help="learn a second score that is given the hidden forcing")
-    verb.add_argument("--out", required=True, help="folder for figure1.html, figure1.png, responses.npz, metrics.json")
+    words = "simulate, fit, respond, perturb, compare; draw the letter's Figure 1; Ctrl-C or a crash: the same command goes on"
+    verb = _verb(verbs, "figure1", _figure1, words)
+    _add_system(verb, seed=0, several=True)
+    verb.add_argument("--conditioned", action="store_true", help="learn a second score, given the hidden forcing, where there is one")
+    verb.add_argument("--no-cache", action="store_true", help="compute all anew and keep nothing; else see GFDT_CACHE in the README")
+    verb.add_argument("--out", required=True, help="folder for figure1.html, figure1.png, responses.npz, metrics.json, score/")
 
     verb = _verb(verbs, "bench", _bench, "measure what the project promises, on this machine (some 15 min)")
     verb.add_argument("--only", choices=sorted(bench.GROUPS), help="one group of rows")
@@ -214,8 +234,11 @@ def _verb(verbs, name: str, run, words: str, *, makes: bool = False) -> argparse
     return verb
 
 
-def _add_system(verb: argparse.ArgumentParser, *, seed: int | None) -> None:
-    verb.add_argument("--system", choices=sorted(experiments.SYSTEMS), required=True)
+def _add_system(verb: argparse.ArgumentParser, *, seed: int | None, several: bool = False) -> None:
+    if several:
+        verb.add_argument("--system", choices=sorted(experiments.SYSTEMS), action="append", help="may be repeated; all by default")
+    else:
+        verb.add_argument("--system", choices=sorted(experiments.SYSTEMS), required=True)
     verb.add_argument("--preset", choices=presets.PRESETS, default="quick")
     verb.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="a parameter of the system; may be repeated")
     verb.add_argument("--seed", type=int, default=seed)
