@@ -42,21 +42,9 @@ def kills(count: int = 20, systems: Sequence[str] = (), seed: int = 0) -> list[R
 
 def _start(words: list[str], folder: Path) -> subprocess.Popen:
     """figure1 with a cache and an output of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "gfdt_tutorial",
-        "figure1",
-        *words,
-        "--preset",
-        "tiny",
-        "--device",
-        "cpu",
-        "--out",
-        str(folder / "out"),
-    ]
+    command = [sys.executable, "-m", "gfdt_tutorial", "figure1", *words, "--preset", "tiny", "--device", "cpu", "--out", folder / "out"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([*command, "--out", str(folder / "out")], env=os.environ | {"GFDT_CACHE": str(folder / "cache")}, **quiet)
+    return subprocess.Popen(command, env=os.environ | {"GFDT_CACHE": str(folder / "cache")}, **quiet)
 
 
 def _kill(process: subprocess.Popen, after: float) -> bool:
