@@ -160,7 +160,7 @@ class Cache:
         try:
             about = json.loads((entry / ABOUT).read_text())
             for name, digest in about["files"].items():
-                if _digest(entry / name) != digest:
+                if storage.digest(entry / name) != digest:
                     raise ValueError(f"{name} is not what was written")
             return Kept(form.load(entry), about["seconds"], cached=True, resumed=about["resumed"])
         except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
@@ -188,7 +188,7 @@ class Cache:
         shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed here
         draft.mkdir()
         form.save(made.value, draft)
-        files = {path.name: _digest(path) for path in sorted(draft.iterdir())}
+        files = {path.name: storage.digest(path) for path in sorted(draft.iterdir())}
         about = {"seconds": made.seconds, "resumed": made.resumed, "files": files, "identity": stage.identity}
         storage.save_json(draft / ABOUT, about)
         draft.rename(self._path(stage))
@@ -216,10 +216,6 @@ def fetch(cache: Cache | None, stage: Stage, make: Callable[..., Any], form: For
 
 def _sha256(value: dict) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _without_seeds(config: dict) -> dict:

@@ -17,11 +17,14 @@ from gfdt_tutorial.presets import TRUTHS
 from gfdt_tutorial.progress import note
 from gfdt_tutorial.responses.curves import Errors, Response, exact_response
 from gfdt_tutorial.responses.twins import perturb
+from gfdt_tutorial.shipped import ASSETS, ship, ship_score
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from gfdt_tutorial.systems.simulate import parameters
 
+SHIPPED = ("gaussian", "analytic", "generative")  # methods
 SYSTEMS = {system.name: system for system in (OrnsteinUhlenbeck, AllenCahn, NavierStokes)}
 
 
@@ -48,9 +51,9 @@ def system_of(info: dict):
         raise ValueError(
             "these data do not say which system made them, so it has no closed form; use the Gaussian score, and a truth from perturb"
         )
-    parameters = dict(info["parameters"])
-    grid = parameters.pop("grid")
-    made = make_system(info["system"], parameters)
+    changes = dict(info["parameters"])
+    grid = changes.pop("grid")
+    made = make_system(info["system"], changes)
     return replace(made, grid=PeriodicGrid(tuple(grid["shape"]), tuple(grid["lengths"])))
 
 
@@ -116,6 +119,29 @@ def _teller(stages: list[Stage], cache: Cache | None) -> Callable[[Stage], None]
         waiting.pop(0)
 
     return tell
+
+
+def ship_results(found: Sequence[Comparison], preset: str, seed: int, *, command: str, folder: str | Path = ASSETS) -> list[Path]:
+    """Ship what lessons show instead of computing it: of each system the learned score and, as <system>-<method>, its responses.
+
+    A response comes in the form with a control variate where there is one.
+
+    Raises:
+        ValueError: a file would be larger than 2 MB.
+    """
+    paths = []
+    for one in found:
+        name, about = one.system.name, {"command": command, "folder": folder, "seed": seed}
+        config = {"preset": preset, "system": name, "parameters": parameters(one.system)}
+        spent = {stage: told["seconds"] for stage, told in one.stages.items()}
+        paths.append(ship_score(name, one.scores["generative"], **about, seconds=spent["fit"], config=config))
+        controlled = {
+            response.method: key for key, response in one.responses.items() if not response.normalised or response.info["control"]
+        }
+        for method in [method for method in SHIPPED if method in controlled]:
+            seconds = spent["respond"] + (spent["fit"] if method == "generative" else 0.0)
+            paths.append(ship(f"{name}-{method}", one.responses[controlled[method]], **about, seconds=seconds))
+    return paths
 
 
 def reference_truth(system, *, pairs: int | None = None, seed: int | None = None, device: str = "auto", checkpoint=None) -> Response:
