@@ -57,7 +57,7 @@ def never(**_):
         {"modules": ("gfdt_tutorial.spectral",)},
         {"upstream": (STAGE,)},
     ],
-    ids=str,
+    ids=["name", "subject", "seed", "size", "device", "modules", "upstream"],
 )
 def test_a_key_changes_with_each_thing_that_the_result_depends_on(change):
     assert replace(STAGE, **change).key != STAGE.key == replace(STAGE, config=dict(reversed(STAGE.config.items()))).key
@@ -302,16 +302,17 @@ def test_twins_that_were_stopped_go_on(cache, monkeypatch):
 
 
 def test_of_large_series_one_at_a_time_is_held(cache, monkeypatch):
-    fields, make = [], simulation._series
+    made, make = [], simulation._series
 
-    def watched(system, u, *others):
-        assert all(field() is None for field in fields)
-        fields.append(weakref.ref(u))
-        return make(system, u, *others)
+    def watched(*words):
+        assert all(series() is None for series in made)
+        series = make(*words)
+        made.append(weakref.ref(series))
+        return series
 
     monkeypatch.setattr(simulation, "_series", watched)
     experiments.compare_methods(OrnsteinUhlenbeck(), "tiny", device="cpu", cache=cache)
-    assert len(fields) == 2 and fields[1]() is None
+    assert len(made) == 2 and made[1]() is None
 
 
 @pytest.mark.slow
