@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 SOURCES := gfdt_tutorial tests conftest.py $(wildcard notebooks/*.py)  # the .ipynb follow from the .py
 STRIP := $(BIN)/nbstripout --keep-id --extra-keys metadata.language_info
 
-.PHONY: help lab test test-fast lint sync picture constraints
+.PHONY: help lab test test-fast lint sync picture assets constraints
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -39,6 +39,9 @@ sync: $(INSTALLED)  ## refresh each notebook from its .py, without outputs
 picture: $(INSTALLED)  ## draw the picture of the README anew (needs Chromium)
 	$(BIN)/python -m gfdt_tutorial figure1 --system ornstein-uhlenbeck --out .venv/picture
 	cp .venv/picture/figure1.png gfdt_tutorial/assets/readme.png
+
+assets: $(INSTALLED)  ## make the learned scores and responses that travel with the package anew (20 min; resumable)
+	$(BIN)/python -m gfdt_tutorial assets
 
 # Neither the local build of torch (+cpu) nor the CUDA packages it may have brought are for everyone.
 constraints: $(INSTALLED)  ## write the versions now installed to constraints.txt

@@ -37,7 +37,7 @@ from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.sampling import sample
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.shipped import load_shipped
+from gfdt_tutorial.shipped import load_shipped, load_shipped_score
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
@@ -64,6 +64,7 @@ __all__ = [
     "fit_score",
     "kick_pattern",
     "load_shipped",
+    "load_shipped_score",
     "perturb",
     "respond",
     "sample",

@@ -1,5 +1,5 @@
 """The command line, thin over the public functions: python -m gfdt_tutorial VERB, with the verbs
-simulate | fit-score | respond | perturb | truth | compare | figure1 | bench.
+simulate | fit-score | respond | perturb | truth | compare | figure1 | assets | bench.
 
 Series and responses pass as .npz files (keys: `TimeSeries.save`, `Response.save`). Bad input: one message on stderr and exit 2.
 Ctrl-C: exit 130. No file is ever left half-written.
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gfdt_tutorial import bench, experiments, figures, presets, shipped, storage
+from gfdt_tutorial.cache import Cache
+from gfdt_tutorial.figure_one import figure_one
 from gfdt_tutorial.responses.curves import Response, compare
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.symmetries import SYMMETRIES
@@ -21,14 +23,16 @@ from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.systems.simulate import DivergedError, simulate
 
+ASSETS_MADE = {"preset": "standard", "seed": 0}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     chosen = _parser().parse_args(arguments)
     try:
         return chosen.run(chosen) or 0
-    except KeyboardInterrupt:
-        print("stopped; nothing was left half-written", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"stopped; {str(stopped) or 'nothing was left half-written'}", file=sys.stderr)
         return 130
     except (ValueError, OSError, DivergedError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -108,16 +112,35 @@ def _compare(chosen: argparse.Namespace) -> None:
         print((figures.save_html if Path(chosen.figure).suffix == ".html" else figures.save_image)(figure, chosen.figure))
 
 
+def _compared(chosen: argparse.Namespace, systems: list, conditioned: bool = False) -> list[experiments.Comparison]:
+    """Systems compared, with a cache unless there is to be none."""
+    cache = None if chosen.no_cache else Cache()
+    options = {"seed": chosen.seed, "device": chosen.device, "conditioned": conditioned, "cache": cache}
+    try:
+        return experiments.compare_systems(systems, chosen.preset, **options)
+    except KeyboardInterrupt:
+        kept = "nothing was kept" if cache is None else f"the same command goes on from {cache.folder}"
+        raise KeyboardInterrupt(kept) from None
+
+
+def _assets(chosen: argparse.Namespace) -> None:
+    found = _compared(chosen, _systems(chosen))
+    changed = "".join(f" --{name} {getattr(chosen, name)}" for name in ("preset", "seed") if getattr(chosen, name) != ASSETS_MADE[name])
+    command = f"python -m gfdt_tutorial assets{changed}"
+    for path in experiments.ship_results(found, chosen.preset, chosen.seed, command=command, folder=chosen.out):
+        print(path)
+
+
 def _figure1(chosen: argparse.Namespace) -> None:
-    folder = Path(chosen.out)
+    systems, folder = _systems(chosen), Path(chosen.out)
     folder.mkdir(parents=True, exist_ok=True)
-    system = _system(chosen)
-    if chosen.conditioned and not getattr(system, "hidden_forcing", False):
-        raise ValueError(f"--conditioned gives the score the hidden forcing, and {system.name} has none; leave it out")
-    found = experiments.compare_methods(system, chosen.preset, seed=chosen.seed, device=chosen.device, conditioned=chosen.conditioned)
-    print(storage.save_json(folder / "metrics.json", experiments.metrics([found], chosen.preset, chosen.seed)))
-    print(storage.save_npz(folder / "responses.npz", experiments.arrays([found])))
-    figure = figures.figure_one(found)
+    found = _compared(chosen, systems, chosen.conditioned)
+    for one in found:
+        for method, score in one.scores.items():
+            print(score.save(folder / "score" / (one.system.name + ("" if method == "generative" else f"-{method}"))))
+    print(storage.save_json(folder / "metrics.json", experiments.metrics(found, chosen.preset, chosen.seed)))
+    print(storage.save_npz(folder / "responses.npz", experiments.arrays(found)))
+    figure = figure_one(found)
     print(figures.save_html(figure, folder / "figure1.html"))
     if image := figures.save_image(figure, folder / "figure1.png"):
         print(image)
@@ -132,6 +155,14 @@ def _bench(chosen: argparse.Namespace) -> None:
 
 def _system(chosen: argparse.Namespace):
     return experiments.make_system(chosen.system, dict(_pair(text) for text in chosen.set))
+
+
+def _systems(chosen: argparse.Namespace) -> list:
+    """Those named, in the order of the letter; all where none is named."""
+    names = [name for name in experiments.SYSTEMS if name in (chosen.system or experiments.SYSTEMS)]
+    if chosen.set and len(names) > 1:
+        raise ValueError(f"--set changes a parameter of one system, and {len(names)} are to run; name one with --system")
+    return [experiments.make_system(name, dict(_pair(text) for text in chosen.set)) for name in names]
 
 
 def _pair(text: str) -> tuple[str, float]:
@@ -195,10 +226,18 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--figure", help="write a figure: .html opens offline, .png and .svg need kaleido and Chromium")
     verb.add_argument("--json", help="write the errors at every lag")
 
-    verb = _verb(verbs, "figure1", _figure1, "simulate, fit, respond, perturb, compare; draw the letter's Figure 1 of one system")
-    _add_system(verb, seed=0)
-    verb.add_argument("--conditioned", action="store_true", help="learn a second score that is given the hidden forcing")
-    verb.add_argument("--out", required=True, help="folder for figure1.html, figure1.png, responses.npz, metrics.json")
+    words = "simulate, fit, respond, perturb, compare; draw the letter's Figure 1; Ctrl-C or a crash: the same command goes on"
+    verb = _verb(verbs, "figure1", _figure1, words)
+    _add_systems(verb, seed=0)
+    _add_changes(verb)
+    verb.add_argument("--conditioned", action="store_true", help="learn a second score, given the hidden forcing, where there is one")
+    verb.add_argument("--out", required=True, help="folder for figure1.html, figure1.png, responses.npz, metrics.json, score/")
+
+    words = "make the learned scores and responses that travel with the package (20 min); goes on as figure1 does"
+    verb = _verb(verbs, "assets", _assets, words)
+    _add_systems(verb, **ASSETS_MADE)
+    verb.add_argument("--out", default=shipped.ASSETS, help="an existing folder instead of the package's own assets")
+    verb.set_defaults(set=[])
 
     verb = _verb(verbs, "bench", _bench, "measure what the project promises, on this machine (some 15 min)")
     verb.add_argument("--only", choices=sorted(bench.GROUPS), help="one group of rows")
@@ -216,8 +255,22 @@ def _verb(verbs, name: str, run, words: str, *, makes: bool = False) -> argparse
 
 def _add_system(verb: argparse.ArgumentParser, *, seed: int | None) -> None:
     verb.add_argument("--system", choices=sorted(experiments.SYSTEMS), required=True)
-    verb.add_argument("--preset", choices=presets.PRESETS, default="quick")
+    _add_changes(verb)
+    _add_run(verb, seed=seed)
+
+
+def _add_systems(verb: argparse.ArgumentParser, *, seed: int, preset: str = "quick") -> None:
+    verb.add_argument("--system", choices=sorted(experiments.SYSTEMS), action="append", help="may be repeated; all by default")
+    verb.add_argument("--no-cache", action="store_true", help="compute all anew and keep nothing; else see GFDT_CACHE in the README")
+    _add_run(verb, seed=seed, preset=preset)
+
+
+def _add_changes(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="a parameter of the system; may be repeated")
+
+
+def _add_run(verb: argparse.ArgumentParser, *, seed: int | None, preset: str = "quick") -> None:
+    verb.add_argument("--preset", choices=presets.PRESETS, default=preset)
     verb.add_argument("--seed", type=int, default=seed)
     verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
 

@@ -3,33 +3,29 @@
 import contextlib
 import ctypes
 import gc
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from gfdt_tutorial import checks
-from gfdt_tutorial.presets import TRUTHS, ensemble
-from gfdt_tutorial.responses.curves import Errors, Response, compare, exact_response
-from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.cache import Cache, Stage
+from gfdt_tutorial.pipeline import Comparison, plan, run, truth_of
+from gfdt_tutorial.presets import TRUTHS
+from gfdt_tutorial.progress import note
+from gfdt_tutorial.responses.curves import Errors, Response, exact_response
 from gfdt_tutorial.responses.twins import perturb
-from gfdt_tutorial.scores.diagnostics import relative_error
-from gfdt_tutorial.scores.fit import fit_score
-from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.scores.learned import LearnedScore
-from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.shipped import ASSETS, load_shipped
+from gfdt_tutorial.shipped import ASSETS, load_shipped, manifest, ship, ship_score
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import parameters, simulate
 
+SHIPPED = ("gaussian", "analytic", "generative")  # methods
 SYSTEMS = {system.name: system for system in (OrnsteinUhlenbeck, AllenCahn, NavierStokes)}
-NORMALISED = {AllenCahn.name}  # where R(t) R(0)⁻¹ is the headline form, as in the letter
 
 
 def make_system(name: str, changes: dict | None = None):
@@ -55,9 +51,9 @@ def system_of(info: dict):
         raise ValueError(
             "these data do not say which system made them, so it has no closed form; use the Gaussian score, and a truth from perturb"
         )
-    parameters = dict(info["parameters"])
-    grid = parameters.pop("grid")
-    made = make_system(info["system"], parameters)
+    changes = dict(info["parameters"])
+    grid = changes.pop("grid")
+    made = make_system(info["system"], changes)
     return replace(made, grid=PeriodicGrid(tuple(grid["shape"]), tuple(grid["lengths"])))
 
 
@@ -66,37 +62,9 @@ def truth_for(answer: Response) -> Response:
     return exact_response(system_of(answer.info.get("data", {})), float(answer.times[-1]), float(answer.times[1]))
 
 
-@dataclass
-class Comparison:
-    """What one experiment gave: responses and errors by method, the truth among the responses, seconds by stage."""
-
-    system: object
-    snapshot: torch.Tensor
-    truth: Response
-    device: str
-    responses: dict[str, Response] = field(default_factory=dict)
-    errors: dict[str, Errors] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    checks: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def headline(self) -> dict[str, str]:
-        """Method → key of the response to show for it: normalised where the system's headline form is so and there is one."""
-        normalised = self.system.name in NORMALISED
-        found = {}
-        for key, response in self.responses.items():
-            if not response.normalised or normalised:
-                found[response.method] = key
-        return found
-
-    def add(self, response: Response) -> None:
-        """File a response under its method, with its errors."""
-        name = response.method + ("_normalised" if response.normalised else "")
-        self.responses[name] = response
-        self.errors[name] = compare(response, self.truth)
-
-
-def compare_methods(system, preset: str = "quick", *, seed: int = 0, device: str = "auto", conditioned: bool = False) -> Comparison:
+def compare_methods(
+    system, preset: str = "quick", *, seed: int = 0, device: str = "auto", conditioned: bool = False, cache: Cache | None = None
+) -> Comparison:
     """Every response this system has, against the truth: its closed form, else the shipped truth, else its own twins.
 
     The score is learned from one ensemble and averaged over another, independent of the first. Normalised responses take the Gaussian
@@ -106,60 +74,93 @@ def compare_methods(system, preset: str = "quick", *, seed: int = 0, device: str
         preset: ensemble sizes and training budget; see `presets` and `scores.budgets`.
         seed: of the data that responses are averaged over, and of training; the twins take seed + 1, the training data seed + 1000.
         conditioned: learn a second score that is given the hidden forcing, with the same budget.
+        cache: where stages that are done are looked for and kept; by default all is computed.
+
+    Raises:
+        ValueError: an unknown preset or device, or `conditioned` for a system without hidden forcing.
+        KeyboardInterrupt: as it came; a cache keeps what is done, and the same call goes on from there.
     """
-    size = ensemble(system.name, preset)
-    closed, known = hasattr(system, "response"), hasattr(system, "score")
-    symmetries = () if closed else tuple(name for name in system.symmetries if name != "sign")
-    seconds: dict[str, float] = {}
+    return run(plan(system, preset, seed=seed, device=device, conditioned=conditioned), cache)
 
-    def recording() -> TimeSeries:
-        members, duration, every = size.fit_members or size.members, size.fit_duration or size.duration, size.fit_every or size.every
-        return simulate(system, members, size.spinup, duration, every, seed + 1000, device, conditioned)
 
-    def learn(stage: str, fitted: TimeSeries, context: bool) -> LearnedScore:
-        return _timed(seconds, stage, lambda: fit_score(fitted, preset, seed, context, device=device))
+def compare_systems(
+    systems: Sequence, preset: str = "quick", *, seed: int = 0, device: str = "auto", conditioned: bool = False, cache: Cache | None = None
+) -> list[Comparison]:
+    """`compare_methods` for one system after the other, telling on standard error which stage is under way.
 
-    series = _timed(seconds, "fit", recording)
-    scores = [learn("fit", series, False)] + ([learn("fit_conditioned", series, True)] if conditioned else [])
-    del series  # the room is needed for the next
-    data = _timed(
-        seconds, "simulate", lambda: simulate(system, size.members, size.spinup, size.duration, size.every, seed, device, conditioned)
-    )
-    kick = {"kick": "pixel" if closed or not known else "random signs", "amplitude": size.amplitude, "spinup": size.twin_spinup}
-    kick |= {"symmetries": symmetries, "every": size.every, "device": device}
-    twins = _timed(seconds, "perturb", lambda: perturb(system, size.lags, size.pairs, seed + 1, **kick))
-    truth = exact_response(system, size.lags, size.every) if closed else shipped_truth(system, size.lags, size.every) or twins
-    found = Comparison(system, data.u[0, -1].clone(), truth, str(data.u.device), {truth.method: truth}, seconds=seconds)
-    options = {"lags": size.lags, "symmetries": symmetries}
-    found.add(respond(data, GaussianScore.fit(data), **options))
-    if known:
-        found.add(respond(data, system.score, **options))
-    learned = _timed(seconds, "respond", lambda: [respond(data, score, thin=size.thin, **options) for score in scores])
-    for response in learned:
-        found.add(response)
-    if closed:
-        found.add(twins)
-        for method in ("analytic", "generative"):
-            found.add(found.responses[method].normalise())
-    else:
-        for score in [*([system.score] if known else []), *scores]:
-            found.add(respond(data, score, normalise=True, control=True, thin=size.thin, **options))
-        found.checks["own_twins_l2"] = compare(twins, truth).quoted["l2"]
-    if known:
-        some = data.u[:, :: len(data.times) // 8].flatten(0, 1)
-        found.checks["relative_error"] = relative_error(scores[0](some), system.score(some))
-        found.checks["l2_from_analytic"] = compare(found.responses["generative"], found.responses["analytic"]).quoted["l2"]
+    Args:
+        conditioned: as there, for those systems that have a hidden forcing.
+
+    Raises:
+        ValueError: as there; `conditioned`, and no system has a hidden forcing.
+    """
+    hidden = [conditioned and getattr(system, "hidden_forcing", False) for system in systems]
+    if conditioned and not any(hidden):
+        names = " and ".join(system.name for system in systems)
+        raise ValueError(f"a conditioned score is given the hidden forcing, and {names} has none; leave it out")
+    plans = [plan(system, preset, seed=seed, device=device, conditioned=given) for system, given in zip(systems, hidden, strict=True)]
+    tell = _teller([stage for each in plans for stage in each.stages], cache)
+    found = []
+    for each in plans:
+        found.append(run(each, cache, tell))
+        free_memory()
     return found
 
 
-def shipped_truth(system, lags: float, every: float) -> Response | None:
-    """The shipped reference truth, if it was made for just this system and has these lags."""
-    name = f"{system.name}-truth"
-    if system.name not in TRUTHS or not (ASSETS / f"{name}.npz").exists():
-        return None
-    found = load_shipped(name)
-    fits = found.info["parameters"] == parameters(system) and lags <= float(found.times[-1]) and every % float(found.times[1]) == 0
-    return found if fits else None
+def _teller(stages: list[Stage], cache: Cache | None) -> Callable[[Stage], None]:
+    """Says "stage 3 of 9: allen-cahn, fit" and, if every stage still to come was timed here before, how long they will take."""
+    waiting = list(stages)
+
+    def tell(stage: Stage) -> None:
+        times = [None if cache is None else cache.expected_seconds(one) for one in waiting]
+        left = "" if None in times else f"; some {sum(times):.0f} s left in all, by the last run of each stage"
+        state = "; kept from before" if times[0] == 0 else left
+        note(f"stage {len(stages) - len(waiting) + 1} of {len(stages)}: {stage.subject}, {stage.name}{state}")
+        waiting.pop(0)
+
+    return tell
+
+
+def ship_results(found: Sequence[Comparison], preset: str, seed: int, *, command: str, folder: str | Path = ASSETS) -> list[Path]:
+    """Ship what lessons show instead of computing it: of each system the learned score and, as <system>-<method>, its responses.
+
+    A response comes in the form with a control variate where there is one.
+
+    Raises:
+        ValueError: a file would be larger than 2 MB.
+    """
+    paths = []
+    for one in found:
+        name, about = one.system.name, {"command": command, "folder": folder, "seed": seed}
+        config = {"preset": preset, "system": name, "parameters": parameters(one.system)}
+        spent = {stage: told["seconds"] for stage, told in one.stages.items()}
+        paths.append(ship_score(name, one.scores["generative"], **about, seconds=spent["fit"], config=config))
+        controlled = {
+            response.method: key for key, response in one.responses.items() if not response.normalised or response.info["control"]
+        }
+        for method in [method for method in SHIPPED if method in controlled]:
+            seconds = spent["respond"] + (spent["fit"] if method == "generative" else 0.0)
+            paths.append(ship(f"{name}-{method}", one.responses[controlled[method]], **about, seconds=seconds))
+    return paths
+
+
+def shipped_comparison(name: str) -> Comparison:
+    """What `ship_results` shipped of a system, with a field drawn now and the truth that needs no run.
+
+    Raises:
+        ValueError: an unknown system, or one of which no responses are shipped.
+    """
+    system = make_system(name)
+    answers = [load_shipped(f"{name}-{method}") for method in SHIPPED if f"{name}-{method}" in manifest()]
+    if not answers:
+        raise ValueError(f"no responses of {name} are shipped; `python -m gfdt_tutorial assets` makes them")
+    times = answers[0].times
+    truth = truth_of(system, float(times[-1]), float(times[1]))
+    snapshot = simulate(system, members=1, duration=1.0, device="cpu").u[0, -1]
+    found = Comparison(system, snapshot, truth, "cpu", {truth.method: truth})
+    for answer in answers:
+        found.add(answer)
+    return found
 
 
 def reference_truth(system, *, pairs: int | None = None, seed: int | None = None, device: str = "auto", checkpoint=None) -> Response:
@@ -233,14 +234,8 @@ def _system_metrics(one: Comparison) -> dict:
     truth = {"source": source, "pairs": 0 if twins is None else twins.info["pairs"], "l2_se": noise}
     return {
         "seconds": one.seconds,
+        "stages": one.stages,
         "truth": truth,
         "checks": one.checks,
         "methods": {name: error_metrics(error) for name, error in one.errors.items()},
     }
-
-
-def _timed(seconds: dict[str, float], stage: str, run: Callable):
-    start = time.perf_counter()
-    result = run()
-    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
-    return result

@@ -9,7 +9,6 @@ import torch
 from plotly.subplots import make_subplots
 
 from gfdt_tutorial import storage, theme
-from gfdt_tutorial.experiments import Comparison
 from gfdt_tutorial.responses.curves import Errors, Response
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.views import Exploration, LiveResponse, StirredFlow, TrainingView
@@ -26,7 +25,7 @@ def field_map(grid: PeriodicGrid, field: torch.Tensor, title: str, *, unit: str 
     """One field as a map, the origin in the middle."""
     figure = go.Figure(heatmap(grid, field, unit=unit))
     figure.update_layout(template="gfdt", title=title, width=460, height=430)
-    return _square_maps(figure)
+    return square_maps(figure)
 
 
 def heatmap(grid: PeriodicGrid, field: torch.Tensor, *, unit: str = "u", **options) -> go.Heatmap:
@@ -56,7 +55,7 @@ def response_maps(response: Response, lags: Sequence[float], field: torch.Tensor
     for column, row in enumerate(rows, start=1):
         figure.add_trace(heatmap(response.grid, values[row], showscale=False), 1, column)
     figure.update_layout(template="gfdt", width=920, height=300)
-    return _square_maps(figure)
+    return square_maps(figure)
 
 
 def spectrum(curves: Mapping[str, tuple[torch.Tensor, torch.Tensor]], title: str = "Covariance of each wavevector") -> go.Figure:
@@ -72,7 +71,7 @@ def response_curves(responses: Mapping[str, Response], displacements: Sequence[i
     """R_11, R_31, R_51, R_71 against lag, with bands where there are any: {name: response}."""
     figure = make_subplots(1, len(displacements), subplot_titles=[name_of(d) for d in displacements], horizontal_spacing=0.06)
     for column, displacement in enumerate(displacements, start=1):
-        _add_responses(figure, responses, displacement, 1, column)
+        add_responses(figure, responses, displacement, 1, column)
     figure.update_xaxes(title_text="lag t")
     figure.update_layout(template="gfdt", width=920, height=320, margin_t=90, legend_y=1.15)
     return figure
@@ -92,28 +91,10 @@ def observable_curves(responses: Mapping[str, Response], title: str, unit: str) 
 def error_curves(errors: Mapping[str, Errors]) -> go.Figure:
     """L2 and L∞ over the whole field against lag: {name: errors}."""
     figure = make_subplots(1, 2, subplot_titles=["L2 error", "L∞ error"], horizontal_spacing=0.1)
-    _add_errors(figure, errors, (1, 1), (1, 2), legend=True)
+    add_errors(figure, errors, (1, 1), (1, 2), legend=True)
     figure.update_xaxes(title_text="lag t")
     figure.update_layout(template="gfdt", width=900, height=340, margin_t=90, legend_y=1.15)
     return figure
-
-
-def figure_one(found: Comparison) -> go.Figure:
-    """One system's row of the letter's Figure 1: a snapshot, R_11, R_31, R_51, R_71 with bands, and both errors against lag."""
-    names = [name_of(d) for d in DISPLACEMENTS]
-    titles = ["snapshot u", *names[:2], "L2 error", *names[2:], "L∞ error"]
-    layout = [[{"rowspan": 2}, {}, {}, {}], [None, {}, {}, {}]]
-    widths = [0.34, 0.22, 0.22, 0.22]
-    figure = make_subplots(2, 4, specs=layout, subplot_titles=titles, column_widths=widths, horizontal_spacing=0.06)
-    figure.add_trace(heatmap(found.system.grid, found.snapshot, showscale=False), 1, 1)
-    shown = {method: found.responses[key] for method, key in found.headline.items()}
-    for (row, column), displacement in zip(((1, 2), (1, 3), (2, 2), (2, 3)), DISPLACEMENTS, strict=True):
-        _add_responses(figure, shown, displacement, row, column)
-    errors = {method: found.errors[key] for method, key in found.headline.items() if method not in ("exact", "dynamical")}
-    _add_errors(figure, errors, (1, 4), (2, 4), legend=False)
-    figure.update_xaxes(title_text="lag t", row=2)
-    figure.update_layout(template="gfdt", title=found.system.name.title(), width=1150, height=560, margin_t=120, legend_y=1.08)
-    return _square_maps(figure)
 
 
 def comparison(responses: Mapping[str, Response], errors: Mapping[str, Errors], title: str = "") -> go.Figure:
@@ -121,8 +102,8 @@ def comparison(responses: Mapping[str, Response], errors: Mapping[str, Errors], 
     names = [name_of(d) for d in DISPLACEMENTS]
     figure = make_subplots(2, 3, subplot_titles=[*names[:2], "L2 error", *names[2:], "L∞ error"], horizontal_spacing=0.08)
     for (row, column), displacement in zip(((1, 1), (1, 2), (2, 1), (2, 2)), DISPLACEMENTS, strict=True):
-        _add_responses(figure, responses, displacement, row, column)
-    _add_errors(figure, errors, (1, 3), (2, 3), legend=False)
+        add_responses(figure, responses, displacement, row, column)
+    add_errors(figure, errors, (1, 3), (2, 3), legend=False)
     figure.update_xaxes(title_text="lag t", row=2)
     figure.update_layout(template="gfdt", title=title, width=1000, height=560, margin_t=110, legend_y=1.08)
     return figure
@@ -148,7 +129,7 @@ def explorer(view: Exploration) -> go.Figure:
     figure.update_layout(legend={"x": 0.56, "y": 1.045}, legend2={"orientation": "h", "x": 0.56, "y": 0.425, "yanchor": "bottom"})
     for trace, data in zip(figure.data, explorer_data(view), strict=True):
         trace.update(data)
-    return _square_maps(figure)
+    return square_maps(figure)
 
 
 def explorer_data(view: Exploration) -> list[dict]:
@@ -224,7 +205,7 @@ def live(view: LiveResponse, truth: Response | None = None) -> go.Figure:
     figure.update_layout(template="gfdt", width=960, height=680, margin_t=100, legend_y=1.06)
     for trace, data in zip(figure.data, live_data(view, truth), strict=True):
         trace.update(data)
-    return _square_maps(figure)
+    return square_maps(figure)
 
 
 def live_data(view: LiveResponse, truth: Response | None = None) -> list[dict]:
@@ -270,7 +251,7 @@ def flow(view: StirredFlow) -> go.Figure:
     figure.update_layout(template="gfdt", width=960, height=680, margin_t=100, legend_y=1.06)
     for trace, data in zip(figure.data, flow_data(view), strict=True):
         trace.update(data)
-    return _square_maps(figure)
+    return square_maps(figure)
 
 
 def flow_data(view: StirredFlow) -> list[dict]:
@@ -304,7 +285,8 @@ def save_image(figure: go.Figure, path: str | Path, *, scale: float = 2) -> Path
     return storage.write(path, lambda file: file.write(image))
 
 
-def _add_responses(figure: go.Figure, responses: Mapping[str, Response], displacement: int, row: int, column: int) -> None:
+def add_responses(figure: go.Figure, responses: Mapping[str, Response], displacement: int, row: int, column: int) -> None:
+    """The curves of one displacement, and their bands where there are any, in one panel; the legend names those of displacement 0."""
     for index, (name, response) in enumerate(responses.items()):
         if response.band is not None:
             figure.add_trace(_band(response.times, response.band_along(displacement).cpu(), name, index), row, column)
@@ -312,7 +294,8 @@ def _add_responses(figure: go.Figure, responses: Mapping[str, Response], displac
         figure.add_trace(curve, row, column)
 
 
-def _add_errors(figure: go.Figure, errors: Mapping[str, Errors], l2: tuple[int, int], linf: tuple[int, int], *, legend: bool) -> None:
+def add_errors(figure: go.Figure, errors: Mapping[str, Errors], l2: tuple[int, int], linf: tuple[int, int], *, legend: bool) -> None:
+    """Both errors against lag, each in the panel (row, column) given for it."""
     for index, (name, error) in enumerate(errors.items()):
         figure.add_trace(_line(error.times, error.l2, name, index, legend=legend), *l2)
         figure.add_trace(_line(error.times, error.linf, name, index, legend=False), *linf)
@@ -342,7 +325,7 @@ def _centred_axes(grid: PeriodicGrid) -> tuple[np.ndarray, np.ndarray]:
     return shifted[-1], (shifted[0] if len(shifted) == 2 else np.zeros(1))
 
 
-def _square_maps(figure: go.Figure) -> go.Figure:
+def square_maps(figure: go.Figure) -> go.Figure:
     """Equal units along x and y in every panel that holds a map with two axes."""
     for trace in figure.select_traces(selector={"type": "heatmap"}):
         if len(trace.y) > 1:

@@ -1,6 +1,7 @@
-"""Progress bars, in one place so that one switch silences them: GFDT_QUIET=1."""
+"""Progress bars and notes, in one place so that one switch silences them: GFDT_QUIET=1."""
 
 import os
+import sys
 from collections.abc import Iterable
 
 
@@ -9,3 +10,9 @@ def progress(items: Iterable, *, total: int | None = None, label: str = ""):
     from tqdm.auto import tqdm  # chooses widget or text by where it runs; imported late, as it looks for a notebook
 
     return tqdm(items, total=total, desc=label, leave=False, disable=True if os.environ.get("GFDT_QUIET") else None)
+
+
+def note(text: str) -> None:
+    """One line on standard error, unless GFDT_QUIET is set."""
+    if not os.environ.get("GFDT_QUIET"):
+        print(text, file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and hold plain arrays: no pickles."""
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -98,6 +99,11 @@ def save_json(path: str | Path, value: Any) -> Path:
 def json_bytes(value: Any) -> bytes:
     """Indented JSON; NaN and infinity are refused, as JSON has no word for them."""
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def digest(path: str | Path) -> str:
+    """The sha256 of a file's content."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _plain(value: Any) -> np.ndarray:

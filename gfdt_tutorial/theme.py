@@ -15,7 +15,7 @@ METHODS = {
     "gaussian": (ORANGE, "dash", 2),
     "analytic": (BLUE, "dashdot", 2),
     "generative": (GREEN, "solid", 2),
-    "conditioned": (PURPLE, "dot", 2),
+    "conditioned": (PURPLE, "longdash", 2),
 }
 LABELS = {
     "exact": "exact",

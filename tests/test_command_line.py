@@ -1,11 +1,12 @@
 """The command line as a user meets it: a whole experiment, one message on bad input, and nothing half-written."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
-from gfdt_tutorial import AllenCahn, Response, TimeSeries, figures, presets
+from gfdt_tutorial import AllenCahn, LearnedScore, Response, TimeSeries, experiments, figures, presets
 from gfdt_tutorial.__main__ import main
 from gfdt_tutorial.responses import twins
 from gfdt_tutorial.scores.training import Training
@@ -16,6 +17,7 @@ OU = ["--system", "ornstein-uhlenbeck", "--preset", "tiny"]
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GFDT_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -55,6 +57,57 @@ def test_figure1_writes_the_public_forms(here):
         for name in ("exact", "gaussian", "analytic", "generative", "dynamical")
     )
     assert (here / "out" / "figure1.html").stat().st_size > 1e6
+    assert {name: stage["cached"] for name, stage in system["stages"].items()} == {"fit": False, "perturb": False, "respond": False}
+    assert run("figure1", *OU, "--out", "again") == 0
+    again = json.loads((here / "again" / "metrics.json").read_text())["systems"]["ornstein-uhlenbeck"]
+    assert again.pop("stages") == {name: stage | {"cached": True} for name, stage in system.pop("stages").items()}
+    assert again == system  # the seconds are those of the computation
+    warm = np.load(here / "again" / "responses.npz", allow_pickle=False)
+    assert warm.files == arrays.files and all(warm[name].tobytes() == arrays[name].tobytes() for name in warm.files)
+    folders = [here / name / "score" / "ornstein-uhlenbeck" for name in ("out", "again")]
+    assert LearnedScore.load(folders[0]).method == "generative"
+    assert (folders[0] / "weights.safetensors").read_bytes() == (folders[1] / "weights.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_figure1_of_all_systems_tells_its_stages(here, monkeypatch, capsys):
+    monkeypatch.delenv("GFDT_QUIET")
+    monkeypatch.setattr(figures, "save_image", lambda *_: None)  # takes longer than all the rest
+    assert run("figure1", "--preset", "tiny", "--out", "out") == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stage ")]
+    order = [(system, stage) for system in experiments.SYSTEMS for stage in ("fit", "perturb", "respond")]
+    assert lines == [f"stage {i} of 9: {system}, {stage}" for i, (system, stage) in enumerate(order, start=1)]  # no time is made up
+    assert run("figure1", *OU, "--system", "allen-cahn", "--seed", 1, "--out", "other") == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stage ")]
+    assert len(lines) == 6 and all(re.search(r"some \d+ s left in all", line) for line in lines)
+    assert run("figure1", *OU, "--out", "again") == 0
+    assert "stage 3 of 3: ornstein-uhlenbeck, respond; kept from before" in capsys.readouterr().err
+    metrics = json.loads((here / "out" / "metrics.json").read_text())
+    assert list(metrics["systems"]) == list(experiments.SYSTEMS)
+    assert {name.split("/")[0] for name in np.load(here / "out" / "responses.npz", allow_pickle=False)} == set(experiments.SYSTEMS)
+    assert {path.name for path in (here / "out" / "score").iterdir()} == set(experiments.SYSTEMS)
+
+
+def test_figure1_is_stopped_and_says_how_to_go_on(here, monkeypatch, capsys):
+    monkeypatch.setattr(Training, "advance", stop_at(13, Training.advance))
+    assert run("figure1", *OU, "--out", "out") == 130
+    assert f"the same command goes on from {here / 'cache'}" in capsys.readouterr().err
+    assert list((here / "cache").glob("ornstein-uhlenbeck-fit-*.work/checkpoint")) and not list((here / "out").iterdir())
+    assert run("figure1", *OU, "--no-cache", "--out", "out") == 130
+    assert "nothing was kept" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_without_a_cache_nothing_is_kept(here):
+    assert run("figure1", *OU, "--no-cache", "--out", "out") == 0
+    assert not (here / "cache").exists() and (here / "out" / "responses.npz").exists()
+
+
+def test_a_parameter_is_set_for_one_system_only(here, capsys):
+    for systems in ([], [*OU, "--system", "allen-cahn"]):
+        assert run("figure1", *systems, "--set", "alpha=8", "--out", "out") == 2
+        assert "name one with --system" in capsys.readouterr().err
+    assert not list(here.iterdir())
 
 
 def test_a_score_is_learned_used_and_its_training_resumed(here, capsys, monkeypatch):

@@ -197,7 +197,7 @@ def test_makefile_explains_its_targets():
     assert status == 0
     assert set(re.findall(r"^  make ([a-z-]+)  ", output, re.MULTILINE)) == {
         *("help", "lab", "test", "test-fast"),
-        *("lint", "sync", "picture", "constraints"),
+        *("lint", "sync", "picture", "assets", "constraints"),
     }
 
 

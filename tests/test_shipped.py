@@ -2,12 +2,27 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, NavierStokes, PeriodicGrid, load_shipped, perturb, presets, shipped
+from gfdt_tutorial import (
+    AllenCahn,
+    NavierStokes,
+    OrnsteinUhlenbeck,
+    PeriodicGrid,
+    experiments,
+    load_shipped,
+    load_shipped_score,
+    perturb,
+    presets,
+    respond,
+    shipped,
+    simulate,
+)
+from gfdt_tutorial.__main__ import main
 from gfdt_tutorial.systems.simulate import parameters
 
 MANIFEST = json.loads((shipped.ASSETS / "manifest.json").read_text())
@@ -24,7 +39,8 @@ def test_every_asset_is_what_the_manifest_says_and_all_are_small():
     for name, entry in MANIFEST.items():
         assert shipped._checked(shipped._entry(name, shipped.ASSETS), shipped.ASSETS).stat().st_size <= 2e6
         assert entry["command"].startswith("python -m gfdt_tutorial ") and entry["versions"]["torch"]
-    assert sum(path.stat().st_size for path in shipped.ASSETS.iterdir()) <= 10e6
+    sizes = [path.stat().st_size for path in shipped.ASSETS.rglob("*") if path.is_file()]
+    assert max(sizes) <= 2e6 and sum(sizes) <= 10e6
 
 
 def test_the_truth_is_that_of_the_letters_field_and_good_to_a_thousandth():
@@ -62,6 +78,73 @@ def test_a_few_kicks_of_today_agree_with_the_shipped_truth():
     few = perturb(AllenCahn(), lags=10.0, pairs=64, seed=9, kick="random signs", device="cpu")
     z = (few.values - truth.values[:11])[1:] / (few.standard_error[1:].square() + truth.standard_error[1:11].square()).sqrt()
     assert 0.7 < z.square().mean().sqrt() < 1.35  # Student's t with 15 degrees of freedom
+
+
+def agreement(name, folder, lags):
+    """How far the shipped generative response is from one that the shipped score gives on data of today: rms, in standard errors."""
+    was, score = load_shipped(f"{name}-generative", folder), load_shipped_score(name, folder)
+    system, every = experiments.system_of(was.info["data"]), float(was.times[1])
+    data = simulate(system, 16, None, 16 * lags, every, seed=77, device="cpu")
+    options = {"normalise": was.normalised, "control": was.info["control"], "symmetries": was.info["symmetries"]}
+    now = respond(data, score, lags, **options, thin=was.info["thin"])
+    count = len(now.times)
+    z = (now.values - was.values[:count])[1:] / (now.standard_error[1:].square() + was.standard_error[1:count].square()).sqrt()
+    return float(z.square().mean().sqrt())
+
+
+LAGS = {"ornstein-uhlenbeck": 10.0, "allen-cahn": 10.0, "navier-stokes": 1.0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in LAGS if f"{name}-score" in MANIFEST])
+def test_a_shipped_score_gives_its_shipped_response_on_data_of_today(name):
+    assert 0.7 < agreement(name, shipped.ASSETS, LAGS[name]) < 1.35
+
+
+def test_scores_are_shipped_for_all_systems_or_not_at_all():
+    scores = {name.removesuffix("-score") for name in MANIFEST if name.endswith("-score")}
+    assert scores in (set(), set(LAGS))
+    assert all({f"{name}-generative", f"{name}-gaussian"} <= set(MANIFEST) for name in scores)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """What the verb `assets` makes, preset tiny, of one system."""
+    folder = tmp_path_factory.mktemp("assets")
+    words = ["assets", "--system", "ornstein-uhlenbeck", "--preset", "tiny", "--device", "cpu", "--no-cache", "--out", str(folder)]
+    assert main(words) == 0
+    return folder
+
+
+def test_the_verb_ships_scores_and_responses_with_how_they_were_made(made):
+    manifest = json.loads((made / "manifest.json").read_text())
+    name = "ornstein-uhlenbeck"
+    assert set(manifest) == {f"{name}-{what}" for what in ("score", "gaussian", "analytic", "generative")}
+    for entry in manifest.values():
+        assert entry["command"] == "python -m gfdt_tutorial assets --preset tiny" and entry["seed"] == 0 and entry["seconds"] > 0
+    assert manifest[f"{name}-score"]["config"] == {"preset": "tiny", "system": name, "parameters": parameters(OrnsteinUhlenbeck())}
+    found = load_shipped(f"{name}-generative", made)
+    assert found.method == "generative" and not found.normalised and found.info["shipped"] == manifest[f"{name}-generative"]
+    assert load_shipped_score(name, made).method == "generative"
+
+
+def test_a_score_and_its_response_belong_together(made, tmp_path):
+    assert 0.6 < agreement("ornstein-uhlenbeck", made, 10.0) < 1.5  # eight members only
+    folder = shutil.copytree(made, tmp_path / "wrong")
+    score = load_shipped_score("ornstein-uhlenbeck", folder)
+    shipped.ship_score("ornstein-uhlenbeck", replace(score, correction=1.1 * score.correction - 0.1), command="x", folder=folder)
+    assert agreement("ornstein-uhlenbeck", folder, 10.0) > 1.5
+
+
+def test_a_changed_score_is_refused(made, tmp_path):
+    folder = shutil.copytree(made, tmp_path / "changed")
+    path = folder / "ornstein-uhlenbeck-score" / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ValueError, match="damaged, truncated, or of another score"):
+        load_shipped_score("ornstein-uhlenbeck", folder)
+    (path.parent / "score.json").write_text("{}")
+    with pytest.raises(ValueError, match="not the file that the manifest describes"):
+        load_shipped_score("ornstein-uhlenbeck", folder)
 
 
 def test_what_was_changed_is_refused(folder):

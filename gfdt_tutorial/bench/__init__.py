@@ -1,7 +1,7 @@
 """What the project promises, measured on this machine in one run. Speed is a ratio to a floor or a peer, never a bare time."""
 
 from gfdt_tutorial import checks
-from gfdt_tutorial.bench import allen_cahn, navier_stokes, ornstein_uhlenbeck
+from gfdt_tutorial.bench import allen_cahn, bands, figure1, navier_stokes, ornstein_uhlenbeck
 from gfdt_tutorial.bench.rows import Row
 
 GROUPS = {
@@ -21,10 +21,12 @@ GROUPS = {
     "allen-cahn-standard": allen_cahn.standard,
     "allen-cahn-limits": allen_cahn.limits,
     "architectures": allen_cahn.architectures,
+    "bands": bands.coverage,
     "navier-stokes-standard": navier_stokes.standard,
     "navier-stokes-statistics": navier_stokes.flow_statistics,
     "navier-stokes-frozen": navier_stokes.frozen,
     "navier-stokes-networks": navier_stokes.networks,
+    "figure1-kills": figure1.kills,
 }
 EVERYDAY = tuple(GROUPS)[:10]  # the others take long, or write
 

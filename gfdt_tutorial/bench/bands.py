@@ -3,7 +3,8 @@
 import torch
 
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.experiments import make_system, truth_of
+from gfdt_tutorial.experiments import SYSTEMS
+from gfdt_tutorial.pipeline import truth_of
 from gfdt_tutorial.responses.curves import Response, compare
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.scores.gaussian import GaussianScore
@@ -25,7 +26,7 @@ def coverage(names=("ornstein-uhlenbeck", "allen-cahn"), seeds: int = 20, multip
     """
     rows = []
     for name in names:
-        system = make_system(name)
+        system = SYSTEMS[name]()
         gaussian = GaussianScore.fit(simulate(system, MEMBERS, None, DURATION, 1.0, 1000))
         for method, score in (("Gaussian", gaussian), ("learned", load_shipped_score(name))):
             pieces = [_answer(system, score, 2000 + piece, run * DURATION, resamples=2) for piece in range(multiple // run)]
@@ -35,7 +36,9 @@ def coverage(names=("ornstein-uhlenbeck", "allen-cahn"), seeds: int = 20, multip
             rows.append(Row(f"{label}: share of R_11 … R_71 within its 90 % band", float(held.mean())))
             rows.append(Row(f"{label}: the same, least and most of a series", float(held.mean((1, 2)).min())))
             rows.append(Row("", float(held.mean((1, 2)).max())))
-            rows.append(Row(f"{name}, {method} score: L2 with {multiple} times the data", compare(long, truth_of(system, LAGS)).quoted["l2"]))
+            rows.append(
+                Row(f"{name}, {method} score: L2 with {multiple} times the data", compare(long, truth_of(system, LAGS)).quoted["l2"])
+            )
     return rows
 
 

@@ -4,7 +4,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from gfdt_tutorial import figures
-from gfdt_tutorial.experiments import shipped_truth
+from gfdt_tutorial.pipeline import shipped_truth
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.views import LiveResponse
 from gfdt_tutorial.widgets.field_lab import FieldLab

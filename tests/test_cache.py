@@ -1,0 +1,332 @@
+"""What is kept between runs: found again when nothing that it rests on has changed, and never half-made."""
+
+import json
+import subprocess
+import sys
+import time
+import weakref
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck, experiments, sources, storage
+from gfdt_tutorial.bench import figure1
+from gfdt_tutorial.cache import Cache, Form, Stage, fetch
+from gfdt_tutorial.pipeline import plan
+from gfdt_tutorial.responses.twins import Twins
+from gfdt_tutorial.scores.training import Training
+from gfdt_tutorial.systems import simulate as simulation
+
+STAGE = Stage("allen-cahn", "fit", {"preset": "tiny", "seed": 0, "data": {"seed": 1000, "members": 8}}, ("gfdt_tutorial.checks",), "cpu")
+NUMBER = Form(
+    lambda value, folder: storage.save_json(folder / "number.json", {"x": value}),
+    lambda folder: json.loads((folder / "number.json").read_text())["x"],
+)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def said(monkeypatch, capsys):
+    """What a user reads on standard error."""
+    monkeypatch.delenv("GFDT_QUIET")
+    return lambda: capsys.readouterr().err
+
+
+def never(**_):
+    raise AssertionError("this was to come from the cache")
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "perturb"},
+        {"subject": "navier-stokes"},
+        {"config": STAGE.config | {"seed": 1}},
+        {"config": STAGE.config | {"data": {"seed": 1000, "members": 9}}},
+        {"device": "cuda"},
+        {"modules": ("gfdt_tutorial.spectral",)},
+        {"upstream": (STAGE,)},
+    ],
+    ids=["name", "subject", "seed", "size", "device", "modules", "upstream"],
+)
+def test_a_key_changes_with_each_thing_that_the_result_depends_on(change):
+    assert replace(STAGE, **change).key != STAGE.key == replace(STAGE, config=dict(reversed(STAGE.config.items()))).key
+
+
+def test_a_key_changes_with_threads_and_versions(monkeypatch):
+    with monkeypatch.context() as other:
+        other.setattr(torch, "get_num_threads", lambda: 77)
+        assert replace(STAGE).key != STAGE.key
+    monkeypatch.setattr("gfdt_tutorial.cache.version", lambda name: "0.0")
+    assert replace(STAGE).key != STAGE.key
+
+
+def test_a_key_changes_with_the_source(monkeypatch, tmp_path):
+    changed = tmp_path / "checks.py"
+    changed.write_text("# changed")
+    original = sources._file
+    monkeypatch.setattr(sources, "_file", lambda name: changed if name == "gfdt_tutorial.checks" else original(name))
+    assert replace(STAGE).key != STAGE.key
+
+
+def rests_on(system, stage):
+    return sources.dependencies(next(one for one in planned(system).stages if one.name == stage).modules)
+
+
+def planned(system, **options):
+    return plan(system, "tiny", **{"seed": 0, "device": "cpu", "conditioned": False} | options)
+
+
+def test_a_stage_rests_on_what_does_its_work_and_on_nothing_else():
+    package = {name for name in sys.modules if name.startswith("gfdt_tutorial.")}
+    fit, twins, answers = (rests_on(AllenCahn(), name) for name in ("fit", "perturb", "respond"))
+    both = {"gfdt_tutorial.systems.simulate", "gfdt_tutorial.systems.allen_cahn", "gfdt_tutorial.systems.noise", "gfdt_tutorial.spectral"}
+    assert both <= fit & twins & answers <= package
+    assert {f"gfdt_tutorial.scores.{name}" for name in ("fit", "training", "budgets", "matching", "network", "learned")} <= fit
+    assert {"gfdt_tutorial.responses.gfdt", "gfdt_tutorial.scores.gaussian", "gfdt_tutorial.statistics"} <= answers
+    assert not any(name.startswith("gfdt_tutorial.responses") for name in fit)
+    assert not any(name.startswith("gfdt_tutorial.scores") for name in twins)
+    assert "gfdt_tutorial.systems.navier_stokes" not in fit | twins | answers
+    above = {"figures", "figure_one", "theme", "widgets", "views", "exercises", "experiments", "pipeline", "presets", "bench", "shipped"}
+    assert above.isdisjoint(name.split(".")[1] for name in fit | twins | answers)
+
+
+def test_imports_are_followed_wherever_they_stand(tmp_path, monkeypatch):
+    lines = ("def f():", "    from gfdt_tutorial import checks, no_such", "    import gfdt_tutorial.storage", "    import torch")
+    (tmp_path / "mine.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert sources.dependencies(["mine"]) == {"mine", "gfdt_tutorial.checks", "gfdt_tutorial.storage"}
+
+
+def test_a_score_that_is_there_serves_with_and_without_a_second_one():
+    alone, both = planned(NavierStokes()).stages, planned(NavierStokes(), conditioned=True).stages
+    assert [stage.name for stage in both] == ["fit", "fit_conditioned", "perturb", "respond"]
+    assert alone[0].key == both[0].key and alone[1].key == both[2].key
+    assert alone[2].key != both[3].key and both[0].key != both[1].key
+
+
+def test_other_parameters_and_seeds_are_other_stages():
+    keys = {stage.key for stage in planned(AllenCahn()).stages}
+    for other in (planned(AllenCahn(alpha=8.0)), planned(AllenCahn(), seed=1)):
+        assert keys.isdisjoint(stage.key for stage in other.stages)
+
+
+# Entries
+
+
+def test_what_was_made_once_is_found_again_with_its_seconds(cache):
+    made = cache.fetch(STAGE, lambda checkpoint: time.sleep(0.1) or 1.5, NUMBER)
+    found = cache.fetch(STAGE, never, NUMBER)
+    assert (made.value, made.cached, found.value, found.cached) == (1.5, False, 1.5, True)
+    assert 0.1 <= found.seconds == made.seconds < 5
+    assert sorted(path.suffix for path in cache.folder.iterdir()) == ["", "", ".lock"]  # the entry, seconds/, and no work folder
+
+
+def test_without_a_cache_all_is_made():
+    assert fetch(None, STAGE, lambda checkpoint: (1.5, checkpoint), NUMBER).value == (1.5, None)
+
+
+def spoil_content(entry):
+    (entry / "number.json").write_text('{"x": 2.5}')
+
+
+def lose_file(entry):
+    (entry / "number.json").unlink()
+
+
+def truncate_description(entry):
+    (entry / "stage.json").write_text("{")
+
+
+@pytest.mark.parametrize("damage", [spoil_content, lose_file, truncate_description])
+def test_a_damaged_entry_is_made_anew_with_a_note(cache, said, damage):
+    cache.fetch(STAGE, lambda checkpoint: 1.5, NUMBER)
+    damage(next(path for path in cache.folder.iterdir() if path.name.endswith(STAGE.key)))
+    assert cache.fetch(STAGE, lambda checkpoint: 3.5, NUMBER).value == 3.5
+    assert "allen-cahn, fit: the cache's entry is damaged" in said()
+    assert cache.fetch(STAGE, never, NUMBER).value == 3.5
+
+
+def test_what_fails_or_is_stopped_is_not_entered_and_goes_on_from_its_checkpoint(cache):
+    def stopped(checkpoint):
+        checkpoint.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.fetch(STAGE, stopped, NUMBER)
+    assert not cache.has(STAGE)
+    kept = cache.fetch(STAGE, lambda checkpoint: checkpoint.read_text(), NUMBER)
+    assert kept.value == "half" and kept.resumed
+    assert cache.expected_seconds(replace(STAGE, config=STAGE.config | {"seed": 1})) is None  # half the work tells nothing
+
+
+def test_a_useless_checkpoint_is_dropped_with_a_note(cache, said):
+    def resuming(checkpoint):
+        if checkpoint.exists():
+            raise ValueError("damaged")
+        return 1.5
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.fetch(STAGE, lambda checkpoint: stop(checkpoint), NUMBER)
+    kept = cache.fetch(STAGE, resuming, NUMBER)
+    assert kept.value == 1.5 and not kept.resumed and "the checkpoint is of no use (damaged)" in said()
+
+
+def stop(checkpoint):
+    checkpoint.write_text("x")
+    raise KeyboardInterrupt
+
+
+def test_an_error_that_is_no_checkpoints_fault_comes_through(cache):
+    def bad(checkpoint):
+        raise ValueError("bad input")
+
+    with pytest.raises(ValueError, match="bad input"):
+        cache.fetch(STAGE, bad, NUMBER)
+    assert not cache.has(STAGE)
+
+
+def test_a_stage_is_expected_to_take_what_it_took_at_another_seed(cache):
+    other = replace(STAGE, config=STAGE.config | {"seed": 5, "data": {"seed": 6, "members": 8}})
+    larger = replace(STAGE, config=STAGE.config | {"data": {"seed": 1000, "members": 9}})
+    assert cache.expected_seconds(other) is None
+    made = cache.fetch(STAGE, lambda checkpoint: time.sleep(0.1), NUMBER)
+    assert cache.expected_seconds(other) == made.seconds and cache.expected_seconds(STAGE) == 0
+    assert cache.expected_seconds(larger) is None
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work(tmp_path):
+    program = (
+        "import sys, time; from gfdt_tutorial.cache import Cache; sys.path.insert(0, sys.argv[1]); from test_cache import NUMBER, STAGE\n"
+        "def slow(checkpoint):\n    time.sleep(3); return time.monotonic()\n"
+        "print(Cache(sys.argv[2]).fetch(STAGE, slow, NUMBER).value)"
+    )
+    words = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path)]
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    one, other = (process.communicate()[0] for process in both)
+    assert one == other and float(one) > 0
+
+
+def test_the_folder_is_the_users_unless_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("GFDT_CACHE", str(tmp_path / "mine"))
+    assert Cache().folder == tmp_path / "mine"
+    monkeypatch.delenv("GFDT_CACHE")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "users"))
+    assert Cache().folder == tmp_path / "users"
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"cannot be made .* set GFDT_CACHE"):
+        Cache(tmp_path / "file" / "below")
+
+
+# Experiments
+
+
+def test_an_experiment_is_the_same_with_a_cache_without_and_from_it(cache, monkeypatch):
+    options = {"preset": "tiny", "device": "cpu"}
+    plain = experiments.compare_methods(OrnsteinUhlenbeck(), **options)
+    cold = experiments.compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
+    for work in ("gfdt_tutorial.stages.recording.simulate", "gfdt_tutorial.stages.learning.fit_score"):
+        monkeypatch.setattr(work, never)  # neither data nor training
+    warm = experiments.compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
+    some = torch.randn(5, 32, 32, generator=torch.Generator().manual_seed(0))
+    for other in (cold, warm):
+        assert list(other.responses) == list(plain.responses) and other.headline == plain.headline
+        for key, response in plain.responses.items():
+            again = other.responses[key]
+            assert again.values.equal(response.values) and again.times.equal(response.times) and again.freedom == response.freedom
+            assert (again.band is None) == (response.band is None) and (again.band is None or again.band.equal(response.band))
+        assert other.snapshot.equal(plain.snapshot) and other.checks == plain.checks
+        assert other.scores["generative"](some).equal(plain.scores["generative"](some))
+        assert {key: error.quoted for key, error in other.errors.items()} == {key: error.quoted for key, error in plain.errors.items()}
+    assert [stage["cached"] for stage in warm.stages.values()] == [True] * 3 and not any(s["cached"] for s in cold.stages.values())
+    assert warm.seconds == cold.seconds
+
+
+def test_an_interrupted_score_is_not_kept_as_if_it_were_finished(cache, monkeypatch):
+    options = {"preset": "tiny", "device": "cpu"}
+    whole = experiments.compare_methods(OrnsteinUhlenbeck(), **options)
+    advance = Training.advance
+
+    def interrupted(training):
+        if training.step == 13:
+            raise KeyboardInterrupt
+        return advance(training)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Training, "advance", interrupted)
+        for kept in (cache, None):
+            with pytest.raises(KeyboardInterrupt):
+                experiments.compare_methods(OrnsteinUhlenbeck(), **options, cache=kept)
+    fit = planned(OrnsteinUhlenbeck()).stages[0]
+    assert not cache.has(fit)
+    steps = []
+    monkeypatch.setattr(Training, "advance", lambda training: steps.append(training.step) or advance(training))
+    again = experiments.compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
+    assert steps == list(range(13, 20)) and again.stages["fit"]["resumed"]
+    assert again.responses["generative"].values.equal(whole.responses["generative"].values)
+
+
+def test_twins_that_were_stopped_go_on(cache, monkeypatch):
+    advance, system = Twins.advance, OrnsteinUhlenbeck()
+
+    def interrupted(twins):
+        if twins.done == 9:
+            raise KeyboardInterrupt
+        return advance(twins)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Twins, "advance", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            experiments.compare_methods(system, "tiny", device="cpu", cache=cache)
+    done = []
+    monkeypatch.setattr(Twins, "advance", lambda twins: done.append(0) or advance(twins))
+    found = experiments.compare_methods(system, "tiny", device="cpu", cache=cache)
+    assert len(done) == 16 - 9 and found.stages["fit"]["cached"] and found.stages["perturb"]["resumed"]
+    monkeypatch.undo()
+    whole = experiments.compare_methods(system, "tiny", device="cpu")
+    assert found.responses["dynamical"].values.equal(whole.responses["dynamical"].values)
+
+
+def test_of_large_series_one_at_a_time_is_held(cache, monkeypatch):
+    made, make = [], simulation._series
+
+    def watched(*words):
+        assert all(series() is None for series in made)
+        series = make(*words)
+        made.append(weakref.ref(series))
+        return series
+
+    monkeypatch.setattr(simulation, "_series", watched)
+    experiments.compare_methods(OrnsteinUhlenbeck(), "tiny", device="cpu", cache=cache)
+    assert len(made) == 2 and made[1]() is None
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_and_run_again_ends_with_the_same_bits():
+    killed, same, _ = figure1.kills(3, ["ornstein-uhlenbeck"])
+    assert killed.value >= 2 and same.value == 3
+
+
+def test_the_comparison_of_runs_sees_one_bit(tmp_path):
+    for name in ("one", "other"):
+        weights = tmp_path / name / "out" / "score" / "allen-cahn"
+        weights.mkdir(parents=True)
+        (weights / "weights.safetensors").write_bytes(b"weights")
+        np.savez(tmp_path / name / "out" / "responses.npz", values=np.zeros(3))
+    assert figure1._equal(tmp_path / "one", tmp_path / "other")
+    np.savez(tmp_path / "one" / "out" / "responses.npz", values=np.array([0, 0, 1e-30]))
+    assert not figure1._equal(tmp_path / "one", tmp_path / "other")
