@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gfdt_tutorial.responses.curves import exact_response
+from gfdt_tutorial.responses.curves import error_sources, exact_response
 from gfdt_tutorial.shipped import load_shipped
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
@@ -92,6 +92,17 @@ def _pixel_pairs_for(standard_error: float, lag: float) -> float:
     return (truth.info["growth"]["mean"][row] - float(truth.values[row].square().sum())) / standard_error**2
 
 
+def _share_of_the_score() -> float:
+    sources = error_sources(load_shipped("allen-cahn-gaussian"), load_shipped("allen-cahn-truth"))
+    score, sampling = float(sources.score[1:].mean()), float(sources.sampling[1:].mean())
+    return score / (score + sampling)
+
+
+def _times_the_data(l2: float) -> float:
+    answer = load_shipped("ornstein-uhlenbeck-generative")
+    return (error_sources(answer, exact_response(OrnsteinUhlenbeck())).quoted["sampling"] / l2) ** 2
+
+
 EXERCISES = {
     "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
     "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
@@ -115,6 +126,13 @@ EXERCISES = {
         100.0,
         "with one pixel kicked the squared error is (⟨|J|²⟩ − |R|²)/n; |R|² is the sum of R² over pixels.",
     ),
+    "06.1": Exercise(_share_of_the_score, 0.01, "error_sources has both parts at each lag; means over lags > 0 first, then the share."),
+    "06.2": Exercise(
+        lambda: _times_the_data(0.005),
+        0.3,
+        "quoted['sampling'] is the L2 now; its square is proportional to 1/n.",
+    ),
+    "06.3": Exercise(lambda: _pixel_pairs_for(1.0, 1.0) ** 0.5 / 128**0.5, 0.005, "((⟨|J|²⟩ − |R|²)/n)^½, with n = 128; see 05.3."),
     "02.1": Exercise(
         _slowest_time(), 0.5, "wavevector k decays at the rate −Re L_k, and system.rates holds L_k; the slowest has the smallest rate."
     ),
