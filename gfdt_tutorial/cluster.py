@@ -19,9 +19,9 @@ def workers(address: str | None = None) -> Iterator[Callable[[Callable, Iterable
     """What maps a function over tasks and gives the results in their order: the built-in map, or, with an address, many processes.
 
     A task whose worker dies is done again by another; without any worker left it waits for one to come. No more than AHEAD tasks for
-    each thread of the workers are under way, so that results do not pile up. On leaving, also by Ctrl-C, what is left is cancelled.
-    Each task runs on one thread, whose number changes rounding: what it gives depends neither on how many workers there are nor on
-    which of them, as long as their processors are of one kind, does it.
+    each thread of the workers are under way, so that results do not pile up. On leaving, also by Ctrl-C, what is left is dropped.
+    Each task runs on one thread, as their number changes rounding: on processors of one kind, what it gives depends neither on how
+    many workers there are nor on which of them does it.
 
     Args:
         address: of a scheduler, such as "tcp://host:8786". It and its workers run what they are sent: on a network you trust.
@@ -38,35 +38,32 @@ def workers(address: str | None = None) -> Iterator[Callable[[Callable, Iterable
         yield map
         return
     with _client(address) as client:
+        _check_workers(client, address)
         yield partial(_ordered, client)
 
 
 def _client(address: str):
     try:
         from distributed import Client
+        from distributed.comm import get_address_host
     except ImportError:
         raise ValueError("a cluster needs dask.distributed, which is not installed; try: pip install 'gfdt-tutorial[cluster]'") from None
     try:
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError):  # none there; not an address
+        get_address_host(address)  # a ValueError if it is no address; a client would leave a thread behind that fails later, and aloud
+        return Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError):
         raise ValueError(
             f"no scheduler answers at {address!r}; expected an address such as tcp://host:8786, which `dask scheduler` prints as it starts"
         ) from None
+
+
+def _check_workers(client, address: str) -> None:
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
-        _check_versions(client)
     except TimeoutError:
-        client.close()
         raise ValueError(
             f"the scheduler at {address} has no worker; start one on each machine: dask worker {address} --nworkers -1 --nthreads 1"
         ) from None
-    except ValueError:
-        client.close()
-        raise
-    return client
-
-
-def _check_versions(client) -> None:
     here = version(PACKAGE)
     try:
         there = {client.run_on_scheduler(version, PACKAGE), *client.run(version, PACKAGE).values()}

@@ -241,6 +241,13 @@ def test_without_a_scheduler_it_is_one_message_and_no_file(impatient, monkeypatc
 
 
 @pytest.mark.slow
+def test_and_nothing_follows_that_message(tmp_path):
+    command = [sys.executable, "-m", "gfdt_tutorial", "simulate", "--system", "allen-cahn", "--cluster", "http://127.0.0.1:9"]
+    done = subprocess.run([*command, "--out", str(tmp_path / "out.npz")], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("error: no scheduler") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
 def test_without_a_worker_it_says_how_to_start_one(impatient, doomed):
     with pytest.raises(ValueError, match=f"has no worker; start one on each machine: dask worker {doomed.address}"):
         perturb(SMALL, **TWINS, cluster=doomed.address)

@@ -186,7 +186,7 @@ class Twins:
     Attributes:
         batches: (part, runs), of all that is to be done.
         done: batches behind us.
-        seconds: that they took, checkpoints before included.
+        seconds: that they were waited for, checkpoints before included.
     """
 
     def __init__(
