@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _simulate(chosen: argparse.Namespace) -> None:
     system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
     members, duration, every = chosen.members or size.members, chosen.duration or size.duration, chosen.every or size.every
-    data = simulate(system, members, size.spinup, duration, every, chosen.seed, chosen.device, chosen.context)
+    data = simulate(system, members, size.spinup, duration, every, chosen.seed, chosen.device, chosen.context, chosen.cluster)
     print(f"{data.snapshots} snapshots, u of shape {tuple(data.u.shape)}: {data.save(chosen.out)}")
 
 
@@ -74,8 +74,8 @@ def _respond(chosen: argparse.Namespace) -> None:
 def _perturb(chosen: argparse.Namespace) -> None:
     system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
     lags, pairs, every = chosen.lags or size.lags, chosen.pairs or size.pairs, chosen.every or size.every
-    options = {"every": every, "kick": chosen.kick, "amplitude": chosen.amplitude or size.amplitude, "device": chosen.device}
-    truth = perturb(system, lags, pairs, chosen.seed, **options)
+    options = {"every": every, "kick": chosen.kick, "amplitude": chosen.amplitude or size.amplitude}
+    truth = perturb(system, lags, pairs, chosen.seed, **options, device=chosen.device, cluster=chosen.cluster)
     print(f"{pairs} kicked pairs, {len(truth.times)} lags: {truth.save(chosen.out)}")
 
 
@@ -84,7 +84,8 @@ def _truth(chosen: argparse.Namespace) -> int:
     name = f"{system.name}-truth"
     checkpoint = Path(chosen.checkpoint or f"{name}.checkpoint.npz")
     try:
-        truth = experiments.reference_truth(system, pairs=chosen.pairs, seed=chosen.seed, device=chosen.device, checkpoint=checkpoint)
+        options = {"pairs": chosen.pairs, "seed": chosen.seed, "device": chosen.device, "cluster": chosen.cluster}
+        truth = experiments.reference_truth(system, **options, checkpoint=checkpoint)
     except KeyboardInterrupt:
         print(f"stopped; the same command goes on from {checkpoint}", file=sys.stderr)
         return 130
@@ -183,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument(f"--{name}", type=int if name == "members" else float, help=f"{words}; the preset's by default")
 
     verb.add_argument("--context", action="store_true", help="keep the hidden forcing of a system that has one")
+    _add_cluster(verb)
 
     verb = _verb(
         verbs, "fit-score", _fit_score, "learn the score of an undisturbed series; Ctrl-C keeps a checkpoint, the same command goes on"
@@ -211,6 +213,7 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument(f"--{name}", type=kind, help=f"{words}; the preset's by default")
     verb.add_argument("--kick", choices=KICKS, default="pixel")
     verb.add_argument("--amplitude", type=float, help="of the kick, in units of the field; the preset's by default")
+    _add_cluster(verb)
 
     verb = _verb(
         verbs, "truth", _truth, "the long reference truth (minutes to an hour); Ctrl-C keeps a checkpoint, the same command goes on"
@@ -219,6 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--pairs", type=int, help="kicked pairs; those of the shipped truth by default")
     verb.add_argument("--checkpoint", help="file to go on from; SYSTEM-truth.checkpoint.npz by default")
     verb.add_argument("--out", help="an .npz instead of the package's own assets")
+    _add_cluster(verb)
 
     verb = _verb(verbs, "compare", _compare, "errors of responses against a truth")
     verb.add_argument("answers", nargs="+", help=".npz files written by respond")
@@ -273,6 +277,10 @@ def _add_run(verb: argparse.ArgumentParser, *, seed: int | None, preset: str = "
     verb.add_argument("--preset", choices=presets.PRESETS, default=preset)
     verb.add_argument("--seed", type=int, default=seed)
     verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
+
+
+def _add_cluster(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--cluster", metavar="ADDRESS", help="of a dask.distributed scheduler, as tcp://host:8786, whose workers do it")
 
 
 if __name__ == "__main__":

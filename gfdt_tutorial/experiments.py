@@ -163,11 +163,14 @@ def shipped_comparison(name: str) -> Comparison:
     return found
 
 
-def reference_truth(system, *, pairs: int | None = None, seed: int | None = None, device: str = "auto", checkpoint=None) -> Response:
-    """The long truth of a system: minutes to an hour of one core, resumable from its checkpoint.
+def reference_truth(
+    system, *, pairs: int | None = None, seed: int | None = None, device: str = "auto", checkpoint=None, cluster: str | None = None
+) -> Response:
+    """The long truth of a system: minutes to an hour of one core, resumable from its checkpoint; see `perturb` for a `cluster`.
 
     Raises:
-        ValueError: a system whose truth is a closed form.
+        ValueError: a system whose truth is a closed form; no such cluster.
+        ConnectionError: the cluster went away.
     """
     size = TRUTHS[checks.choice("system with a reference truth", system.name, TRUTHS)]
     restarts = size.restarts if pairs is None else 1
@@ -184,6 +187,7 @@ def reference_truth(system, *, pairs: int | None = None, seed: int | None = None
         symmetries=tuple(name for name in system.symmetries if name != "sign"),
         device=device,
         checkpoint=checkpoint,
+        cluster=cluster,
     )
 
 

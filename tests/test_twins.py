@@ -331,14 +331,14 @@ RESUMED = {"lags": 4.0, "pairs": 64, "kick": "random signs", "restarts": 2, "see
 
 
 def interrupt_after(monkeypatch, batches, error=KeyboardInterrupt):
-    advance = twins.Twins.advance
+    add = twins.Twins.add
 
-    def struck(self):
+    def struck(self, sums, start):
         if self.done == batches:
             raise error
-        return advance(self)
+        add(self, sums, start)
 
-    monkeypatch.setattr(twins.Twins, "advance", struck)
+    monkeypatch.setattr(twins.Twins, "add", struck)
 
 
 def assert_same_answer(one, other):
@@ -368,8 +368,8 @@ def test_a_killed_experiment_goes_on_from_its_last_checkpoint(monkeypatch, tmp_p
         interrupt_after(patch, 11, RuntimeError)
         perturb(SMALL, **RESUMED, checkpoint=path)
     with monkeypatch.context() as patch:
-        steps, advance = [], twins.Twins.advance
-        patch.setattr(twins.Twins, "advance", lambda self: steps.append(self.done) or advance(self))
+        steps, add = [], twins.Twins.add
+        patch.setattr(twins.Twins, "add", lambda self, *sums: steps.append(self.done) or add(self, *sums))
         assert_same_answer(perturb(SMALL, **RESUMED, checkpoint=path), whole)
     assert steps == list(range(8, 16))
 
@@ -423,7 +423,7 @@ def test_the_checkpoint_of_another_system_with_the_same_parameters_is_refused(tm
             return replace(SMALL, advection=-self.advection).stepper(every, device)
 
     experiment = twins.Twins(SMALL, 2.0, 16, 1, device="cpu")
-    experiment.advance()
+    next(iter(experiment))
     with pytest.raises(ValueError, match="another experiment"):
         twins.Twins(Backwards(grid=SMALL.grid), 2.0, 16, 1, device="cpu").resume(experiment.save(tmp_path / "twins.npz"))
 
@@ -445,7 +445,7 @@ def test_damaged_checkpoints_are_refused(tmp_path):
 
 def test_an_unfinished_experiment_has_no_answer():
     experiment = twins.Twins(SMALL, 2.0, 16, 1, device="cpu")
-    experiment.advance()
+    next(iter(experiment))
     with pytest.raises(ValueError, match="15 of 16 batches of twins are still to be run"):
         experiment.response()
     assert list(experiment) == list(range(2, 17))

@@ -2,14 +2,17 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from gfdt_tutorial import checks, storage
+from gfdt_tutorial.cluster import workers
 from gfdt_tutorial.progress import progress
 from gfdt_tutorial.randomness import generator
 from gfdt_tutorial.responses.curves import Response, lag_times
@@ -39,6 +42,7 @@ def perturb(
     device: str = "auto",
     level: float = 0.90,
     checkpoint: str | Path | None = None,
+    cluster: str | None = None,
 ) -> Response:
     """The dynamical response: (u₊ − u₋)/2δ for twins kicked by ±δ, with the same noise, averaged over pairs.
 
@@ -64,15 +68,19 @@ def perturb(
         device: "auto", "cpu" or "cuda".
         level: of the band.
         checkpoint: a file to go on from, if it exists, and to write now and then and when interrupted.
+        cluster: address of a dask.distributed scheduler, such as "tcp://host:8786", whose workers run the batches; see `cluster.workers`.
+            The answer has the bits that one thread of this process gives.
 
     Returns:
         Response, on the CPU, with method "dynamical", a standard error, and PARTS independent parts. `info["growth"]` tells how the
         pairs diverge: mean, median and 95 % quantile of |J|² at each lag.
 
     Raises:
-        ValueError: too few pairs, an unknown kick, a size out of range, a checkpoint that is damaged or of another experiment.
+        ValueError: too few pairs, an unknown kick, a size out of range, a checkpoint that is damaged or of another experiment, no such
+            cluster.
         DivergedError: a twin left the finite numbers.
-        KeyboardInterrupt: as it came, once the checkpoint is written.
+        ConnectionError: the cluster went away; as it came, once the checkpoint is written.
+        KeyboardInterrupt: likewise.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck
     >>> perturb(OrnsteinUhlenbeck(), lags=10.0, pairs=16).values.shape
@@ -82,19 +90,94 @@ def perturb(
         system, lags, pairs, seed, every=every, kick=kick, amplitude=amplitude, spinup=spinup, restarts=restarts, control=control,
         symmetries=symmetries, device=device, level=level,
     )  # fmt: skip
-    if checkpoint is not None and Path(checkpoint).exists():
-        experiment.resume(checkpoint)
-    elif checkpoint is not None:
-        experiment.save(checkpoint)  # a path that cannot be written shows now, and not after an hour
-    try:
-        for done in progress(experiment, total=len(experiment.batches) - experiment.done, label=f"twins {system.name}"):
-            if checkpoint is not None and done % max(1, SAVE_EVERY // (BATCH * experiment.restarts)) == 0:
+    with workers(cluster) as run:
+        if checkpoint is not None and Path(checkpoint).exists():
+            experiment.resume(checkpoint)
+        elif checkpoint is not None:
+            experiment.save(checkpoint)  # a path that cannot be written shows now, and not after an hour
+        try:
+            for done in progress(experiment.work(run), total=len(experiment.batches) - experiment.done, label=f"twins {system.name}"):
+                if checkpoint is not None and done % max(1, SAVE_EVERY // (BATCH * experiment.restarts)) == 0:
+                    experiment.save(checkpoint)
+        except (KeyboardInterrupt, ConnectionError):
+            if checkpoint is not None:
                 experiment.save(checkpoint)
-    except KeyboardInterrupt:
-        if checkpoint is not None:
-            experiment.save(checkpoint)
-        raise
+            raise
     return experiment.response()
+
+
+class Sums(NamedTuple):
+    """What a batch adds to the experiment.
+
+    answers, squares: (lag, *shape), of the estimates of R: their sum, and that of the squares of what each run's kicks sum to.
+    kicks: (*shape), the sum of the autocorrelations of the patterns.
+    growth: (pair, lag), |J|² of each pair.
+    """
+
+    answers: torch.Tensor
+    squares: torch.Tensor
+    kicks: torch.Tensor
+    growth: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Kicks:
+    """The experiment done to any runs, as a function of their range; arguments as in `perturb`, `lags` in steps."""
+
+    system: System
+    lags: int
+    seed: int
+    every: float
+    kick: str
+    amplitude: float
+    spinup: float
+    restarts: int
+    device: torch.device
+
+    def __call__(self, members: range) -> Sums:
+        grid = self.system.grid
+        run = Trajectory(self.system, members, self.seed, self.every, self.device)
+        state, noise = run.start(self.spinup)
+        total = torch.zeros(self.lags + 1, len(members), *grid.shape, device=self.device)
+        norms = torch.zeros(len(members), self.restarts, self.lags + 1)
+        kicks = torch.zeros(grid.shape, dtype=torch.float64)
+        for restart in range(self.restarts):
+            pattern = self._pattern(members, restart)
+            shift = self.amplitude * grid.rfft(pattern)
+            kicked = torch.stack([state + shift, state - shift])
+            for lag, twins in enumerate(run.steps(kicked, noise, self.lags)):
+                difference = (twins[0] - twins[1]) / (2 * self.amplitude)
+                total[lag] += self._answers(difference, pattern)
+                norms[:, restart, lag] = self._norm(difference).cpu()
+            state = twins[0]
+            kicks += self._answers(grid.rfft(pattern), pattern).double().sum(0).cpu()
+        if self.kick == "pixel":
+            kicks *= len(members)  # all are kicked alike, and one pattern stands for them
+        squares = total.double().square().sum(1).cpu()
+        return Sums(total.sum(1, dtype=torch.float64).cpu(), squares, kicks, norms.flatten(0, 1))
+
+    def _pattern(self, members: range, restart: int) -> torch.Tensor:
+        """(member, *shape), or (1, *shape) where all members are kicked alike; unit amplitude."""
+        grid = self.system.grid
+        if self.kick == "pixel":
+            pattern = torch.zeros(1, *grid.shape, device=self.device)
+            pattern[(0,) * (len(grid.shape) + 1)] = 1
+            return pattern
+        streams = [generator(self.seed, 2, member * self.restarts + restart) for member in members]
+        return torch.stack([2.0 * torch.randint(2, grid.shape, generator=stream) - 1 for stream in streams]).to(self.device)
+
+    def _answers(self, spectra: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
+        """One estimate of R(d) a pair. Random signs: (1/N²) Σ_x p(x) δu(x + d), whose mean is R(d) as ⟨p(x) p(x')⟩ = δ."""
+        grid = self.system.grid
+        if self.kick == "pixel":
+            return grid.irfft(spectra)
+        return grid.irfft(spectra * grid.rfft(pattern).conj()) / grid.size
+
+    def _norm(self, difference: torch.Tensor) -> torch.Tensor:
+        """|J|² for each pair: of the kicked pixel's column, or the mean over all columns."""
+        grid = self.system.grid
+        squares = grid.irfft(difference).square().sum(grid.axes)
+        return squares if self.kick == "pixel" else squares / grid.size
 
 
 class Twins:
@@ -103,7 +186,7 @@ class Twins:
     Attributes:
         batches: (part, runs), of all that is to be done.
         done: batches behind us.
-        seconds: that they took, checkpoints before included.
+        seconds: that they were waited for, checkpoints before included.
     """
 
     def __init__(
@@ -138,38 +221,30 @@ class Twins:
         self.growth = torch.zeros(self.pairs, lag_count)
 
     def __iter__(self) -> Iterator[int]:
-        while self.done < len(self.batches):
-            yield self.advance()
+        return self.work()
 
-    def advance(self) -> int:
-        """One batch; returns how many are done. Interrupted, it leaves all as it was."""
+    def work(self, run: Callable = map) -> Iterator[int]:
+        """The batches still to be done, with `run` to map a function over them; yields how many are done. Interrupted, all is as it was."""
+        kicks = Kicks(
+            self.system, len(self.times) - 1, self.seed, self.every, self.kick, self.amplitude, self.spinup, self.restarts, self.device
+        )
         start = time.perf_counter()
+        for sums in run(kicks, [members for _, members in self.batches[self.done :]]):
+            self.add(sums, start)
+            yield self.done
+            start = time.perf_counter()
+
+    def add(self, sums: Sums, start: float) -> None:
+        """Count the next batch, waited for since `start`."""
         part, members = self.batches[self.done]
-        grid = self.system.grid
-        run = Trajectory(self.system, members, self.seed, self.every, self.device)
-        state, noise = run.start(self.spinup)
-        total = torch.zeros(len(self.times), len(members), *grid.shape, device=self.device)
-        norms = torch.zeros(len(members), self.restarts, len(self.times))
-        kicks = torch.zeros(grid.shape, dtype=torch.float64)
-        for restart in range(self.restarts):
-            pattern = self._pattern(members, restart)
-            shift = self.amplitude * grid.rfft(pattern)
-            kicked = torch.stack([state + shift, state - shift])
-            for lag, twins in enumerate(run.steps(kicked, noise, len(self.times) - 1)):
-                difference = (twins[0] - twins[1]) / (2 * self.amplitude)
-                total[lag] += self._answers(difference, pattern)
-                norms[:, restart, lag] = self._norm(difference).cpu()
-            state = twins[0]
-            kicks += self._answers(grid.rfft(pattern), pattern).double().sum(0).cpu()
         self.whole = False  # until all sums are taken: a checkpoint from between would count the batch twice
-        self.sums[part] += total.sum(1, dtype=torch.float64).cpu()
-        self.squares += total.double().square().sum(1).cpu()
-        self.kicks[part] += kicks if self.kick == "random signs" else kicks * len(members)
-        self.growth[members.start * self.restarts : members.stop * self.restarts] = norms.flatten(0, 1)
+        self.sums[part] += sums.answers
+        self.squares += sums.squares
+        self.kicks[part] += sums.kicks
+        self.growth[members.start * self.restarts : members.stop * self.restarts] = sums.growth
         self.seconds += time.perf_counter() - start
         self.done += 1
         self.whole = True
-        return self.done
 
     def response(self) -> Response:
         """What all batches together say.
@@ -256,26 +331,3 @@ class Twins:
         others = (sums.sum(0) - sums) / (kicks.sum(0) - kicks)[:, None]
         wide = sizes.reshape(-1, *[1] * len(grid.shape))
         return grid.irfft(sums / wide[:, None] + others * (1 - kicks / wide)[:, None])
-
-    def _pattern(self, members: range, restart: int) -> torch.Tensor:
-        """(member, *shape), or (1, *shape) where all members are kicked alike; unit amplitude."""
-        grid = self.system.grid
-        if self.kick == "pixel":
-            pattern = torch.zeros(1, *grid.shape, device=self.device)
-            pattern[(0,) * (len(grid.shape) + 1)] = 1
-            return pattern
-        streams = [generator(self.seed, 2, member * self.restarts + restart) for member in members]
-        return torch.stack([2.0 * torch.randint(2, grid.shape, generator=stream) - 1 for stream in streams]).to(self.device)
-
-    def _answers(self, spectra: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
-        """One estimate of R(d) a pair. Random signs: (1/N²) Σ_x p(x) δu(x + d), whose mean is R(d) as ⟨p(x) p(x')⟩ = δ."""
-        grid = self.system.grid
-        if self.kick == "pixel":
-            return grid.irfft(spectra)
-        return grid.irfft(spectra * grid.rfft(pattern).conj()) / grid.size
-
-    def _norm(self, difference: torch.Tensor) -> torch.Tensor:
-        """|J|² for each pair: of the kicked pixel's column, or the mean over all columns."""
-        grid = self.system.grid
-        squares = grid.irfft(difference).square().sum(grid.axes)
-        return squares if self.kick == "pixel" else squares / grid.size

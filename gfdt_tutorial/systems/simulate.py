@@ -2,18 +2,22 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from gfdt_tutorial import checks
+from gfdt_tutorial.cluster import workers
 from gfdt_tutorial.progress import progress
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.noise import CHUNK, Stepper, WhiteNoise
+
+BLOCK = 32  # members a task of a cluster: fixed, so that the answer does not depend on the workers
 
 
 class System(Protocol):
@@ -90,6 +94,7 @@ def simulate(
     seed: int = 0,
     device: str = "auto",
     context: bool = False,
+    cluster: str | None = None,
 ) -> TimeSeries:
     """An unperturbed, stationary ensemble.
 
@@ -102,13 +107,16 @@ def simulate(
         seed: the same seed gives the same members, however many are run beside them.
         device: "auto", "cpu" or "cuda".
         context: keep the hidden forcing, (member, time, 1, *shape); only for systems that have one.
+        cluster: address of a dask.distributed scheduler, such as "tcp://host:8786", whose workers run blocks of BLOCK members; see
+            `cluster.workers`. The same members come out, rounded as such blocks round: with chaos, another path from the same law.
 
     Returns:
         TimeSeries with u of shape (member, duration/every + 1, *shape). Memory: 4 bytes a value.
 
     Raises:
-        ValueError: a size out of range, a device this machine lacks, `context` for a system without hidden forcing.
-        DivergedError: the run left the finite numbers; what came before is in its `.partial`.
+        ValueError: a size out of range, a device this machine lacks, `context` for a system without hidden forcing, no such cluster.
+        DivergedError: the run left the finite numbers; what came before is in its `.partial`, on a cluster for the block concerned.
+        ConnectionError: the cluster went away.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck
     >>> simulate(OrnsteinUhlenbeck(), members=2, duration=10.0).u.shape
@@ -121,27 +129,56 @@ def simulate(
     if context and not getattr(system, "hidden_forcing", False):
         raise ValueError(f"{system.name} has no hidden forcing, so there is no context to keep; leave context=False")
     members = checks.whole("members", members, minimum=1)
-    run = Trajectory(system, range(members), seed, every, where)
-    info = {"system": system.name, "parameters": parameters(system), "seed": seed, "spinup": spinup, "device": str(where)}
-    u = _room((members, count + 1, *system.grid.shape), where)
-    forcing = _room((members, count + 1, 1, *system.grid.shape), where) if context else None
-    times = every * torch.arange(count + 1, dtype=torch.float64)
+    size = members if cluster is None else BLOCK
+    blocks = [range(first, min(first + size, members)) for first in range(0, members, size)]
+    label = f"simulate {system.name}"
+    task = partial(_sampled, spinup=spinup, count=count, context=context, label=label if cluster is None else None)
+    with workers(cluster) as run:
+        found = run(task, [Trajectory(system, block, seed, every, where) for block in blocks])
+        return _joined(found if cluster is None else progress(found, total=len(blocks), label=label), members)
+
+
+def _sampled(run: Trajectory, *, spinup: float, count: int, context: bool, label: str | None) -> TimeSeries:
+    """What a run gives, count + 1 samples; with a bar if that has a label."""
+    system, members = run.system, len(run.members)
+    u = _room((members, count + 1, *system.grid.shape), run.device)
+    forcing = _room((members, count + 1, 1, *system.grid.shape), run.device) if context else None
     done = 0
     try:
         state, noise = run.start(spinup)
-        for done, spectra in enumerate(progress(run.steps(state, noise, count), total=count + 1, label=f"simulate {system.name}")):
+        steps = run.steps(state, noise, count)
+        for done, spectra in enumerate(progress(steps, total=count + 1, label=label) if label else steps):
             u[:, done] = system.grid.irfft(spectra)
             if context:
                 forcing[:, done, 0] = system.grid.irfft(noise.spectra)
     except DivergedError as error:
         kept = (done // CHUNK) * CHUNK  # every chunk before was checked
-        error.partial = _series(system, u[:, :kept], times[:kept], forcing if forcing is None else forcing[:, :kept], info)
+        error.partial = _series(run, spinup, u[:, :kept], forcing if forcing is None else forcing[:, :kept]) if kept >= 2 else None
         raise
-    return _series(system, u, times, forcing, info)
+    return _series(run, spinup, u, forcing)
 
 
-def _series(system: System, u: torch.Tensor, times: torch.Tensor, context: torch.Tensor | None, info: dict) -> TimeSeries | None:
-    return TimeSeries(u, times, _axes(system), context, system.grid.lengths, info) if len(times) >= 2 else None
+def _series(run: Trajectory, spinup: float, u: torch.Tensor, context: torch.Tensor | None) -> TimeSeries:
+    system = run.system
+    info = {"system": system.name, "parameters": parameters(system), "seed": run.seed, "spinup": spinup, "device": str(run.device)}
+    return TimeSeries(u, run.every * torch.arange(u.shape[1], dtype=torch.float64), _axes(system), context, system.grid.lengths, info)
+
+
+def _joined(blocks: Iterator[TimeSeries], members: int) -> TimeSeries:
+    """Blocks of members as one series, each copied as it comes, so that never two copies of the whole are there."""
+    blocks = iter(blocks)
+    first = next(blocks)
+    if len(first.u) == members:
+        return first
+    u, context = (None if x is None else _room((members, *x.shape[1:]), x.device) for x in (first.u, first.context))
+    done = 0
+    for block in chain([first], blocks):
+        there = slice(done, done + len(block.u))
+        u[there] = block.u
+        if context is not None:
+            context[there] = block.context
+        done = there.stop
+    return replace(first, u=u, context=context)
 
 
 def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
