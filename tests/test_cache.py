@@ -281,19 +281,19 @@ def test_an_interrupted_score_is_not_kept_as_if_it_were_finished(cache, monkeypa
 
 
 def test_twins_that_were_stopped_go_on(cache, monkeypatch):
-    advance, system = Twins.advance, OrnsteinUhlenbeck()
+    add, system = Twins.add, OrnsteinUhlenbeck()
 
-    def interrupted(twins):
+    def interrupted(twins, *words):
         if twins.done == 9:
             raise KeyboardInterrupt
-        return advance(twins)
+        return add(twins, *words)
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(Twins, "advance", interrupted)
+        stopped.setattr(Twins, "add", interrupted)
         with pytest.raises(KeyboardInterrupt):
             experiments.compare_methods(system, "tiny", device="cpu", cache=cache)
     done = []
-    monkeypatch.setattr(Twins, "advance", lambda twins: done.append(0) or advance(twins))
+    monkeypatch.setattr(Twins, "add", lambda twins, *words: done.append(0) or add(twins, *words))
     found = experiments.compare_methods(system, "tiny", device="cpu", cache=cache)
     assert len(done) == 16 - 9 and found.stages["fit"]["cached"] and found.stages["perturb"]["resumed"]
     monkeypatch.undo()
