@@ -1,10 +1,15 @@
 """The measurements themselves, in small: what they compare is the same thing done twice, and a bound is read the right way round."""
 
+import importlib.util
+import math
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import bench
-from gfdt_tutorial.bench import allen_cahn, navier_stokes, ornstein_uhlenbeck, response, training
+from gfdt_tutorial import PeriodicGrid, bench
+from gfdt_tutorial.bench import allen_cahn, navier_stokes, ornstein_uhlenbeck, peers, response, training
 from gfdt_tutorial.bench.rows import Row, batch
 
 
@@ -83,3 +88,67 @@ def test_growth_is_relative_to_the_smallest():
         "response, side 16 against 8", "response, members 4 against 2", "response, lags 6 against 3",
     ]  # fmt: skip
     assert all(0 < row.value < 50 for row in rows)
+
+
+# Peers
+
+
+def test_random_waves_are_the_same_on_every_grid():
+    coarse, fine = peers.starts(2, 32), peers.starts(2, 64)
+    np.testing.assert_allclose(fine[:, ::2, ::2], coarse, atol=1e-5)
+    assert coarse.std((1, 2)) == pytest.approx([0.7, 0.7], rel=1e-3)
+
+
+def test_ours_and_the_reference_are_the_local_equation():
+    """Also where all is uniform, for which the solution is known: u₀ eᵗ / (1 + u₀² (e²ᵗ − 1))^½."""
+    start = peers.starts(2, 32)
+    assert peers.relative_error(peers.ours(start)(), peers.reference(start)) < 3e-4
+    flat = np.full((1, 8, 8), 0.25, np.float32)
+    known = 0.25 * math.e / math.sqrt(1 + 0.0625 * (math.e**2 - 1))
+    np.testing.assert_allclose(peers.reference(flat), known, rtol=1e-8)
+    np.testing.assert_allclose(peers.ours(flat)(), known, rtol=1e-3)
+
+
+def test_noise_is_drawn_where_it_is_asked_for():
+    start = peers.starts(1, 32)
+    assert peers.relative_error(peers.ours(start, epsilon=0.1)(), peers.reference(start)) > 0.1
+
+
+@pytest.mark.slow
+def test_a_race_takes_turns_and_returns_what_each_arrives_at():
+    seconds, found = peers.race({"one": _first, "two": _second}, repeats=2)
+    assert {name: len(each) for name, each in seconds.items()} == {"one": 2, "two": 2}
+    assert [float(found[name].sum()) for name in ("one", "two")] == [1.0, 2.0]
+
+
+def _first():
+    return lambda: np.ones(1)
+
+
+def _second():
+    return lambda: 2 * np.ones(1)
+
+
+def test_a_missing_peer_is_named_with_the_remedy():
+    with pytest.raises(ValueError, match=r"nowhere-to-be-found not found.*pip install -e '\.\[peers\]'"):
+        peers.need({"numpy": "numpy", "nowhere-to-be-found": "nowhere_to_be_found"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("package", "build", "within"),
+    [("exponax", peers.exponax_etdrk2, 0.02), ("pde", partial(peers.py_pde_euler, backend="numpy"), 0.03)],
+    ids=["exponax", "py-pde"],
+)
+def test_peers_solve_the_same_equation(package, build, within):
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed; pip install -e '.[peers]'")
+    start = peers.starts(2, 32)
+    assert peers.relative_error(build(start)(), peers.reference(start)) < within
+
+
+def test_the_start_has_no_other_waves():
+    grid = PeriodicGrid((16, 16))
+    spectra = grid.rfft(torch.from_numpy(peers.starts(1, 16)))
+    outside = spectra.abs()[:, grid.k_squared > 16.5]
+    assert float(outside.max()) < 1e-4 * float(spectra.abs().max())
