@@ -53,7 +53,7 @@ def test_a_step_takes_longer_than_its_floor_on_every_grid(measure):
 
 def test_a_training_step_takes_longer_than_its_network():
     (row,) = training.steps(("data",), repeats=5, preset="tiny")
-    assert "budget data" in row.what
+    assert "kind data" in row.what
     assert 0.6 < row.value < 20
 
 
@@ -83,7 +83,7 @@ def test_the_rows_on_matrices_hold_where_they_are_small():
 
 
 def test_growth_is_relative_to_the_smallest():
-    rows = response.growth((8, 16), (2, 4), (3, 6))
+    rows = response.growth((8, 16), (2, 4), (3, 6), repeats=1)
     assert [row.what.split(":")[0] for row in rows] == [
         "response, side 16 against 8", "response, members 4 against 2", "response, lags 6 against 3",
     ]  # fmt: skip

@@ -85,26 +85,29 @@ def lagged_moments(data: TimeSeries, scores: torch.Tensor, lags: int) -> torch.T
     return -sum(statistics.lagged_sum(grid.rfft(u).flatten(2), grid.rfft(s).flatten(2), lags) for u, s in pairs)
 
 
-def growth(sides=(32, 64, 128, 256), members=(8, 32, 128), lags=(15, 30, 60)) -> list[Row]:
+def growth(sides=(32, 64, 128, 256), members=(8, 32, 128), lags=(15, 30, 60), repeats: int = 3) -> list[Row]:
     """Time of `respond` with a Gaussian score, bands included, against N² log N, members and lags; all else at its smallest."""
     small = {"side": sides[0], "members": members[0], "lags": lags[0]}
+    unit = _responding(**small)
+
+    def rows(what: str, name: str, values, cost: Callable) -> list[Row]:
+        first, *others = values
+        return [
+            Row(
+                f"response, {what} {value} against {first}: time over {name}",
+                ratio(_responding(**small | {what: value}), unit, repeats) * cost(first) / cost(value),
+            )
+            for value in others
+        ]
+
     return [
-        *_growth("N² log N", "side", sides, small, lambda n: n**2 * math.log(n)),
-        *_growth("members", "members", members, small, float),
-        *_growth("lags", "lags", lags, small, float),
+        *rows("side", "N² log N", sides, lambda n: n**2 * math.log(n)),
+        *rows("members", "members", members, float),
+        *rows("lags", "lags", lags, float),
     ]
 
 
-def _growth(name: str, what: str, values, small: dict[str, int], cost) -> list[Row]:
-    seconds = {value: _seconds(**small | {what: value}) / cost(value) for value in values}
-    first = values[0]
-    return [
-        Row(f"response, {what} {value} against {first}: time over {name}, relative", seconds[value] / seconds[first])
-        for value in values[1:]
-    ]
-
-
-def _seconds(side: int, members: int, lags: int, duration: int = 127, repeats: int = 5) -> float:
-    data = simulate(OrnsteinUhlenbeck(grid=PeriodicGrid((side, side))), members, duration=duration, device="cpu")
+def _responding(side: int, members: int, lags: int) -> Callable:
+    data = simulate(OrnsteinUhlenbeck(grid=PeriodicGrid((side, side))), members, duration=127.0, device="cpu")
     score = GaussianScore.fit(data)
-    return one_thread(lambda: median(elapsed(lambda: respond(data, score, float(lags))) for _ in range(repeats)))
+    return lambda: respond(data, score, float(lags))
