@@ -7,9 +7,11 @@ from functools import lru_cache
 
 import pytest
 import torch
+from scipy.integrate import solve_ivp
 
 from gfdt_tutorial import AllenCahn, DivergedError, PeriodicGrid, simulate, statistics
 from gfdt_tutorial.scores import diagnostics
+from gfdt_tutorial.systems.allen_cahn import two_stages
 from gfdt_tutorial.systems.noise import WhiteNoise
 
 LETTER = AllenCahn()
@@ -251,6 +253,28 @@ def test_without_noise_the_error_falls_as_the_square_of_the_step():
 @pytest.mark.parametrize("changes", [{"kappa": 0.02}, {"kappa": 0.02, "advection": 0.5}], ids=str)
 def test_with_diffusion_and_advection_too(changes):
     assert_second_order(replace(STRONG, **changes))
+
+
+def test_the_same_steps_take_the_local_equation():
+    """Σ = 1: ∂ₜu = κΔu + u − u³, against a solver of high order on the same grid."""
+    grid, kappa = PeriodicGrid((16, 12)), 0.05
+    start = grid.irfft(STRONG.initial(range(1), 0, CPU)) * 0.6
+
+    def tendency(_, values):
+        u = torch.from_numpy(values).reshape(grid.shape)
+        return (full_apply(grid, -kappa * k_squared(grid), u) + u - u**3).flatten().numpy()
+
+    solved = solve_ivp(tendency, (0, 1), start.double().flatten().numpy(), "DOP853", t_eval=[1.0], rtol=1e-10, atol=1e-12)
+    exact = torch.from_numpy(solved.y[:, -1]).reshape(grid.shape)
+
+    def error(dt):
+        terms = {"alpha": 1.0, "epsilon": 0.0, "smoothing": torch.ones(grid.half)}
+        step = two_stages(grid, kappa * grid.laplacian, 1.0, dt, CPU, **terms)
+        return float((grid.irfft(step(grid.rfft(start), None)) - exact).square().mean().sqrt())
+
+    first, second, third = (error(dt) for dt in (1 / 4, 1 / 8, 1 / 16))
+    assert [first / second, second / third] == pytest.approx([4, 4], rel=0.25)
+    assert 1e-5 < third < 1e-3  # above rounding
 
 
 def test_the_steps_are_for_one_and_the_same_time_whatever_the_speed():

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from gfdt_tutorial.bench.rows import MEMBERS, Row, ratio
+from gfdt_tutorial.bench.rows import Row, batch, ratio
 from gfdt_tutorial.experiments import compare_methods, peak_memory_mb, reference_truth
 from gfdt_tutorial.randomness import generator
 from gfdt_tutorial.responses.curves import compare
@@ -131,14 +131,21 @@ def likeness(data: TimeSeries, drawn: torch.Tensor) -> tuple[float, float, float
     return float((found / known - 1).abs().max()), kurtosis, diagnostics.density_distance(drawn, data.u)
 
 
-def step(repeats: int = 15, intervals: int = 4) -> list[Row]:
-    """A step of 1/32 over four real FFTs and N² normals, batch 64, one thread."""
-    system = AllenCahn()
+def step(sides=(32, 64, 128, 256), repeats: int = 15, intervals: int = 4) -> list[Row]:
+    """A step of 1/32 over four real FFTs and N² normals, one thread."""
+    return [
+        Row(f"Allen-Cahn step over its floor, {n} × {n}, batch {batch(n)}, one thread", _floor_ratio(n, repeats, intervals), 1.5)
+        for n in sides
+    ]
+
+
+def _floor_ratio(side: int, repeats: int, intervals: int) -> float:
+    system, members = AllenCahn(grid=PeriodicGrid((side, side))), batch(side)
     grid, every = system.grid, intervals * system.dt
-    noise = WhiteNoise(grid, range(MEMBERS), 0)
+    noise = WhiteNoise(grid, range(members), 0)
     step = system.stepper(every, torch.device("cpu"))
-    state = system.initial(range(MEMBERS), 0, torch.device("cpu"))
-    fields, normals, rng = grid.irfft(state), torch.empty(MEMBERS, *grid.shape), generator(0)
+    state = system.initial(range(members), 0, torch.device("cpu"))
+    fields, normals, rng = grid.irfft(state), torch.empty(members, *grid.shape), generator(0)
 
     def floor():
         for _ in range(8 * intervals):
@@ -147,13 +154,7 @@ def step(repeats: int = 15, intervals: int = 4) -> list[Row]:
                 torch.fft.rfft2(fields)
             normals.normal_(generator=rng)
 
-    return [
-        Row(
-            "Allen-Cahn step over its floor, 32 × 32, batch 64, one thread",
-            ratio(lambda: [step(state, noise) for _ in range(8)], floor, repeats),
-            1.5,
-        )
-    ]
+    return ratio(lambda: [step(state, noise) for _ in range(8)], floor, repeats)
 
 
 def large(side: int = 128) -> list[Row]:

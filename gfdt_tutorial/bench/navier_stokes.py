@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from gfdt_tutorial import statistics
-from gfdt_tutorial.bench.rows import MEMBERS, Row, ratio
+from gfdt_tutorial.bench.rows import MEMBERS, Row, batch, ratio
 from gfdt_tutorial.experiments import Comparison, compare_methods, peak_memory_mb
 from gfdt_tutorial.presets import ensemble
 from gfdt_tutorial.randomness import generator
@@ -18,6 +18,7 @@ from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.diagnostics import kurtosis
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.shipped import load_shipped, ship, ship_table
+from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.forcing import WaveForcing
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.simulate import simulate
@@ -217,13 +218,20 @@ def _apart(one: Response, other: Response) -> float:
     return signed_root(float((difference[0] * difference[1]).sum()))
 
 
-def step(repeats: int = 15, intervals: int = 4) -> list[Row]:
-    """A step of 1/32 over 32 real FFTs and N² normals, batch 64, one thread."""
-    system = NavierStokes()
-    grid, cpu = system.grid, torch.device("cpu")
-    noise, advance = system.noise(range(MEMBERS), 0, cpu), system.stepper(intervals * system.step, cpu)
-    state = system.initial(range(MEMBERS), 0, cpu)
-    fields, normals, rng = grid.irfft(state), torch.empty(MEMBERS, *grid.shape), generator(0)
+def step(sides=(32, 64, 128, 256), repeats: int = 15, intervals: int = 4) -> list[Row]:
+    """A step over 32 real FFTs and N² normals, one thread."""
+    return [
+        Row(f"Navier-Stokes step over its floor, {n} × {n}, batch {batch(n)}, one thread", _floor_ratio(n, repeats, intervals), 1.5)
+        for n in sides
+    ]
+
+
+def _floor_ratio(side: int, repeats: int, intervals: int) -> float:
+    system, members, cpu = NavierStokes(grid=PeriodicGrid((side, side))), batch(side), torch.device("cpu")
+    grid = system.grid
+    noise, advance = system.noise(range(members), 0, cpu), system.stepper(intervals * system.step, cpu)
+    state = system.initial(range(members), 0, cpu)
+    fields, normals, rng = grid.irfft(state), torch.empty(members, *grid.shape), generator(0)
 
     def floor():
         for _ in range(intervals):
@@ -233,6 +241,4 @@ def step(repeats: int = 15, intervals: int = 4) -> list[Row]:
                 torch.fft.rfft2(fields)
             normals.normal_(generator=rng)
 
-    return [
-        Row("Navier-Stokes step over its floor, 32 × 32, batch 64, one thread", ratio(lambda: advance(state, noise), floor, repeats), 1.5)
-    ]
+    return ratio(lambda: advance(state, noise), floor, repeats)

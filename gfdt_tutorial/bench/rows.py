@@ -12,12 +12,26 @@ MEMBERS = 64
 
 @dataclass(frozen=True)
 class Row:
-    """One measured figure, and the bound it is held to (None where it is only reported)."""
+    """One measured figure, and the bound it is held to (None where it is only reported): from above, or from below with `at_least`."""
 
     what: str
     value: float
     bound: float | None = None
     unit: str = ""
+    at_least: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """Bound, and whether it is kept; empty where there is none."""
+        if self.bound is None:
+            return ""
+        kept = self.value >= self.bound if self.at_least else self.value <= self.bound
+        return f"{'≥' if self.at_least else '≤'} {self.bound:g}  {'yes' if kept else 'NO'}"
+
+
+def batch(side: int) -> int:
+    """Members on a grid of this side: as many values as 64 fields of 32 × 32, which bounds time and memory and stays in the cache."""
+    return max(1, MEMBERS * 32**2 // side**2)
 
 
 def ratio(work: Callable, floor: Callable, repeats: int) -> float:

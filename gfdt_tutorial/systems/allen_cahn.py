@@ -12,7 +12,7 @@ from gfdt_tutorial import checks
 from gfdt_tutorial.spectral import PeriodicGrid, cast
 from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
 
-STAGE = complex(1, math.sqrt(5)) / 6  # μ + i(μ(1 − μ))^½ with μ = 1/6: see AllenCahn.stepper
+STAGE = complex(1, math.sqrt(5)) / 6  # μ + i(μ(1 − μ))^½ with μ = 1/6: see two_stages
 PHASE = 0.9  # |u| in the middle of a phase
 SMOOTH = 3.5  # wavenumber of the starting pattern, exp(−k/3.5) in amplitude: its shells are then those of the stationary field
 START_MEAN = 0.145  # standard deviation of the spatial mean at the start; 0.13, the stationary one, once |u| has settled
@@ -138,47 +138,71 @@ class AllenCahn:
         return grid.rfft(torch.where(pattern > level, PHASE, -PHASE).reshape(-1, *grid.shape))
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
-        """Over `every` time units, in steps h ≤ dt. With n the noise of a step, N(u) = αΣ[u(1 − u²)] and E = exp((κΔ − A∂ₓ)h), a step is
-
-            v  = E^½ u
-            K₁ = h N(v + Z n)                    Z = μ + i(μ(1 − μ))^½
-            K₂ = h N(v + K₁ + (1 − Z) n)
-            u ← E^½ [v + (K₁ + K₂)/2 + n]
-
-        i acts on the half spectrum that is stored, so that i n is the noise turned by a quarter period: at any pixel as large as n and
-        independent of it. For any μ the step is of weak order two: the mean noise of the stages is n/2 and their variance adds up to
-        that of n, which is all that the order asks; μ = 0 is the stochastic Heun method. What is left at order h² shows at the large
-        scales, where 2αh is no longer small, and μ is chosen by measurement so that it vanishes there: −⟨u_k s_k*⟩ at k = 0, which
-        should be 1, comes out 0.85, 0.95, 0.98 and 1.12 (± 0.025) for μ = 0, 1/8, 1/6 and 1/4 at A = 0, h = 1/32.
-        Two real FFTs each way a step, and N² normals.
-        """
-        steps = math.ceil(every / self.dt - 1e-9)
-        h = every / steps
-        grid, like = self.grid, torch.zeros((), dtype=torch.complex64, device=device)
+        """Over `every` time units, by `two_stages`."""
+        grid = self.grid
         rates = self.kappa * grid.laplacian - self.advection * grid.derivative(-1)
-        half, free = (cast(torch.exp(part * h * rates), like) for part in (0.5, 1.0))
-        spread = _real_pairs(grid.white * grid.size**0.5 * self.epsilon * (h * grid.inverse_helmholtz).sqrt(), like)
-        drift = _real_pairs(h * self.alpha * grid.inverse_helmholtz, like)
-        pairs = torch.view_as_real
+        terms = {"alpha": self.alpha, "epsilon": self.epsilon, "smoothing": grid.inverse_helmholtz}
+        return two_stages(grid, rates, every, self.dt, device, **terms)
 
-        def well(spectra):
-            u = grid.irfft(spectra)
-            square = u * u
-            return grid.rfft(torch.addcmul(u, square, u, value=-1, out=square))
 
-        def step(spectra: torch.Tensor, noise: WhiteNoise) -> torch.Tensor:
-            spectra = spectra * half
-            for number in range(1, steps + 1):
-                kick = torch.view_as_complex(pairs(noise()) * spread)
-                first = well(torch.add(spectra, kick, alpha=STAGE))
-                pairs(first).mul_(drift)
-                second = well(torch.add(spectra, kick, alpha=1 - STAGE).add_(first))
-                spectra.add_(kick).add_(first, alpha=0.5)
-                pairs(spectra).addcmul_(pairs(second), drift, value=0.5)
-                spectra.mul_(free if number < steps else half)  # two halves at once between steps
-            return spectra
+def two_stages(
+    grid: PeriodicGrid,
+    rates: torch.Tensor,
+    every: float,
+    dt: float,
+    device: torch.device,
+    *,
+    alpha: float,
+    epsilon: float,
+    smoothing: torch.Tensor,
+) -> Stepper:
+    """∂ₜu = L u + α Σ[u(1 − u²)] + ε Σ^½ ξ over `every` time units, in steps h ≤ dt, for any symbols L and Σ.
 
-        return step
+    With n the noise of a step, N(u) = αΣ[u(1 − u²)] and E = exp(Lh), a step is
+
+        v  = E^½ u
+        K₁ = h N(v + Z n)                    Z = μ + i(μ(1 − μ))^½
+        K₂ = h N(v + K₁ + (1 − Z) n)
+        u ← E^½ [v + (K₁ + K₂)/2 + n]
+
+    i acts on the half spectrum that is stored, so that i n is the noise turned by a quarter period: at any pixel as large as n and
+    independent of it. For any μ the step is of weak order two: the mean noise of the stages is n/2 and their variance adds up to
+    that of n, which is all that the order asks; μ = 0 is the stochastic Heun method. What is left at order h² shows at the large
+    scales, where 2αh is no longer small, and μ is chosen by measurement so that it vanishes there: −⟨u_k s_k*⟩ at k = 0, which
+    should be 1, comes out 0.85, 0.95, 0.98 and 1.12 (± 0.025) for μ = 0, 1/8, 1/6 and 1/4 at A = 0, h = 1/32.
+    Two real FFTs each way a step, and N² normals.
+
+    Args:
+        rates: L, (*half,); κΔ − A∂ₓ in the letter.
+        epsilon: ε ≥ 0; without noise none is drawn, and the step's second argument may be None.
+        smoothing: Σ, (*half,), real; (1 − Δ)⁻¹ in the letter, and 1 makes the equation local.
+    """
+    steps = math.ceil(every / dt - 1e-9)
+    h = every / steps
+    like = torch.zeros((), dtype=torch.complex64, device=device)
+    half, free = (cast(torch.exp(part * h * rates), like) for part in (0.5, 1.0))
+    spread = _real_pairs(grid.white * grid.size**0.5 * epsilon * (h * smoothing).sqrt(), like)
+    drift = _real_pairs(h * alpha * smoothing, like)
+    pairs = torch.view_as_real
+
+    def well(spectra):
+        u = grid.irfft(spectra)
+        square = u * u
+        return grid.rfft(torch.addcmul(u, square, u, value=-1, out=square))
+
+    def step(spectra: torch.Tensor, noise: WhiteNoise | None) -> torch.Tensor:
+        spectra = spectra * half
+        for number in range(1, steps + 1):
+            kick = torch.view_as_complex(pairs(noise()) * spread) if epsilon else like
+            first = well(torch.add(spectra, kick, alpha=STAGE))
+            pairs(first).mul_(drift)
+            second = well(torch.add(spectra, kick, alpha=1 - STAGE).add_(first))
+            spectra.add_(kick).add_(first, alpha=0.5)
+            pairs(spectra).addcmul_(pairs(second), drift, value=0.5)
+            spectra.mul_(free if number < steps else half)  # two halves at once between steps
+        return spectra
+
+    return step
 
 
 def _real_pairs(symbol: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,113 @@
+"""What a response costs: per wavevector against dense matrices between pixels, and how it grows."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from statistics import median
+
+import torch
+
+from gfdt_tutorial import statistics
+from gfdt_tutorial.bench.rows import Row, elapsed, one_thread, ratio
+from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.scores.budgets import budget
+from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from gfdt_tutorial.systems.simulate import simulate
+
+
+def dense(side: int = 32, members: int = 16, lags: int = 90, steps: int = 50, repeats: int = 5) -> list[Row]:
+    """R(t) R(0)⁻¹ at all lags, from lagged moments, by wavevectors and by matrices between pixels; a score of `steps` training steps.
+
+    The moments are averages over translations for both, so that the matrices are block circulant. What comes before, the moments of
+    given scores and the scores themselves, is timed apart.
+    """
+    data = simulate(AllenCahn(grid=PeriodicGrid((side, side))), members, duration=2.0 * lags + 20)
+    score = fit_score(data, spent=replace(budget("quick", "white"), steps=steps))
+    raw = respond(data, score, float(lags), resamples=2)
+    scores = score(data.u)
+
+    def by_wavevectors():
+        return replace(raw).normalise().values  # a copy, as a response keeps its spectra
+
+    def seconds(work: Callable) -> float:
+        return one_thread(lambda: median(elapsed(work) for _ in range(repeats)))
+
+    apart = float((normalised_by_matrices(raw.values) - by_wavevectors()).abs().max())
+    over = [ratio(lambda by=by: by(raw.values), by_wavevectors, repeats) for by in (normalised_by_matrices, column_by_matrices)]
+    moments = seconds(lambda: lagged_moments(data, scores, lags))
+    label = f"R(t)R(0)⁻¹, {lags + 1} lags, {side} × {side}, one thread: "
+    return [
+        Row(label + "matrices over wavevectors", over[0], 100, at_least=True),
+        Row("   largest difference of the two", apart, 1e-4),
+        Row("   one column of the matrices over wavevectors", over[1]),
+        Row(f"   the moments of {data.snapshots} fields and scores over wavevectors", moments / seconds(by_wavevectors)),
+        Row("   evaluating the score on these over their moments", seconds(lambda: score(data.u)) / moments),
+    ]
+
+
+@lru_cache(maxsize=1)
+def displacements(shape: tuple[int, int]) -> torch.Tensor:
+    """(N², N²): the flat index of the displacement from the second pixel to the first."""
+    places = torch.cartesian_prod(*(torch.arange(n) for n in shape))
+    rows, columns = ((places[:, None] - places) % torch.tensor(shape)).unbind(-1)
+    return rows * shape[1] + columns
+
+
+def circulant(values: torch.Tensor) -> torch.Tensor:
+    """(y, x) by displacement → (N², N²) between pixels: what a kick at the second does at the first."""
+    return values.flatten()[displacements(tuple(values.shape))]
+
+
+def normalised_by_matrices(values: torch.Tensor) -> torch.Tensor:
+    """R(t) R(0)⁻¹ by displacement, (lag, y, x), through the inverse of a matrix and a product of two at each lag."""
+    inverse = torch.linalg.inv(circulant(values[0]))
+    return torch.stack([(circulant(each) @ inverse)[:, 0].reshape(each.shape) for each in values])
+
+
+def column_by_matrices(values: torch.Tensor) -> torch.Tensor:
+    """The same for who knows that the other columns are this one, shifted: a system of equations, and a product with its solution."""
+    kick = torch.zeros(values[0].numel())
+    kick[0] = 1
+    mended = torch.linalg.solve(circulant(values[0]), kick)
+    return torch.stack([(circulant(each) @ mended).reshape(each.shape) for each in values])
+
+
+def lagged_moments(data: TimeSeries, scores: torch.Tensor, lags: int) -> torch.Tensor:
+    """−Σ û_k(τ + t) ŝ_k(τ)*, (lag, mode), a few members at a time."""
+    grid = data.grid
+    pairs = zip(data.u.split(4), scores.split(4), strict=True)
+    return -sum(statistics.lagged_sum(grid.rfft(u).flatten(2), grid.rfft(s).flatten(2), lags) for u, s in pairs)
+
+
+def growth(sides=(32, 64, 128, 256), members=(8, 32, 128), lags=(15, 30, 60), repeats: int = 3) -> list[Row]:
+    """Time of `respond` with a Gaussian score, bands included, against N² log N, members and lags; all else at its smallest."""
+    small = {"side": sides[0], "members": members[0], "lags": lags[0]}
+    unit = _responding(**small)
+
+    def rows(what: str, name: str, values, cost: Callable) -> list[Row]:
+        first, *others = values
+        return [
+            Row(
+                f"response, {what} {value} against {first}: time over {name}",
+                ratio(_responding(**small | {what: value}), unit, repeats) * cost(first) / cost(value),
+            )
+            for value in others
+        ]
+
+    return [
+        *rows("side", "N² log N", sides, lambda n: n**2 * math.log(n)),
+        *rows("members", "members", members, float),
+        *rows("lags", "lags", lags, float),
+    ]
+
+
+def _responding(side: int, members: int, lags: int) -> Callable:
+    data = simulate(OrnsteinUhlenbeck(grid=PeriodicGrid((side, side))), members, duration=127.0, device="cpu")
+    score = GaussianScore.fit(data)
+    return lambda: respond(data, score, float(lags))
