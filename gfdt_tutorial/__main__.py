@@ -113,9 +113,8 @@ def _compare(chosen: argparse.Namespace) -> None:
         print((figures.save_html if Path(chosen.figure).suffix == ".html" else figures.save_image)(figure, chosen.figure))
 
 
-def _compared(chosen: argparse.Namespace, systems: list, conditioned: bool = False) -> list[experiments.Comparison]:
-    """Systems compared, with a cache unless there is to be none."""
-    cache = None if chosen.no_cache else Cache()
+def _compared(chosen: argparse.Namespace, systems: list, cache: Cache | None, *, conditioned: bool = False) -> list[experiments.Comparison]:
+    """Systems compared; interrupted, it says from where to go on."""
     options = {"seed": chosen.seed, "device": chosen.device, "conditioned": conditioned, "cache": cache}
     try:
         return experiments.compare_systems(systems, chosen.preset, **options)
@@ -125,7 +124,7 @@ def _compared(chosen: argparse.Namespace, systems: list, conditioned: bool = Fal
 
 
 def _assets(chosen: argparse.Namespace) -> None:
-    found = _compared(chosen, _systems(chosen))
+    found = _compared(chosen, _systems(chosen), _cache(chosen))
     changed = "".join(f" --{name} {getattr(chosen, name)}" for name in ("preset", "seed") if getattr(chosen, name) != ASSETS_MADE[name])
     command = f"python -m gfdt_tutorial assets{changed}"
     for path in experiments.ship_results(found, chosen.preset, chosen.seed, command=command, folder=chosen.out):
@@ -135,7 +134,8 @@ def _assets(chosen: argparse.Namespace) -> None:
 def _figure1(chosen: argparse.Namespace) -> None:
     systems, folder = _systems(chosen), Path(chosen.out)
     folder.mkdir(parents=True, exist_ok=True)
-    found = _compared(chosen, systems, chosen.conditioned)
+    cache = _cache(chosen)
+    found = _compared(chosen, systems, cache, conditioned=chosen.conditioned)
     for one in found:
         for method, score in one.scores.items():
             print(score.save(folder / "score" / (one.system.name + ("" if method == "generative" else f"-{method}"))))
@@ -143,7 +143,7 @@ def _figure1(chosen: argparse.Namespace) -> None:
     print(storage.save_npz(folder / "responses.npz", experiments.arrays(found)))
     figure = figure_one(found)
     print(figures.save_html(figure, folder / "figure1.html"))
-    if image := figures.save_image(figure, folder / "figure1.png"):
+    if image := figures.save_image(figure, folder / "figure1.png", cache=cache):
         print(image)
 
 
@@ -156,6 +156,10 @@ def _bench(chosen: argparse.Namespace) -> None:
 
 def _system(chosen: argparse.Namespace):
     return experiments.make_system(chosen.system, dict(_pair(text) for text in chosen.set))
+
+
+def _cache(chosen: argparse.Namespace) -> Cache | None:
+    return None if chosen.no_cache else Cache()
 
 
 def _systems(chosen: argparse.Namespace) -> list:

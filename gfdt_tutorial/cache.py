@@ -162,11 +162,13 @@ class Cache:
             for name, digest in about["files"].items():
                 if storage.digest(entry / name) != digest:
                     raise ValueError(f"{name} is not what was written")
-            return Kept(form.load(entry), about["seconds"], cached=True, resumed=about["resumed"])
+            kept = Kept(form.load(entry), about["seconds"], cached=True, resumed=about["resumed"])
         except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
             note(f"{stage.subject}, {stage.name}: the cache's entry is damaged ({error}); made anew")
             shutil.rmtree(entry)
             return None
+        shutil.rmtree(self._path(stage, ".work"), ignore_errors=True)  # of a process that was killed just after entering it
+        return kept
 
     def _made(self, stage: Stage, make: Callable[..., Any]) -> Kept:
         checkpoint = self._path(stage, ".work") / "checkpoint"

@@ -1,6 +1,8 @@
 """Plotly figures: data in, Figure out, no mathematics. A widget may wrap any of them and update it in place."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,12 @@ import torch
 from plotly.subplots import make_subplots
 
 from gfdt_tutorial import storage, theme
+from gfdt_tutorial.cache import Cache, Form, Stage, fetch
 from gfdt_tutorial.responses.curves import Errors, Response
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.views import Exploration, LiveResponse, StirredFlow, TrainingView
 
+IMAGE = Form(lambda image, folder: (folder / "image").write_bytes(image), lambda folder: (folder / "image").read_bytes())
 DISPLACEMENTS = (0, 2, 4, 6)  # pixels along +x: the letter's R_11, R_31, R_51, R_71
 
 
@@ -275,10 +279,17 @@ def save_html(figure: go.Figure, path: str | Path) -> Path:
     return storage.write(path, lambda file: file.write(page.encode()))
 
 
-def save_image(figure: go.Figure, path: str | Path, *, scale: float = 2) -> Path | None:
-    """PNG or SVG by the path's ending; None, with nothing written, where kaleido finds no Chromium."""
+def save_image(figure: go.Figure, path: str | Path, *, scale: float = 2, cache: Cache | None = None) -> Path | None:
+    """PNG or SVG by the path's ending; None, with nothing written, where kaleido finds no Chromium.
+
+    Args:
+        cache: where an image of the very same figure is looked for and kept, as starting Chromium takes seconds.
+    """
+    options = {"format": Path(path).suffix.lstrip("."), "scale": scale}
+    drawn = {"figure": hashlib.sha256(figure.to_json().encode()).hexdigest(), "plotly": version("plotly"), **options}
+    stage = Stage("figure", "image", drawn, (__name__,), "cpu")
     try:
-        image = figure.to_image(format=Path(path).suffix.lstrip("."), scale=scale)
+        image = fetch(cache, stage, lambda checkpoint: figure.to_image(**options), IMAGE).value
     except Exception as error:  # kaleido has its own exceptions, which differ between its versions
         print(f"no image {path}: {type(error).__name__} (pip install kaleido, and Chromium, make images)")
         return None

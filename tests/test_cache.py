@@ -170,6 +170,26 @@ def test_what_fails_or_is_stopped_is_not_entered_and_goes_on_from_its_checkpoint
     assert cache.expected_seconds(replace(STAGE, config=STAGE.config | {"seed": 1})) is None  # half the work tells nothing
 
 
+def test_nothing_is_left_of_a_process_that_was_killed_at_its_end(cache):
+    cache.fetch(STAGE, lambda checkpoint: 1.5, NUMBER)
+    (entry,) = cache.folder.glob(f"*{STAGE.key}")
+    work = entry.with_name(entry.name + ".work")
+    work.mkdir()
+    (work / "checkpoint").write_text("late")
+    assert cache.fetch(STAGE, never, NUMBER).value == 1.5 and not work.exists()
+
+
+def test_a_half_written_entry_is_no_entry(cache):
+    def killed(value, folder):
+        (folder / "number.json").write_text('{"x": 0.0}')
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        cache.fetch(STAGE, lambda checkpoint: 1.5, Form(killed, NUMBER.load))
+    assert not cache.has(STAGE)
+    assert cache.fetch(STAGE, lambda checkpoint: 2.5, NUMBER).value == 2.5
+
+
 def test_a_useless_checkpoint_is_dropped_with_a_note(cache, said):
     def resuming(checkpoint):
         if checkpoint.exists():

@@ -8,6 +8,7 @@ import pytest
 
 from gfdt_tutorial import AllenCahn, LearnedScore, Response, TimeSeries, experiments, figures, presets
 from gfdt_tutorial.__main__ import main
+from gfdt_tutorial.cache import Cache
 from gfdt_tutorial.responses import twins
 from gfdt_tutorial.scores.training import Training
 
@@ -72,7 +73,7 @@ def test_figure1_writes_the_public_forms(here):
 @pytest.mark.slow
 def test_figure1_of_all_systems_tells_its_stages(here, monkeypatch, capsys):
     monkeypatch.delenv("GFDT_QUIET")
-    monkeypatch.setattr(figures, "save_image", lambda *_: None)  # takes longer than all the rest
+    monkeypatch.setattr(figures, "save_image", lambda *_, **__: None)  # takes longer than all the rest
     assert run("figure1", "--preset", "tiny", "--out", "out") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stage ")]
     order = [(system, stage) for system in experiments.SYSTEMS for stage in ("fit", "perturb", "respond")]
@@ -185,6 +186,14 @@ def test_without_chromium_the_image_is_skipped_with_a_note(here, monkeypatch, ca
     monkeypatch.setattr("plotly.graph_objects.Figure.to_image", missing)
     assert figures.save_image(figures.spectrum({}), "figure.png") is None
     assert "no image figure.png" in capsys.readouterr().out and not list(here.iterdir())
+
+
+def test_an_image_is_drawn_once(here, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("plotly.graph_objects.Figure.to_image", lambda figure, **_: drawn.append(figure) or b"image")
+    for name, title in (("one.png", "a"), ("two.png", "a"), ("three.png", "b")):
+        assert figures.save_image(figures.spectrum({}, title), name, cache=Cache()).read_bytes() == b"image"
+    assert len(drawn) == 2
 
 
 @pytest.fixture
