@@ -22,7 +22,7 @@ def figure_one(found: Sequence[Comparison]) -> go.Figure:
         count,
         subplot_titles=titles,
         row_titles=[one.system.name.replace("-", " ").title().replace(" ", "-") for one in found],
-        horizontal_spacing=0.035,
+        horizontal_spacing=0.042,
         vertical_spacing=0.2 / len(found),
     )
     named: set[str] = set()
@@ -39,5 +39,5 @@ def figure_one(found: Sequence[Comparison]) -> go.Figure:
     for trace in figure.select_traces(selector={"showlegend": True}):
         trace.showlegend = trace.legendgroup not in named
         named.add(trace.legendgroup)
-    figure.update_layout(template="gfdt", width=200 * count, height=ROW * len(found) + 120, margin_t=100, legend_y=1 + 0.14 / len(found))
+    figure.update_layout(template="gfdt", width=210 * count, height=ROW * len(found) + 120, margin_t=100, legend_y=1 + 0.14 / len(found))
     return figures.square_maps(figure)

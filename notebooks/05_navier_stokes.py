@@ -217,12 +217,13 @@ for name, answer in (("of u alone", gaussian), ("given the forcing", joint)):
 
 # %% [markdown]
 # The mean is mended, as it should be; all the rest stays as it was. Is that also so for scores that know better? Below, two networks of one design and one budget, fitted to the same 128 recordings; the second is given
-# $\varsigma$ as an input. **They are precomputed**, preset `standard`, by the command that the next cell prints. ($\varsigma$ is all of $\varphi$ that the flow can feel: exchanging $\varphi_k$ and $-\varphi_{-k}$ changes
+# $\varsigma$ as an input. **They are precomputed**, preset `standard`, by the commands that the next cell prints. ($\varsigma$ is all of $\varphi$ that the flow can feel: exchanging $\varphi_k$ and $-\varphi_{-k}$ changes
 # neither the forcing nor the way it walks.)
 
 # %%
 shown = {name: gfdt.load_shipped(f"navier-stokes-{name}") for name in ("generative", "conditioned")}
-print(shown["generative"].info["shipped"]["command"])
+for answer in shown.values():
+    print(answer.info["shipped"]["command"])
 rows = shipped.load_table("navier-stokes-standard")
 keys = ["seed", "score", "l2", "linf", "low", "edge", "high"]
 header = ["seed", "score", "L2", "L∞", "0 < |k| ≤ 5", "8 < |k| ≤ 10.6", "|k| > 10.6"]
@@ -348,8 +349,8 @@ experiments.free_memory()
 # %% [markdown]
 # ## What this lesson does not show
 #
-# What the letter's figure ran: there the phases stood still while the recording was made, and the Nyquist wavenumber was set to zero. `gfdt.NavierStokes(frozen=True, nyquist=False)` is that system; its Gaussian response
-# is worse. And what holds the error that is left above $k = 12$, with the forcing known and the noise small: more of the same training does not remove it.
+# What the letter's figure ran: there the phases stood still while the recording was made, and the Nyquist wavenumber was set to zero. `gfdt.NavierStokes(frozen=True, nyquist=False)` is that system. Its responses are worse, the
+# Gaussian and the learned alike, and giving the score the forcing does not mend them: once the phases stand still the flow goes on to settle, and the theorem is one for stationary fields. And what holds the error that is left above $k = 12$, with the forcing known and the noise small: more of the same training does not remove it.
 #
 # ## Summary
 #

@@ -56,8 +56,8 @@ figure_one(found)
 # %% [markdown]
 # How each panel came about:
 #
-# * **Ornstein-Uhlenbeck** (lessons 02, 03). Linear, so the Gaussian score is the right one, and there is nothing for a learned score to win. Responses are shown as they come. All three lie on the closed form within their
-#   bands, and all three err alike: a first hint of what the error is.
+# * **Ornstein-Uhlenbeck** (lessons 02, 03). Linear, so the Gaussian score is the right one, and there is nothing for a learned score to win. Responses are shown as they come. All three lie on the closed form; where they start from
+#   tells what their errors are. The Gaussian score was fitted to the very data that it is averaged over, so that $R(0) = 1$ exactly; the two others begin with the scatter of an average.
 # * **Allen-Cahn** (04). The Gaussian response is wrong by far more than its band. The band is not to blame: it promises to hold what *this score* gives on endless data, not the truth. Responses are normalised, $R(t)R(0)^{-1}$, as in
 #   the letter, with the Gaussian part as control variate.
 # * **Navier-Stokes** (05). No analytic score. The learned one, with control variate, halves the error at all lags. What is left has names: the forcing that a score of $u$ alone does not see, and small scales.
@@ -100,12 +100,12 @@ go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 360})
 # ## Check, one: less data
 #
 # The table trusts the bootstrap. So take nothing on trust: hold three scores fixed, and average over less and less data. The part of the finite series should grow like $1/n$, and a straight line through the squared errors should meet
-# the axis, $1/n = 0$, at the part of the score. The Allen-Cahn field, 64 members of 300 time units (15 s), and the shipped score.
+# the axis, $1/n = 0$, at the part of the score. The Allen-Cahn field, 64 members of 200 time units (10 s), and the shipped score.
 
 # %%
 system = gfdt.AllenCahn()
 truth = gfdt.load_shipped("allen-cahn-truth")
-data = gfdt.simulate(system, members=64, duration=300.0, seed=5, device="cpu")
+data = gfdt.simulate(system, members=64, duration=200.0, seed=5, device="cpu")
 learned = gfdt.load_shipped_score("allen-cahn")
 scores = {
     "gaussian": gfdt.GaussianScore.fit(data),
@@ -176,7 +176,7 @@ figure
 # ## Check, two: independent halves
 #
 # Eight groups of eight members give eight answers $\hat R_g$ whose noise is independent. So $\langle\hat R_g - T, \hat R_h - T\rangle$, $g \ne h$, has no noise of the series in its mean: the part of the score again, without a band and without
-# a straight line. (For normalised answers from eight members the noise leaves a small bias of its own, which sinks with more.)
+# a straight line.
 
 
 # %%
