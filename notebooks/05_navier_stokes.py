@@ -350,7 +350,7 @@ experiments.free_memory()
 # ## What this lesson does not show
 #
 # What the letter's figure ran: there the phases stood still while the recording was made, and the Nyquist wavenumber was set to zero. `gfdt.NavierStokes(frozen=True, nyquist=False)` is that system. Its responses are worse, the
-# Gaussian and the learned alike, and giving the score the forcing does not mend them: once the phases stand still the flow goes on to settle, and the theorem is one for stationary fields. And what holds the error that is left above $k = 12$, with the forcing known and the noise small: more of the same training does not remove it.
+# Gaussian and the learned alike, and giving the score the forcing does not mend them; a likely reason is that the flow goes on to settle once the phases stand still, and the theorem is one for stationary fields. And what holds the error that is left above $k = 12$, with the forcing known and the noise small: more of the same training does not remove it.
 #
 # ## Summary
 #
