@@ -15,23 +15,24 @@ DISPLACEMENTS = (0, 2, 4, 6)  # R_11, R_31, R_51, R_71
 MEMBERS, DURATION, LAGS = 32, 200.0, 30.0
 
 
-def coverage(names=("ornstein-uhlenbeck", "allen-cahn"), seeds: int = 20, multiple: int = 50, run: int = 10) -> list[Row]:
+def coverage(names=("ornstein-uhlenbeck", "allen-cahn"), seeds: int = 20, multiple: int = 50, piece: int = 10) -> list[Row]:
     """At a fixed score, how often the bands of `seeds` series hold what the same score gives on `multiple` times the data.
 
     The score is held fixed, as bands speak of the average and not of the score; what is wrong with the score is reported apart, as the
     L2 of the long average against the truth.
 
     Args:
-        run: the long data come in pieces this many times as long as one series.
+        piece: the many data come in pieces, each this many times the members of one series, and no longer: a field that starts not quite
+            stationary would give something else on longer ones.
     """
     rows = []
     for name in names:
         system = SYSTEMS[name]()
         gaussian = GaussianScore.fit(simulate(system, MEMBERS, None, DURATION, 1.0, 1000))
         for method, score in (("Gaussian", gaussian), ("learned", load_shipped_score(name))):
-            pieces = [_answer(system, score, 2000 + piece, run * DURATION, resamples=2) for piece in range(multiple // run)]
+            pieces = [_answer(system, score, 2000 + number, piece * MEMBERS, resamples=2) for number in range(multiple // piece)]
             long = Response(pieces[0].times, torch.stack([piece.values for piece in pieces]).mean(0), method, grid=system.grid)
-            held = torch.stack([_held(_answer(system, score, seed, DURATION), long) for seed in range(seeds)])
+            held = torch.stack([_held(_answer(system, score, seed), long) for seed in range(seeds)])
             label = f"{name}, {method} score, {seeds} series"
             rows.append(Row(f"{label}: share of R_11 … R_71 within its 90 % band", float(held.mean())))
             off = compare(long, truth_of(system, LAGS)).quoted["l2"]
@@ -39,8 +40,8 @@ def coverage(names=("ornstein-uhlenbeck", "allen-cahn"), seeds: int = 20, multip
     return rows
 
 
-def _answer(system, score, seed: int, duration: float, resamples: int = 200) -> Response:
-    return respond(simulate(system, MEMBERS, None, duration, 1.0, seed), score, LAGS, resamples=resamples)
+def _answer(system, score, seed: int, members: int = MEMBERS, resamples: int = 200) -> Response:
+    return respond(simulate(system, members, None, DURATION, 1.0, seed), score, LAGS, resamples=resamples)
 
 
 def _held(answer: Response, long: Response) -> torch.Tensor:

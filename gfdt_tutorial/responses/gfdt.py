@@ -113,7 +113,7 @@ def respond(
     sums, counts = _group_sums(data, product, steps, thin, control)
     finish = partial(_finish, product=product, every=data.every, normalise=normalise, integrate=integrate, symmetries=symmetries, tie=False)
     raw = _means(sums.sum(1), counts.sum(1))[0]
-    if normalise:
+    if normalise and not control:  # with the control variate R(0) = 1
         _check_divisible(raw[0])
     tied = is_kick and not control and bool(((raw[0] - 1).abs() < 1e-3).all())
 
