@@ -2,6 +2,7 @@
 
 import html
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -28,7 +29,7 @@ class Live(widgets.VBox):
         self.figure = go.FigureWidget(figure)
         self.readout = widgets.HTML()
         self.milliseconds = 0.0
-        self._redraw = redraw
+        self._redraw, self._drawing = redraw, threading.RLock()
         for control in controls.values():
             control.layout.width = "400px"
             control.observe(self.update, names="value")
@@ -44,13 +45,29 @@ class Live(widgets.VBox):
         """Bring the figure in step with the controls."""
         start = time.perf_counter()
         try:
-            traces, words = self._redraw()
-            with self.figure.batch_update():
-                for trace, data in zip(self.figure.data, traces, strict=True):
-                    trace.update(data)
+            with self._drawing:  # a thread that runs beside may draw, too
+                traces, words = self._redraw()
+                with self.figure.batch_update():
+                    for trace, data in zip(self.figure.data, traces, strict=True):
+                        trace.update(data)
         except Exception as error:  # shown to the user, whatever it is
-            self.readout.value = f"<span class='gfdt-error' style='color:#D55E00'>{html.escape(f'{type(error).__name__}: {error}')}</span>"
+            self._fail(error)
             return
         self.milliseconds = 1e3 * (time.perf_counter() - start)
         state = html.escape(json.dumps(self.values), quote=True)
         self.readout.value = f"<span class='gfdt-readout' data-values=\"{state}\">{words} ({self.milliseconds:.0f} ms)</span>"
+
+    def _fail(self, error: Exception) -> None:
+        words = html.escape(f"{type(error).__name__}: {error}")
+        self.readout.value = f"<span class='gfdt-error' style='color:#D55E00'>{words}</span>"
+
+    def _guarded(self, callback: Callable) -> Callable:
+        """The callback, whose exceptions are shown."""
+
+        def call(*arguments):
+            try:
+                callback(*arguments)
+            except Exception as error:  # shown to the user, whatever it is
+                self._fail(error)
+
+        return call
