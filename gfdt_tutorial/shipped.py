@@ -25,6 +25,11 @@ def load_shipped(name: str, folder: str | Path = ASSETS) -> Response:
     return found
 
 
+def shipped_names(folder: str | Path = ASSETS) -> list[str]:
+    """Names of the shipped responses, in the order of the manifest."""
+    return [name for name, entry in _manifest(Path(folder)).items() if entry["file"].endswith(".npz")]
+
+
 def load_table(name: str, folder: str | Path = ASSETS) -> list[dict]:
     """A shipped table of measurements: a list of rows.
 
