@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
+from gfdt_tutorial.widgets.figure import LiveFigure
+
 WIDE = {"description_width": "8em"}
 TWO_COLUMNS = widgets.Layout(grid_template_columns="repeat(2, 420px)", grid_gap="0 20px")
 
@@ -26,7 +28,7 @@ class Live(widgets.VBox):
 
     def __init__(self, figure: go.Figure, controls: dict[str, widgets.Widget], redraw: Callable[[], tuple[Sequence[dict], str]]):
         self.controls = controls
-        self.figure = go.FigureWidget(figure)
+        self.figure = LiveFigure(figure)
         self.readout = widgets.HTML()
         self.milliseconds = 0.0
         self._redraw, self._drawing = redraw, threading.RLock()
