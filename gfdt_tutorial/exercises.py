@@ -92,6 +92,11 @@ def _pixel_pairs_for(standard_error: float, lag: float) -> float:
     return (truth.info["growth"]["mean"][row] - float(truth.values[row].square().sum())) / standard_error**2
 
 
+def _dipole_answer() -> float:
+    along = load_shipped("navier-stokes-truth").values[8, 0]
+    return float(along[0] - along[-1])
+
+
 EXERCISES = {
     "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
     "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
@@ -115,6 +120,9 @@ EXERCISES = {
         100.0,
         "with one pixel kicked the squared error is (⟨|J|²⟩ − |R|²)/n; |R|² is the sum of R² over pixels.",
     ),
+    "08.1": Exercise(_dipole_answer, 1e-4, "make the kick as a tensor, and take truth.to(kick) at lag 8, as the lags are 1/16 apart."),
+    "08.2": Exercise(1 / OrnsteinUhlenbeck().lam, 0.05, "integrate exp(−λt) over all t."),
+    "08.3": Exercise(0.1, 1e-6, "half of ⟨u₊ − u₀⟩ + ⟨u₋ − u₀⟩."),
     "02.1": Exercise(
         _slowest_time(), 0.5, "wavevector k decays at the rate −Re L_k, and system.rates holds L_k; the slowest has the smallest rate."
     ),
