@@ -312,8 +312,8 @@ def answers(view: Answers, time: float, measured: Pushed | None = None) -> go.Fi
     if view.course:
         for name in ("f", "t"):
             figure.add_trace(_answer_line(name, legend=False), 2, 2 * wide + 1)
-    figure.update_xaxes(title_text="time t", row=2).update_xaxes(showticklabels=False, ticks="", row=1)
-    figure.update_yaxes(showticklabels=False, ticks="", row=1)
+    figure.update_xaxes(title_text="time t", row=2).update_xaxes(showticklabels=False, ticks="", showline=False, row=1)
+    figure.update_yaxes(showticklabels=False, ticks="", showline=False, row=1)
     figure.update_layout(template="gfdt", width=960, height=560, margin={"t": 70, "b": 90, "r": 80}, legend={"y": -0.16, "yanchor": "top"})
     for annotation, title in zip(figure.layout.annotations, answer_titles(view), strict=False):
         annotation.text = title

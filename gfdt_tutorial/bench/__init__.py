@@ -1,7 +1,7 @@
 """What the project promises, measured on this machine in one run. Speed is a ratio to a floor or a peer, never a bare time."""
 
 from gfdt_tutorial import checks
-from gfdt_tutorial.bench import allen_cahn, navier_stokes, ornstein_uhlenbeck
+from gfdt_tutorial.bench import allen_cahn, navier_stokes, ornstein_uhlenbeck, response_lab
 from gfdt_tutorial.bench.rows import Row
 
 GROUPS = {
@@ -25,6 +25,7 @@ GROUPS = {
     "navier-stokes-statistics": navier_stokes.flow_statistics,
     "navier-stokes-frozen": navier_stokes.frozen,
     "navier-stokes-networks": navier_stokes.networks,
+    "response-lab": response_lab.response_lab,
 }
 EVERYDAY = tuple(GROUPS)[:10]  # the others take long, or write
 

@@ -33,7 +33,7 @@ function render({ model, el }) {
     const [rows, columns] = size();
     cells = floats(model.get("cells"));
     for (const changes of [flying, waiting]) for (const [index, value] of changes) if (index < cells.length) cells[index] = value;
-    canvas.width = course ? 420 : columns * Math.max(1, Math.floor(224 / columns));
+    canvas.width = course ? 340 : columns * Math.max(1, Math.floor(224 / columns));
     canvas.height = course ? 120 : rows * Math.max(1, Math.floor(224 / rows));
     draw();
   }

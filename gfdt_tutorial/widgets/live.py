@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
+import numpy as np
 import plotly.graph_objects as go
 
 from gfdt_tutorial.widgets.figure import LiveFigure
@@ -32,6 +33,7 @@ class Live(widgets.VBox):
         self.readout = widgets.HTML()
         self.milliseconds = 0.0
         self._redraw, self._drawing = redraw, threading.RLock()
+        self._shown: list[dict] = [{} for _ in self.figure.data]
         for control in controls.values():
             control.layout.width = "400px"
             control.observe(self.update, names="value")
@@ -49,9 +51,12 @@ class Live(widgets.VBox):
         try:
             with self._drawing:  # a thread that runs beside may draw, too
                 traces, words = self._redraw()
+                changes = [_changes(old, new) for old, new in zip(self._shown, traces, strict=True)]
                 with self.figure.batch_update():
-                    for trace, data in zip(self.figure.data, traces, strict=True):
-                        trace.update(data)
+                    for trace, changed in zip(self.figure.data, changes, strict=True):
+                        for name, value in changed.items():
+                            trace[name] = value
+                self._shown = list(traces)
         except Exception as error:  # shown to the user, whatever it is
             self._fail(error)
             return
@@ -73,3 +78,8 @@ class Live(widgets.VBox):
                 self._fail(error)
 
         return call
+
+
+def _changes(old: dict, new: dict) -> dict:
+    """What is not shown already: plotly checks, copies and sends all that it is given."""
+    return {name: value for name, value in new.items() if name not in old or not np.array_equal(old[name], value)}

@@ -13,12 +13,12 @@ from gfdt_tutorial.experiments import SYSTEMS
 from gfdt_tutorial.lab import COURSES, READY, Answers, Course, Kick
 from gfdt_tutorial.responses.pushes import Departure, Pushed
 from gfdt_tutorial.widgets.canvas import Canvas
-from gfdt_tutorial.widgets.live import WIDE
 from gfdt_tutorial.widgets.running import Running
 
 FRAME = 80  # ms between two lags at play
 LIVE = 0.08  # seconds between two pictures of an ensemble that runs
-NARROW = {"style": {"description_width": "4em"}, "layout": widgets.Layout(width="120px")}
+WIDE = {"description_width": "10em"}
+NARROW = {"style": {"description_width": "4em"}, "layout": widgets.Layout(width="108px")}
 
 
 class KickLab(Running):
