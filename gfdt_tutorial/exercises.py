@@ -103,6 +103,11 @@ def _times_the_data(l2: float) -> float:
     return (error_sources(answer, exact_response(OrnsteinUhlenbeck())).quoted["sampling"] / l2) ** 2
 
 
+def _dipole_answer() -> float:
+    along = load_shipped("navier-stokes-truth").values[8, 0]
+    return float(along[0] - along[-1])
+
+
 EXERCISES = {
     "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
     "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
@@ -133,6 +138,9 @@ EXERCISES = {
         "quoted['sampling'] is the L2 now; its square is proportional to 1/n.",
     ),
     "06.3": Exercise(lambda: _pixel_pairs_for(1.0, 1.0) ** 0.5 / 128**0.5, 0.005, "((⟨|J|²⟩ − |R|²)/n)^½, with n = 128; see 05.3."),
+    "08.1": Exercise(_dipole_answer, 1e-4, "make the kick as a tensor, and take truth.to(kick) at lag 8, as the lags are 1/16 apart."),
+    "08.2": Exercise(1 / OrnsteinUhlenbeck().lam, 0.05, "integrate exp(−λt) over all t."),
+    "08.3": Exercise(0.1, 1e-6, "half of ⟨u₊ − u₀⟩ + ⟨u₋ − u₀⟩."),
     "02.1": Exercise(
         _slowest_time(), 0.5, "wavevector k decays at the rate −Re L_k, and system.rates holds L_k; the slowest has the smallest rate."
     ),

@@ -35,6 +35,11 @@ def load_shipped_score(system: str, folder: str | Path = ASSETS) -> LearnedScore
     return LearnedScore.load(_checked(_entry(f"{system}-score", folder), folder).parent)
 
 
+def shipped_names(folder: str | Path = ASSETS) -> list[str]:
+    """Names of the shipped responses, in the order of the manifest."""
+    return [name for name, entry in manifest(folder).items() if entry["file"].endswith(".npz")]
+
+
 def load_table(name: str, folder: str | Path = ASSETS) -> list[dict]:
     """A shipped table of measurements: a list of rows.
 

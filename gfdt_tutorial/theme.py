@@ -16,6 +16,7 @@ METHODS = {
     "analytic": (BLUE, "dashdot", 2),
     "generative": (GREEN, "solid", 2),
     "conditioned": (PURPLE, "longdash", 2),
+    "measured": (INK, "solid", 1),
 }
 LABELS = {
     "exact": "exact",
@@ -25,6 +26,7 @@ LABELS = {
     "analytic": "analytic score",
     "generative": "generative",
     "conditioned": "generative, given the forcing",
+    "measured": "measured here",
 }
 FIELD_SCALE = "RdBu_r"  # diverging: red above, blue below, white at zero
 TRANSPARENCY = 0.18

@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import torch
 
 from gfdt_tutorial import OrnsteinUhlenbeck, exact_response, kick_pattern
 from gfdt_tutorial.figures import DISPLACEMENTS
@@ -54,6 +55,14 @@ import gfdt_tutorial as gfdt
 from gfdt_tutorial import widgets
 widgets.FlowLab(gfdt.load_shipped("navier-stokes-truth"))
 """
+KICK = """
+from gfdt_tutorial import widgets
+widgets.KickLab("navier-stokes")
+"""
+FORCE = """
+from gfdt_tutorial import widgets
+widgets.ForceLab("ornstein-uhlenbeck", amplitude=0.1)
+"""
 IDLE = "() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 # the field starts with a kick, so that until the next one both times are equal
 KICKED = """() => {
@@ -68,7 +77,7 @@ def lab(tmp_path_factory):
     """A JupyterLab of its own on a copy of the lessons; yields (address, token)."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", home / "root", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    for name, code in (("training", TRAINING), ("live", LIVE), ("flow", FLOW)):
+    for name, code in (("training", TRAINING), ("live", LIVE), ("flow", FLOW), ("kick", KICK), ("force", FORCE)):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
         nbformat.write(notebook, home / "root" / f"{name}.ipynb")
     for name, value in SETTINGS.items():
@@ -190,6 +199,72 @@ def test_the_flow_of_lesson_05_runs_and_is_kicked_by_a_click_on_its_map(open_les
     assert len(drawn) == round(float(re.search(r"; ([0-9.]+) since", readout.inner_text())[1]) * 16) + 1
     assert drawn[0] == pytest.approx(1.0, abs=1e-3)
     assert page.locator(".gfdt-error").count() == 0
+
+
+def test_a_kick_is_painted_and_the_code_on_screen_gives_the_maps_on_screen(open_lesson):
+    page = open_lesson("kick")
+    lab = page.locator(EXPLORER)
+    drag(page, lab.locator(".gfdt-canvas"), [(0.3, 0.3), (0.3, 0.7), (0.6, 0.7)])
+    for field, value in (("row", "-5"), ("column", "3"), ("× ampl.", "-2")):
+        lab.get_by_label(field, exact=True).fill(value)
+    lab.get_by_role("button", name="add this pixel").press("Enter")
+    lab.get_by_role("button", name="show the code").press("Enter")
+    sync_api.expect(lab.locator(".gfdt-code")).to_contain_text("kick[27, 3] += -2")
+    slider = lab.locator(".noUi-handle").last
+    slider.focus()
+    slider.press("ArrowRight")
+    sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("t = 0.6875")
+    assert_code_gives_maps(page)
+    assert len(lab.locator(".gfdt-code").inner_text().splitlines()) < 60
+    keep_screenshots(page, "08_kick")
+    assert page.locator(".gfdt-error").count() == 0
+
+
+def test_a_push_with_a_drawn_course_is_checked_by_an_ensemble_while_one_watches(open_lesson):
+    page = open_lesson("force")
+    lab = page.locator(EXPLORER)
+    drag(page, lab.locator(".gfdt-canvas").nth(1), [(0.02, 0.5), (0.2, 0.1), (0.4, 0.1), (0.6, 0.8)])
+    sync_api.expect(lab.get_by_label("time course", exact=True)).to_have_value("drawn")
+    lab.get_by_role("button", name="show the code").press("Enter")
+    lab.get_by_role("button", name="check with an ensemble").press("Enter")
+    sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("members at t = 90", timeout=60_000)
+    sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("measured over linear answer 1.00 ± 0.00")
+    assert_code_gives_maps(page)
+    keep_screenshots(page, "08_force")
+    assert page.locator(".gfdt-error").count() == 0
+
+
+MAPS = (
+    f"Array.from(document.querySelector('{EXPLORER} .js-plotly-plot')._fullData).slice(0, 5).filter(t => t.visible === true).map(t => t.z)"
+)
+
+
+def drawn_maps(page) -> list:
+    """The maps of the response lab, as the browser holds them."""
+    return page.evaluate(f"() => {MAPS}")
+
+
+def drag(page, canvas, path) -> None:
+    """A stroke along points given as parts of the canvas, from its left and top."""
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in path]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=8)
+    page.mouse.up()
+    sync_api.expect(canvas).to_have_attribute("data-unheard", "0")
+
+
+def assert_code_gives_maps(page) -> None:
+    """Run what "show the code" shows, and compare with what is drawn: predictions, and what was measured."""
+    found = {}
+    exec(page.locator(f"{EXPLORER} .gfdt-code").inner_text(), found)
+    expected = [*found["maps"].values(), found.get("measured", torch.zeros(32, 32))]
+    expected = [np.roll(field.numpy(), (16, 16), (0, 1)) for field in expected]
+    np.testing.assert_allclose(drawn_maps(page), expected, atol=1e-5)
+    assert np.abs(expected[0]).max() > 0.01
 
 
 CURVE = f"document.querySelector('{EXPLORER} .js-plotly-plot')._fullData[{{}}].y"

@@ -71,23 +71,45 @@ class Response:
         """(2, lag): the band of `along`."""
         return None if self.band is None else self.band[(slice(None), slice(None), *self._index(displacement))]
 
-    def to(self, pattern: torch.Tensor) -> torch.Tensor:
+    def to(self, pattern: torch.Tensor, course: torch.Tensor | None = None) -> torch.Tensor:
         """The mean answer to a kick of any shape: the convolution Σ_j R(i − j, t) p_j, one product a wavevector.
 
+        With a time course f, the answer at each lag to pushes f(t) p that last, by the trapezoid rule over the lags t_m,
+
+            u(t_n) = h Σ_m w_m R(t_m)·p f(t_n − t_m),    w = ½ at both ends, else 1
+
+        exact for pushes that come once every h, the spacing of the lags (`responses.pushes`); to order h² for a force that never pauses,
+        where R changes little within h.
+
         Args:
-            pattern: (*shape), the kick, in units of the field.
+            pattern: (*shape), the kick, in units of the field; per unit time if there is a course.
+            course: (lag,), f at the times of the lags.
 
         Returns:
             (lag, *shape), in units of the field.
 
         Raises:
-            ValueError: the pattern has another shape, holds NaN, or this response is not one of the field to a kick.
+            ValueError: the pattern or the course has another shape or holds NaN, or this response is not one of the field to a kick.
         """
         grid = self._need_grid()
         pattern = checks.finite("pattern", torch.as_tensor(pattern, dtype=torch.float32))
         if tuple(pattern.shape) != grid.shape:
             raise ValueError(f"pattern has shape {tuple(pattern.shape)}; expected one kick of the grid's shape {grid.shape}")
-        return grid.irfft(self._spectra * grid.rfft(pattern.to(self.values.device)))
+        answer = grid.irfft(self._spectra * grid.rfft(pattern.to(self.values.device)))
+        return answer if course is None else torch.tensordot(self._trapezoid(course).to(answer), answer, dims=1)
+
+    def _trapezoid(self, course: torch.Tensor) -> torch.Tensor:
+        """(time, lag): h w_m f(t_n − t_m), zero where t_m > t_n."""
+        course = checks.finite("course", torch.as_tensor(course, dtype=torch.float64))
+        if course.shape != self.times.shape:
+            raise ValueError(f"course has shape {tuple(course.shape)}; expected one value at each of the {len(self.times)} lags")
+        rows = torch.arange(len(course))
+        gaps = rows[:, None] - rows
+        weights = torch.where(gaps >= 0, course[gaps.clamp_min(0)], 0.0) * float(self.times[1] - self.times[0])
+        weights[:, 0] /= 2
+        weights.diagonal().div_(2)
+        weights[0] = 0  # nothing has acted yet
+        return weights
 
     def normalise(self) -> "Response":
         """R(t) R(0)⁻¹, one complex division a wavevector; the values alone, as a band needs the sample (`respond(..., normalise=True)`)."""

@@ -1,4 +1,4 @@
-"""The truth: kicked twin runs. The only file of this folder that knows the systems, as it runs them."""
+"""The truth: kicked twin runs. This file and pushes.py are the only ones of this folder that know the systems, as they run them."""
 
 import json
 import time

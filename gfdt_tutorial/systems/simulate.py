@@ -55,17 +55,23 @@ class Trajectory:
 
     def start(self, spinup: float) -> tuple[torch.Tensor, Any]:
         """State after the spin-up, and the noise that goes on from there."""
+        *_, last = self.spin_up(spinup)
+        return last
+
+    def spin_up(self, spinup: float) -> Iterator[tuple[torch.Tensor, Any]]:
+        """The same step by step, for a caller who may want to stop: state and noise at the start and after each sampling step."""
         make = getattr(self.system, "noise", partial(WhiteNoise, self.system.grid))
         noise = make(self.members, self.seed, device=self.device)
         state = self.system.initial(self.members, self.seed, self.device)
-        step = self.system.stepper(self.every, self.device)
-        for number in range(1, round(spinup / self.every) + 1):
+        step, count = self.system.stepper(self.every, self.device), round(spinup / self.every)
+        for number in range(1, count + 1):
+            yield state, noise
             state = step(state, noise)
             if number % CHUNK == 0:
                 self._check(state, number, "the spin-up's ")
         if getattr(self.system, "frozen", False):
             noise.frozen = True
-        return state, noise
+        yield state, noise
 
     def steps(self, state: torch.Tensor, noise: Any, count: int) -> Iterator[torch.Tensor]:
         """The state now and after each of `count` steps; leading axes of `state` beyond the member's share the noise."""

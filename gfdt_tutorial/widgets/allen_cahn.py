@@ -30,7 +30,7 @@ class AllenCahnLab(FieldLab):
             "epsilon": widgets.FloatSlider(letter.epsilon, min=0.05, max=0.12, step=0.005, description="noise ε", **options),
             "advection": widgets.FloatSlider(letter.advection, min=-0.05, max=0.05, step=0.01, description="speed A", **options),
         }
-        super().__init__(self._renew, lambda: figures.live(self.view, self.truth), controls, self._show)
+        super().__init__(lambda: figures.live(self.view, self.truth), controls, self._show)
 
     def _renew(self) -> None:
         letter, moved = AllenCahn(), {name: control.value for name, control in self.controls.items()}

@@ -2,11 +2,15 @@
 
 import html
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
+import numpy as np
 import plotly.graph_objects as go
+
+from gfdt_tutorial.widgets.figure import LiveFigure
 
 WIDE = {"description_width": "8em"}
 TWO_COLUMNS = widgets.Layout(grid_template_columns="repeat(2, 420px)", grid_gap="0 20px")
@@ -25,10 +29,11 @@ class Live(widgets.VBox):
 
     def __init__(self, figure: go.Figure, controls: dict[str, widgets.Widget], redraw: Callable[[], tuple[Sequence[dict], str]]):
         self.controls = controls
-        self.figure = go.FigureWidget(figure)
+        self.figure = LiveFigure(figure)
         self.readout = widgets.HTML()
         self.milliseconds = 0.0
-        self._redraw = redraw
+        self._redraw, self._drawing = redraw, threading.RLock()
+        self._shown: list[dict] = [{} for _ in self.figure.data]
         for control in controls.values():
             control.layout.width = "400px"
             control.observe(self.update, names="value")
@@ -44,13 +49,37 @@ class Live(widgets.VBox):
         """Bring the figure in step with the controls."""
         start = time.perf_counter()
         try:
-            traces, words = self._redraw()
-            with self.figure.batch_update():
-                for trace, data in zip(self.figure.data, traces, strict=True):
-                    trace.update(data)
+            with self._drawing:  # a thread that runs beside may draw, too
+                traces, words = self._redraw()
+                changes = [_changes(old, new) for old, new in zip(self._shown, traces, strict=True)]
+                with self.figure.batch_update():
+                    for trace, changed in zip(self.figure.data, changes, strict=True):
+                        for name, value in changed.items():
+                            trace[name] = value
+                self._shown = list(traces)
         except Exception as error:  # shown to the user, whatever it is
-            self.readout.value = f"<span class='gfdt-error' style='color:#D55E00'>{html.escape(f'{type(error).__name__}: {error}')}</span>"
+            self._fail(error)
             return
         self.milliseconds = 1e3 * (time.perf_counter() - start)
         state = html.escape(json.dumps(self.values), quote=True)
         self.readout.value = f"<span class='gfdt-readout' data-values=\"{state}\">{words} ({self.milliseconds:.0f} ms)</span>"
+
+    def _fail(self, error: Exception) -> None:
+        words = html.escape(f"{type(error).__name__}: {error}")
+        self.readout.value = f"<span class='gfdt-error' style='color:#D55E00'>{words}</span>"
+
+    def _guarded(self, callback: Callable) -> Callable:
+        """The callback, whose exceptions are shown."""
+
+        def call(*arguments):
+            try:
+                callback(*arguments)
+            except Exception as error:  # shown to the user, whatever it is
+                self._fail(error)
+
+        return call
+
+
+def _changes(old: dict, new: dict) -> dict:
+    """What is not shown already: plotly checks, copies and sends all that it is given."""
+    return {name: value for name, value in new.items() if name not in old or not np.array_equal(old[name], value)}

@@ -24,9 +24,7 @@ class FlowLab(FieldLab):
     def __init__(self, response: Response, *, seed: int = 0):
         self.response, self.seed = response, seed
         members = widgets.IntSlider(16, min=8, max=64, step=8, description="pairs", style=WIDE, continuous_update=False)
-        super().__init__(
-            self._renew, lambda: figures.flow(self.view), {"members": members}, self._show, every=FRAME, pace=STEP
-        )  # fmt: skip
+        super().__init__(lambda: figures.flow(self.view), {"members": members}, self._show, every=FRAME, pace=STEP)
 
     def _renew(self) -> None:
         self.view = StirredFlow(NavierStokes(), self.response, members=self.controls["members"].value, seed=self.seed)

@@ -1,5 +1,6 @@
 """Watch a score being learned: start, stop, resume, and choose the noise."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import ipywidgets as widgets
@@ -10,13 +11,13 @@ from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.views import TrainingView
-from gfdt_tutorial.widgets.live import WIDE, Live
-from gfdt_tutorial.widgets.runner import Runner, stop_current
+from gfdt_tutorial.widgets.live import WIDE
+from gfdt_tutorial.widgets.running import Running
 
 FIELDS = 128  # judged at each report
 
 
-class ScoreTraining(Live):
+class ScoreTraining(Running):
     """Loss, Stein identity and learned-over-exact score of a network, while it trains from a deliberately wrong start.
 
     Args:
@@ -26,62 +27,27 @@ class ScoreTraining(Live):
     """
 
     def __init__(self, data: TimeSeries, judge: OrnsteinUhlenbeck, *, steps: int = 300, seed: int = 0):
-        stop_current()
         self.data, self.judge, self.seed = data, judge, seed
         self.spent = Budget(steps=steps, noise="white", level=0.05, check_every=10)
-        self.runner: Runner | None = None
-        self.go = widgets.Button(description="start", button_style="primary")
-        self.again = widgets.Button(description="from the start")
-        self.go.on_click(self._toggle)
-        self.again.on_click(self._restart)
         level = widgets.FloatLogSlider(0.05, min=-2, max=0, step=0.1, description="noise level σ", style=WIDE, continuous_update=False)
-        self._renew(0.05)
-        super().__init__(figures.training(self.view), {"level": level}, self._show)
-        level.unobserve(self.update, names="value")
-        level.observe(self._restart, names="value")
-        self.children = (widgets.HBox([self.go, self.again]), *self.children)
+        super().__init__(lambda: figures.training(self.view), {"level": level}, self._show, stop="stop", again="from the start")
+        self._restart_on(level)
 
     @property
     def view(self) -> TrainingView:
         """How the training stands."""
         return TrainingView(self.training, self.judge, self.fields)
 
-    def stop(self) -> None:
-        """Stop the thread, if there is one; the training can go on."""
-        if self.runner is not None:
-            self.runner.stop()
+    def _work(self) -> Iterator:
+        return iter(self.training)
 
-    def close(self) -> None:
-        """Stop, and take the widget away."""
-        self.stop()
-        super().close()
-
-    def _renew(self, level: float) -> None:
-        self.training = Training(self.data, replace(self.spent, level=level), seed=self.seed, start="wrong")
+    def _renew(self) -> None:
+        self.training = Training(self.data, replace(self.spent, level=self.controls["level"].value), seed=self.seed, start="wrong")
         held = self.training.held.u
         self.fields = held[:, :: max(1, held.shape[1] * len(held) // FIELDS)].flatten(0, 1)[:FIELDS]
 
-    def _toggle(self, _=None) -> None:
-        if self.runner is not None and self.runner.running:
-            self.stop()
-            return
-        self.go.description = "stop"
-        self.runner = Runner(iter(self.training), self._report)
-
-    def _restart(self, _=None) -> None:
-        self.stop()
-        self._renew(self.controls["level"].value)
-        self.go.description, self.go.disabled = "start", False
-        self.update()
-
-    def _report(self, failure: Exception | None) -> None:
-        self.update()
-        if failure is not None:
-            self.readout.value = f"<span class='gfdt-error' style='color:#D55E00'>{type(failure).__name__}: {failure}</span>"
-        done = self.training.step >= self.training.budget.steps
-        running = failure is None and not done and not self.runner.stopping
-        self.go.description = "stop" if running else ("done" if done else "resume")
-        self.go.disabled = done
+    def _done(self) -> bool:
+        return self.training.step >= self.training.budget.steps
 
     def _show(self) -> tuple[list[dict], str]:
         view = self.view

@@ -1,0 +1,79 @@
+"""The response lab in a real Jupyter kernel: time a change takes, what it sends to the browser, memory and threads left after long use."""
+
+import json
+
+from gfdt_tutorial.bench.rows import Row
+
+CODE = """
+import json, random, threading, time
+import ipywidgets, numpy as np, psutil
+from gfdt_tutorial import widgets
+from gfdt_tutorial.widgets.runner import stop_current
+
+panels = [widgets.KickLab("navier-stokes"), widgets.ForceLab("navier-stokes")]
+sent, send = [], ipywidgets.Widget._send
+
+def counted(widget, message, buffers=None):
+    sent[-1] += len(json.dumps(message, default=str)) + sum(memoryview(b).nbytes for b in buffers or ())
+    return send(widget, message, buffers)
+
+draw = random.Random(0)
+
+def move(panel):
+    name = draw.choice(["time", "amplitude", "kick", "drawing", *(["course", "scale"] if "course" in panel.controls else ["sign"])])
+    if name == "drawing":
+        panel.add(draw.randrange(32), draw.randrange(32), draw.choice([1.0, -1.0]))
+        return
+    control = panel.controls[name]
+    numbers = getattr(control, "options", None)
+    if numbers is None:
+        low, high = (-3, 1) if name == "amplitude" else (control.min, control.max)
+        where = low + (high - low) * draw.random()
+        control.value = 10**where if name == "amplitude" else where
+    else:
+        control.value = draw.choice(list(numbers.values() if isinstance(numbers, dict) else numbers))
+
+def timed(panel):
+    sent.append(0)
+    start = time.perf_counter()
+    move(panel)
+    return 1e3 * (time.perf_counter() - start)
+
+for panel in panels:
+    timed(panel)
+milliseconds = [timed(panels[number % 2]) for number in range(200)]
+ipywidgets.Widget._send = counted
+for number in range(200):
+    timed(panels[number % 2])
+largest = max(sent)
+ipywidgets.Widget._send = send
+rss = lambda: psutil.Process().memory_info().rss / 2**20
+before, threads, start, moves = rss(), threading.active_count(), time.monotonic(), 0
+while time.monotonic() - start < SECONDS:
+    timed(draw.choice(panels))
+    sent.clear()
+    moves += 1
+    if moves % 100 == 0:
+        draw.choice(panels).go.click()
+stop_current()
+for panel in panels:
+    panel.close()
+print(json.dumps([float(np.percentile(milliseconds, 95)), largest / 1024, rss() - before, threading.active_count() - threads, moves]))
+"""
+
+
+def response_lab(seconds: float = 600.0) -> list[Row]:
+    """Kernel time a change, both panels in turn; bytes of its messages; and growth over `seconds` of random moves, ensembles among them."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"SECONDS = {seconds}\n" + CODE)])
+    NotebookClient(notebook, timeout=round(seconds) + 300, kernel_name="python3").execute()
+    printed = "".join(output.text for output in notebook.cells[0].outputs if output.output_type == "stream" and output.name == "stdout")
+    time, size, memory, threads, moves = json.loads(printed)
+    return [
+        Row("response lab: kernel time a change, p95 of 200", time, 50, "ms"),
+        Row("response lab: messages to the browser a change, largest of 200", size, 64, "KiB"),
+        Row(f"response lab: memory growth over {seconds:g} s, {moves} random moves", memory, 50, "MB"),
+        Row("response lab: threads left", threads, 0),
+    ]

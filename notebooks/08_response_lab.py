@@ -1,0 +1,273 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 08 · The response lab
+#
+# **You will** kick any of the three fields with a shape of your own, push it for a while with a time course of your own, see what each method predicts at once, and have the prediction checked by an ensemble that is really pushed; find out where
+# linear theory ends, and what a response that was sampled once a time unit cannot know. **Time** 40 minutes. **Runs in** about half a minute on two cores, in 0.6 GB. **Needs** [lesson 02](02_ornstein_uhlenbeck.ipynb);
+# [04](04_allen_cahn.ipynb) and [05](05_navier_stokes.ipynb) introduce the other two fields.
+
+# %% [markdown]
+# ## The question
+#
+# A response $R(\mathbf d, t)$ is what one pixel does to its surroundings. What is it good for? For everything that is small: the mean answer to any kick $p$ is a convolution over space, and the answer to a push
+# $f(t)\,p$ that lasts is another one over time,
+#
+# $$ \langle\delta u(t)\rangle = R(t) * p, \qquad\qquad \langle\delta u(t)\rangle = \int_0^t f(t - s)\; R(s) * p \;\mathrm ds . $$
+#
+# Nothing is simulated for it. So a sheet of paper to draw on, and a slider for the time, are all that an experiment takes. But *how small is small?*
+#
+# ## Bet first
+#
+# > 1. Kick the Allen-Cahn field with a smooth random pattern of size 2, twice what separates its phases from zero. Is the mean answer larger than linear theory says, or smaller?
+# > 2. Push the turbulent flow steadily, with a strength that moves it by as much as it fluctuates. Does linear theory still hold?
+
+# %%
+import plotly.graph_objects as go
+import torch
+
+import gfdt_tutorial as gfdt
+from gfdt_tutorial import experiments, figures, widgets
+from gfdt_tutorial.exercises import check
+from gfdt_tutorial.lab import Answers, Course, Kick
+from gfdt_tutorial.responses.pushes import Pushed
+
+torch.set_num_threads(1)
+
+# %% [markdown]
+# ## By hand: a kick is a convolution
+#
+# All that the lab does is in these lines. The truth of the flow is shipped; it took half an hour of kicked twins.
+
+# %%
+truth = gfdt.load_shipped("navier-stokes-truth")
+grid, times = truth.grid, truth.times
+kick = torch.zeros(grid.shape)
+kick[-6:7, -6] = 1.0  # a letter L, upside down or not
+kick[-6, -6:7] = 1.0
+answer = truth.to(kick)
+figures.response_maps(truth, [0.0, 0.5, 1.0, 2.0], answer)
+
+# %% [markdown]
+# The same for a push that lasts. With responses known every $h$, the integral becomes a sum, $h\sum_m w_m\, R(t_m) * p\; f(t_n - t_m)$, with weights ½ at both ends.
+
+# %%
+course = torch.sin(2 * torch.pi * times / 1.5)
+h = float(times[1])
+n = 32  # t = 2
+weights = torch.ones(n + 1)
+weights[[0, -1]] = 0.5
+by_hand = h * sum(weights[m] * course[n - m] * answer[m] for m in range(n + 1))
+pushed = truth.to(kick, course)
+assert torch.allclose(by_hand.float(), pushed[n], atol=1e-5)
+
+# %% [markdown]
+# ## See it: one kick, every method
+#
+# First as a static figure. Above, the mean answer at $t = 1$ by each method, all on one scale; the last map is for what an ensemble measures, below. Then how much of the answer still has the shape of the kick, and
+# the error of each method over the whole field, beside the size of the true answer (grey).
+
+# %%
+view = Answers("navier-stokes", Kick("bump", 1.0))
+figures.answers(view, time=1.0)
+
+# %% [markdown]
+# ## Check it: a push that is really made
+#
+# A prediction is worth what its test is worth. So take 64 members, push each up, push it down, and leave it alone, all with the same noise. The mean of $(u_+ - u_-)/2$ is the measured answer. Three numbers say how far it is from
+# linear, each with the standard error from the scatter of members:
+#
+# * **measured over linear answer**: $\langle u_+ - u_0\rangle$ projected on the linear answer; 1 in the linear regime;
+# * **departure**: the size of $\langle u_+ - u_0\rangle$ less the linear answer, over the size of the latter, freed of what mere scatter adds (so it can come out below zero, and then it is within that scatter);
+# * its **even part**, $\langle u_+ + u_- - 2u_0\rangle/2$: what the opposite push does not turn round. For a field that is as likely as its negative, such as Allen-Cahn, it vanishes, however strong the push: there you must look at the
+#   other two.
+#
+# A lasting push acts once every $h$, half before a sample is taken and half after (Strang's splitting). In a linear field that reproduces the sum above to rounding:
+
+# %%
+system = gfdt.OrnsteinUhlenbeck()
+exact = gfdt.exact_response(system, lags=30.0)
+bump, step = gfdt.kick_pattern(system.grid, "bump", 0.1), torch.ones(31)
+linear = exact.to(bump, step)
+found = Pushed(system, bump, linear, step, members=8).finish()
+print(f"largest difference {(found.answers - linear).abs().max():.1e}")
+assert torch.allclose(found.answers, linear, atol=1e-4)
+
+
+# %% [markdown]
+# ## Where linearity ends
+#
+# The first bet: smooth random kicks of growing size, 20 time units (15 s).
+
+
+# %%
+def measure(amplitude, lags=20, members=32):
+    """The answer of the Allen-Cahn field to a smooth random kick, measured over linear."""
+    one = Answers("allen-cahn", Kick("random", amplitude))
+    linear = one.linear[: lags + 1]
+    return Pushed(one.known.system, one.pattern, linear, members=members).finish()
+
+
+sizes = (0.25, 0.5, 1.0, 2.0)
+measured = {size: measure(size) for size in sizes}
+for size, found in measured.items():
+    print(
+        f"size {size:4}: measured over linear {found.gain.value:.2f} ± {found.gain.error:.2f}; "
+        f"departure {found.departure.value:.2f} ± {found.departure.error:.2f}; "
+        f"even part {found.even_part.value:.2f} ± {found.even_part.error:.2f}"
+    )
+assert measured[2.0].gain.value - 3 * measured[2.0].gain.error > 1.3
+
+# %%
+figure = go.Figure(
+    go.Scatter(
+        x=sizes,
+        y=[found.gain.value for found in measured.values()],
+        error_y={"array": [found.gain.error for found in measured.values()]},
+        mode="markers+lines",
+    )
+)
+figure.add_hline(y=1, line_color="#BDBDBD")
+figure.update_layout(
+    template="gfdt", title="measured over linear answer, Allen-Cahn", xaxis_title="size of the kick"
+)
+figure.update_layout(xaxis_type="log", width=560, height=350)
+
+# %% [markdown]
+# Larger, by a factor of about two. A small kick is pulled back by the well; a large one carries pixels over into the other phase, where they *stay*. No response of first order knows that, whether it comes from a Gaussian, a
+# formula, a network or a million twins.
+#
+# The second bet: a steady push of the flow, which moves it by more than the 0.43 by which its pixels fluctuate (10 s).
+
+# %%
+flow = Answers("navier-stokes", Kick("bump", 2.0), Course("step"))
+found = Pushed(
+    flow.known.system, flow.pattern, flow.linear, flow.pushes, every=h, members=16, spinup=20.0
+).finish()
+print(f"largest answer {found.answers.abs().max():.2f}")
+print(f"measured over linear {found.gain.value:.3f} ± {found.gain.error:.3f}")
+print(f"departure {found.departure.value:.2f} ± {found.departure.error:.2f}")
+assert abs(found.gain.value - 1) < 0.1
+
+# %% [markdown]
+# It holds, to a few per cent: turbulence mixes what is pushed in, and hardly minds. Linear or not is a matter of how a system answers, not of how large the answer is beside its fluctuations.
+#
+# ## What a sampled response cannot know
+#
+# The responses of the Allen-Cahn field are known once a time unit. Look at its largest scales:
+
+# %%
+from gfdt_tutorial import statistics
+
+well = gfdt.load_shipped("allen-cahn-truth")
+k, left = statistics.shell_average(grid, grid.rfft(well.values[1]).abs())
+print(", ".join(f"k = {q:.0f}: {r:.2f}" for q, r in zip(k[:6], left)), "left after one time unit")
+
+# %% [markdown]
+# Within one time unit the well takes back nearly all of a smooth kick, and when within that unit cannot be read off. A sum over whole time units gives such a kick half a unit of life. So in this lab a lasting push *is* what the
+# sum stands for, one push every $h$; for OU and the flow, with $h = 1/16$, that is nearly the same as a force that never pauses, for smooth pushes of the Allen-Cahn field it is not. Here for OU: halve $h$, and the difference from the
+# closed form $(e^{Lt} - 1)/L$ falls fourfold.
+
+# %%
+rates = system.rates
+closed = system.grid.irfft(torch.expm1(rates * 16.0) / rates * system.grid.rfft(bump.double()))
+for every in (4.0, 2.0, 1.0):
+    sampled = gfdt.exact_response(system, 16.0, every)
+    error = (sampled.to(bump, torch.ones(len(sampled.times)))[-1] - closed).abs().max()
+    print(f"h = {every:g}: error {float(error / closed.abs().max()):.1e} of the answer")
+
+# %% [markdown]
+# ## Explore: kick
+#
+# Draw on the pad, or choose a ready-made kick; play the time; ask for the code of what you see; have it checked. Without a pointer: Tab to the pad, arrow keys and space bar, or the fields for row, column and value.
+#
+# * Draw a small circle, and a large one. Which is forgotten sooner, in which field?
+# * Allen-Cahn, ready-made "random", amplitude 2, **check with an ensemble**: the first bet, live.
+# * The flow, "pixel": at which time is the Gaussian's error largest?
+
+# %%
+lab = widgets.KickLab("navier-stokes")
+lab
+
+# %% [markdown]
+# ## Explore: push
+#
+# First the static figure: the flow, pushed up and down every 1.5 time units.
+
+# %%
+view = Answers("navier-stokes", Kick("bump", 1.0), Course("periodic", 1.5))
+figures.answers(view, time=2.0)
+
+# %% [markdown]
+# Draw a time course, or take a step, a ramp, or a wave.
+#
+# * The second bet: the flow, "bump", "step", amplitude 4: what does the check say now, and how much of the departure is even?
+# * The flow, "plane wave", "periodic": find the period to which it answers most.
+# * Ornstein-Uhlenbeck, any push of any strength: why does the check always say 1.00?
+
+# %%
+force = widgets.ForceLab("navier-stokes")
+force
+
+# %% [markdown]
+# ## Exercises
+#
+# **08.1** The flow is kicked by one pixel, by +1, and its neighbour one to the right by −1. What is the true mean answer at the first pixel at $t = 1/2$?
+
+# %%
+my_answer = None
+check("08.1", my_answer)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution
+dipole = torch.zeros(grid.shape)
+dipole[0, 0], dipole[0, 1] = 1.0, -1.0
+check("08.1", truth.to(dipole)[8, 0, 0])
+
+# %% [markdown]
+# **08.2** The Ornstein-Uhlenbeck field is pushed uniformly, $p = 1$ at every pixel, with a step that lasts for ever. To what value does its mean rise? (Its rate at $k = 0$ is $-\lambda$.)
+
+# %%
+my_mean = None
+check("08.2", my_mean)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: ∫ exp(−λt) dt
+check("08.2", 1 / system.lam)
+
+# %% [markdown]
+# **08.3** A push whose answer has an even part: $\langle u_+ - u_0\rangle = 0.5$ and $\langle u_- - u_0\rangle = -0.3$ at some pixel, in the mean. What is its even part there?
+
+# %%
+my_even = None
+check("08.3", my_even)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: half the sum
+check("08.3", (0.5 - 0.3) / 2)
+
+# %%
+lab.stop(), force.stop()
+experiments.free_memory()
+
+# %% [markdown]
+# ## What this lesson does not show
+#
+# How a parameter changes the field: that is a push whose pattern depends on the field itself, and takes the theorem's general form (lesson 02, and later ones). Nor what happens between the lags that were sampled; and the Gaussian response
+# of a field for which none is shipped comes from a run of seconds, with the scatter that goes with it.
+#
+# ## Summary
+#
+# 1. Once a response is known, the mean answer to any small kick or push is a convolution: milliseconds, and no simulation.
+# 2. Linear is a property of the push, not of the method. It is measured, not assumed: here, by pushing up, down, and not at all.
+# 3. An even part is one sign of nonlinearity, but symmetric fields have none: compare with the linear answer itself.
+#
+# **Next:** lessons 09-12 (to come). The README's table of lessons says what is there.
+#
+# *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
