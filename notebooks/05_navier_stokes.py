@@ -358,6 +358,6 @@ experiments.free_memory()
 # 2. A score has to see far and to adapt to each place. Its noise is many times a Gaussian score's, which the control variate takes off where it hurts, at the large scales.
 # 3. Hidden forcing matters just where a good score leaves nothing else unexplained: a finding that no covariance shows.
 #
-# **Next:** lesson 06, figure one (to come). The README's table of lessons says what is there.
+# **Next:** [lesson 06](06_figure_one.ipynb), figure one.
 #
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

@@ -335,6 +335,6 @@ experiments.free_memory()
 # 2. Independent parts tell them apart: of the truth, to free an error of its noise; of the series, to find what no data would mend.
 # 3. Where the Gaussian score is right, all error is sampling. Where it is wrong, no data help it.
 #
-# **Next:** the README's table of lessons says what is there.
+# **Next:** [lesson 08](08_response_lab.ipynb), the response lab.
 #
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
