@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 import plotly.io as pio
 
-INK, ORANGE, BLUE, GREEN, PURPLE, PALE = "#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#BDBDBD"
+INK, ORANGE, BLUE, GREEN, PURPLE, SKY, PALE = "#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#BDBDBD"
 SEQUENCE = (BLUE, ORANGE, GREEN, PURPLE)
 DASHES = ("solid", "dash", "dot", "dashdot")
 
@@ -16,7 +16,7 @@ METHODS = {
     "analytic": (BLUE, "dashdot", 2),
     "generative": (GREEN, "solid", 2),
     "conditioned": (PURPLE, "longdash", 2),
-    "measured": (INK, "solid", 1),
+    "measured": (SKY, "solid", 1.5),
 }
 LABELS = {
     "exact": "exact",
