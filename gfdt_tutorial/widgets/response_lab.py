@@ -15,8 +15,8 @@ from gfdt_tutorial.responses.pushes import Departure, Pushed
 from gfdt_tutorial.widgets.canvas import Canvas
 from gfdt_tutorial.widgets.running import Running
 
-FRAME = 80  # ms between two lags at play
-LIVE = 0.08  # seconds between two pictures of an ensemble that runs
+FRAME = 60  # ms between two lags at play
+LIVE = 0.06  # seconds between two pictures of an ensemble that runs
 WIDE = {"description_width": "10em"}
 NARROW = {"style": {"description_width": "4em"}, "layout": widgets.Layout(width="108px")}
 
