@@ -234,6 +234,32 @@ def test_a_push_with_a_drawn_course_is_checked_by_an_ensemble_while_one_watches(
     assert page.locator(".gfdt-error").count() == 0
 
 
+def test_the_lab_opens_and_moves_in_notebook_7_too(lab):
+    pytest.importorskip("notebook", reason="Notebook 7 is not installed: pip install notebook")
+    address, token = lab
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+        page = browser.new_page(viewport={"width": 1400, "height": 1100})
+        page.set_default_timeout(120_000)
+        page.goto(f"{address}/notebooks/kick.ipynb?token={token}", wait_until="domcontentloaded")
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", state="attached")
+        page.locator(".jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_selector(f"{EXPLORER} .js-plotly-plot .main-svg", state="attached")
+        before = drawn_maps(page)
+        box = page.locator(f"{EXPLORER} .noUi-handle").last.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2, steps=8)
+        page.mouse.up()
+        sync_api.expect(page.locator(".gfdt-readout")).not_to_contain_text("t = 0.625")
+        page.wait_for_function(f"before => JSON.stringify({MAPS}) !== JSON.stringify(before)", arg=before)
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / "08_notebook7.png")
+        assert page.locator(".gfdt-error").count() == 0
+        browser.close()
+
+
 MAPS = (
     f"Array.from(document.querySelector('{EXPLORER} .js-plotly-plot')._fullData).slice(0, 5).filter(t => t.visible === true).map(t => t.z)"
 )
