@@ -1,5 +1,7 @@
 """Whether the 90 % bands hold what they say: the same score on much more data."""
 
+from dataclasses import replace
+
 import torch
 
 from gfdt_tutorial.bench.rows import Row
@@ -28,20 +30,22 @@ def coverage(names=("ornstein-uhlenbeck", "allen-cahn"), seeds: int = 20, multip
     rows = []
     for name in names:
         system = SYSTEMS[name]()
-        gaussian = GaussianScore.fit(simulate(system, MEMBERS, None, DURATION, 1.0, 1000))
-        for method, score in (("Gaussian", gaussian), ("learned", load_shipped_score(name))):
-            pieces = [_answer(system, score, 2000 + number, piece * MEMBERS, resamples=2) for number in range(multiple // piece)]
-            long = Response(pieces[0].times, torch.stack([piece.values for piece in pieces]).mean(0), method, grid=system.grid)
-            held = torch.stack([_held(_answer(system, score, seed), long) for seed in range(seeds)])
-            label = f"{name}, {method} score, {seeds} series"
-            rows.append(Row(f"{label}: share of R_11 … R_71 within its 90 % band", float(held.mean())))
+        scores = [GaussianScore.fit(simulate(system, MEMBERS, None, DURATION, 1.0, 1000)), load_shipped_score(name)]
+        pieces = [_answers(system, scores, 2000 + number, piece * MEMBERS, resamples=2) for number in range(multiple // piece)]
+        single = [_answers(system, scores, seed) for seed in range(seeds)]
+        for method, parts, answers in zip(("Gaussian", "learned"), zip(*pieces, strict=True), zip(*single, strict=True), strict=True):
+            long = replace(parts[0], values=torch.stack([part.values for part in parts]).mean(0))
+            held = torch.stack([_held(answer, long) for answer in answers])
+            label = f"{name}, {method} score"
+            rows.append(Row(f"{label}, {seeds} series: share of R_11 … R_71 within its 90 % band", float(held.mean())))
             off = compare(long, truth_of(system, LAGS)).quoted["l2"]
-            rows.append(Row(f"{name}, {method} score: what is wrong with it, L2 with {multiple} times the data", off))
+            rows.append(Row(f"{label}: what is wrong with it, L2 with {multiple} times the data", off))
     return rows
 
 
-def _answer(system, score, seed: int, members: int = MEMBERS, resamples: int = 200) -> Response:
-    return respond(simulate(system, members, None, DURATION, 1.0, seed), score, LAGS, resamples=resamples)
+def _answers(system, scores, seed: int, members: int = MEMBERS, resamples: int = 200) -> list[Response]:
+    data = simulate(system, members, None, DURATION, 1.0, seed)
+    return [respond(data, score, LAGS, resamples=resamples) for score in scores]
 
 
 def _held(answer: Response, long: Response) -> torch.Tensor:

@@ -22,9 +22,7 @@ class FieldLab(Running):
         every, pace: see `Runner`.
     """
 
-    def __init__(
-        self, figure: Callable[[], go.Figure], controls: dict[str, widgets.Widget], show: Callable[[], tuple], **timing: float
-    ):  # fmt: skip
+    def __init__(self, figure: Callable[[], go.Figure], controls: dict[str, widgets.Widget], show: Callable[[], tuple], **timing: float):
         super().__init__(figure, controls, show, **timing)
         self.amplitude = widgets.FloatSlider(1.0, min=-2, max=2, step=0.25, description="size of a kick", style=WIDE)
         self._restart_on(*controls.values())
