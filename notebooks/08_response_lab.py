@@ -171,7 +171,7 @@ print(", ".join(f"k = {q:.0f}: {r:.2f}" for q, r in zip(k[:6], left)), "left aft
 
 # %% [markdown]
 # Within one time unit the well takes back nearly all of a smooth kick, and when within that unit cannot be read off. A sum over whole time units gives such a kick half a unit of life. So in this lab a lasting push *is* what the
-# sum stands for, one push every $h$; for OU and the flow, with $h = 1/16$, that is nearly the same as a force that never pauses, for smooth pushes of the Allen-Cahn field it is not. Here for OU: halve $h$, and the difference from the
+# sum stands for, one push every $h$; for OU, and for the flow with $h = 1/16$, that is nearly the same as a force that never pauses, for smooth pushes of the Allen-Cahn field it is not. Here for OU: halve $h$, and the difference from the
 # closed form $(e^{Lt} - 1)/L$ falls fourfold.
 
 # %%
