@@ -264,7 +264,8 @@ def flow_data(view: StirredFlow) -> list[dict]:
     """What each trace of `flow` shows, in order. Both flows share a scale, and so do both means."""
     grid, twin, itself, mean = view.system.grid, view.kicked, view.snapshot, view.mean
     scale = float(itself.abs().max())
-    answer = max(float(view.predicted.abs().max()), 0.1 * float(mean.abs().max()), 1e-6)
+    expected, found = float(view.predicted.abs().max()), float(mean.abs().max())
+    answer = max(expected, 0.1 * found if expected else found, 1e-6)  # what chance adds to the mean may leave the scale of a prediction
     maps = [(itself, scale), (twin, scale), (twin - itself, answer), (mean, answer), (view.predicted, answer)]
     shown = [{"z": centred(grid, field), "zmin": -limit, "zmax": limit} for field, limit in maps]
     past = np.arange(len(view.size)) * view.every

@@ -244,3 +244,17 @@ def test_without_a_kick_the_twins_stay_together_and_the_pace_is_kept():
     time.sleep(0.5)
     runner.stop()
     assert view.steps <= 3 + 4 and reports == [None]
+
+
+def test_when_the_prediction_of_the_flow_has_ended_the_lab_says_so_and_shows_the_means_whole():
+    response = load_shipped("navier-stokes-truth")
+    lab = widgets.FlowLab(replace(response, times=response.times[:3], values=response.values[:3], standard_error=None, parts=None))
+    assert "correlate 1.00" in lab.readout.value
+    for _ in range(3):
+        lab.view.advance()
+    lab.update()
+    assert "the prediction ends 0.125 after a kick" in lab.readout.value
+    assert "nan" not in lab.readout.value
+    mean = lab.figure.data[3]
+    assert np.abs(mean.z).max() == pytest.approx(mean.zmax, rel=1e-4)
+    lab.close()

@@ -31,7 +31,7 @@ class FlowLab(FieldLab):
 
     def _show(self) -> tuple[list[dict], str]:
         view = self.view
-        words = (
-            f"t = {view.time:.2f}; {view.since:.2f} since the kick; mean of {view.members} pairs and prediction correlate {view.match:.2f}"
-        )
-        return figures.flow_data(view), words
+        last = float(self.response.times[-1])
+        said = f"mean of {view.members} pairs and prediction correlate {view.match:.2f}"
+        words = said if view.since <= last else f"the prediction ends {last:g} after a kick"
+        return figures.flow_data(view), f"t = {view.time:.2f}; {view.since:.2f} since the kick; {words}"
