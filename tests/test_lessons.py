@@ -97,6 +97,23 @@ def test_exercises_are_those_of_the_lessons():
     assert len([number for number in EXERCISES if number < "09"]) >= 27
 
 
+def test_the_quiz_asks_twenty_questions_and_folds_each_answer():
+    cells = read(NOTEBOOKS / "quiz.ipynb")
+    computed = [cell for cell in cells if cell.cell_type == "code" and re.search(r"^answer\(", cell.source, re.MULTILINE)]
+    assert all(cell.metadata["jupyter"]["source_hidden"] for cell in computed)
+    marks = re.findall(r"^\*\*\d+\.\*\*|^<details>|^answer\(", "\n".join(cell.source for cell in cells), re.MULTILINE)
+    assert [mark.strip("*.") for mark in marks[::2]] == [str(n) for n in range(1, 21)]
+    assert len(marks) == 40 and not any(mark.startswith("**") for mark in marks[1::2])
+
+
+def test_references_are_numbered_and_each_citation_leads_to_one():
+    listed = re.findall(r"^\[(\d+)\] ", source(NOTEBOOKS / "notation_and_glossary.ipynb"), re.MULTILINE)
+    assert [int(number) for number in listed] == list(range(1, len(listed) + 1))
+    for path in EVERY:
+        cited = {number for group in re.findall(r"\[(\d+(?:, \d+)*)\](?!\()", source(path)) for number in group.split(", ")}
+        assert cited <= set(listed), path.name
+
+
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
 def test_links_lead_somewhere(path):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", source(path))
