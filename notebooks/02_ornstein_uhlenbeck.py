@@ -37,7 +37,7 @@
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import figures, statistics, views, widgets
+from gfdt_tutorial import experiments, figures, statistics, views, widgets
 from gfdt_tutorial.exercises import check
 
 system = gfdt.OrnsteinUhlenbeck()
@@ -342,7 +342,8 @@ check("02.4", (up.variance - down.variance) / (0.02 * system.lam))
 # The recordings are large; let go of them.
 
 # %%
-del data, some, other, u_k
+del data, some, other, u_k, my_C_30
+experiments.free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show
