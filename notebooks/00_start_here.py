@@ -138,7 +138,7 @@ for name, series in (("16 members", little), ("128 members", much)):
 #
 # The maps at the beginning, under your hand. **This is the test of your installation**: move the slider, and the map and the line below the slider
 # should follow. (If the cell shows text such as `FirstKick(...)` instead, the widgets are not installed in the Jupyter that shows this page:
-# start it with `make lab`, or with the conda environment of the README.) At which time is the bump back where it started? How high is it then?
+# start it with `make lab`, or with the conda environment of the README.) When has the bump moved by two pixels, and how high is it then? (Exercise 00.1 asks for that time.)
 
 # %%
 first = widgets.FirstKick(exact)

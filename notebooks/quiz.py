@@ -84,7 +84,7 @@ u = gfdt.simulate(system, members=1, duration=1.0, seed=0, device="cpu").u[0, 0]
 exact, same = (gfdt.exact_response(each, lags=90.0) for each in (system, loud))
 answer(
     f"By {loud.variance / system.variance:.3g}, by {float(loud.score(u).norm() / system.score(u).norm()):.3g}, and not at all (largest difference "
-    f"{float((same.values - exact.values).abs().max()):.0e}). A linear system answers a kick as it does, however much it fluctuates (lesson 02)."
+    f"{float((same.values - exact.values).abs().max()):.1g}). A linear system answers a kick as it does, however much it fluctuates (lesson 02)."
 )
 
 # %% [markdown]
@@ -254,7 +254,7 @@ faster, firmer = (
     gfdt.OrnsteinUhlenbeck(lam=1.01 * system.lam),
 )
 answer(
-    f"$f = -\\partial_x u$, and $\\nabla\\cdot f$ = {float(divergence(u)):.0f}. $\\langle u^2\\rangle$ changes by {faster.variance - system.variance:.0e}: carried along, a field fluctuates as much as at rest. "
+    f"$f = -\\partial_x u$, and $\\nabla\\cdot f$ = {float(divergence(u)):.0f}. $\\langle u^2\\rangle$ changes by {faster.variance - system.variance:.1g}: carried along, a field fluctuates as much as at rest. "
     f"With λ up by 1 % it changes by {100 * (firmer.variance / system.variance - 1):.2f} %. The undisturbed recording knows both (lessons 02, 12)."
 )
 
