@@ -49,8 +49,8 @@ torch.set_num_threads(1)
 truth = gfdt.load_shipped("navier-stokes-truth")
 grid, times = truth.grid, truth.times
 kick = torch.zeros(grid.shape)
-kick[-6:7, -6] = 1.0  # a letter L, upside down or not
-kick[-6, -6:7] = 1.0
+kick[10:23, 10] = kick[10, 10:23] = 1.0  # a letter L
+kick = kick.roll((-16, -16), (0, 1))  # the middle of the maps is pixel (0, 0)
 answer = truth.to(kick)
 figures.response_maps(truth, [0.0, 0.5, 1.0, 2.0], answer)
 
@@ -65,6 +65,7 @@ weights = torch.ones(n + 1)
 weights[[0, -1]] = 0.5
 by_hand = h * sum(weights[m] * course[n - m] * answer[m] for m in range(n + 1))
 pushed = truth.to(kick, course)
+print(f"largest answer at t = 2: {pushed[n].max():.2f}")
 assert torch.allclose(by_hand.float(), pushed[n], atol=1e-5)
 
 # %% [markdown]

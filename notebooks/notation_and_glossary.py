@@ -190,4 +190,7 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 #
 # [17] D. P. Kingma, J. Ba, *Adam: a method for stochastic optimization*, ICLR 2015, [arXiv:1412.6980](https://arxiv.org/abs/1412.6980).
 #
+# [18] L. T. Giorgini, T. Bischoff, A. N. Souza, *KGMM: a k-means clustering approach to Gaussian mixture modeling for score function estimation*, [arXiv:2503.18054](https://arxiv.org/abs/2503.18054) (2025). A score without a network, in a few
+# dimensions.
+#
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
