@@ -138,7 +138,7 @@ figure.add_hline(y=1, line_color="#BDBDBD")
 figure.update_layout(
     template="gfdt", title="measured over linear answer, Allen-Cahn", xaxis_title="size of the kick"
 )
-figure.update_layout(xaxis_type="log", width=560, height=350)
+figure.update_layout(xaxis_type="log", xaxis_tickvals=sizes, width=560, height=350)
 
 # %% [markdown]
 # Larger, by a factor of about two. A small kick is pulled back by the well; a large one carries pixels over into the other phase, where they *stay*. No response of first order knows that, whether it comes from a Gaussian, a
