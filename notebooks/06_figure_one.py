@@ -93,7 +93,7 @@ for one in found:
             rows.append([one.system.name, theme.LABELS[answer.method], *numbers])
 columns = ["system", "response", "L2, plain", "the score", "finite series", "finite truth"]
 table = go.Table(header={"values": columns}, cells={"values": list(zip(*rows, strict=True))})
-go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 360})
+go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 400})
 
 # %% [markdown]
 # Roots of means over lags, so that the squares of the last three add up to that of the first. Both bets are settled here, the second in part: the truths of lessons 04 and 05 are long enough to be no concern.
@@ -255,7 +255,7 @@ header = {"values": ["result", "seconds", "command"]}
 table = go.Table(
     header=header, cells={"values": list(zip(*rows, strict=True))}, columnwidth=[2, 1, 4]
 )
-go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 420})
+go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 500})
 
 # %% [markdown]
 # A response counts the whole way from nothing: its data, its score, the average. A truth costs most, though nobody who applies the method has to pay for it.
