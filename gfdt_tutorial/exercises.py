@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from gfdt_tutorial.parameters import change_of
 from gfdt_tutorial.responses.curves import error_sources, exact_response
 from gfdt_tutorial.shipped import load_shipped
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
@@ -131,6 +132,19 @@ def _pairs_for_all_lags(l2: float) -> float:
     return float(scatter[1:].mean()) / l2**2
 
 
+def _log_slope_of_variance() -> float:
+    """∂ ln⟨u²⟩/∂ ln λ of the Ornstein-Uhlenbeck field."""
+    system = OrnsteinUhlenbeck()
+    return _variance_slope() * system.lam / system.variance
+
+
+def _larger_moment_change() -> float:
+    """The change of ⟨u²⟩ or ⟨u⁴⟩ of the Allen-Cahn field, whichever is larger, 3 time units after κ was made 2 % larger."""
+    answers = load_shipped("allen-cahn-parameters-generative")
+    moments = change_of(answers, "kappa", slice(0, 2), 0.02).values[round(3.0 / float(answers.times[1]))]
+    return float(moments[moments.abs().argmax()])
+
+
 def _steady_swing(period: float) -> float:
     return 1 / math.hypot(OrnsteinUhlenbeck().lam, 2 * math.pi / period)
 
@@ -206,5 +220,19 @@ EXERCISES = {
         _steady_swing(100.0),
         0.05,
         "the answer is ∫ exp(−λs) sin(ω(t − s)) ds over all s > 0, with ω = 2π/T: a sine of the same period. How large is its amplitude?",
+    ),
+    "12.1": Exercise(0.2, 0.002, "every C_k is proportional to ε²."),
+    "12.2": Exercise(
+        _log_slope_of_variance(),
+        0.005,
+        "each wavevector's −C_k (λ/(1 + k²))/r_k, with r_k = λ/(1 + k²) + κk², summed, over the sum of C_k.",
+    ),
+    "12.3": Exercise(
+        math.exp(0.05 / _log_slope_of_variance()),
+        0.003,
+        "δ ln λ is the wanted change of ln⟨u²⟩ over the slope of 12.2; then the exponential.",
+    ),
+    "12.4": Exercise(
+        _larger_moment_change, 1e-5, "change_of(answers, 'kappa', slice(0, 2), 0.02) has both; t = 3 is sample 24, of 1/8 each."
     ),
 }

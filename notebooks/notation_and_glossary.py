@@ -193,4 +193,12 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # [18] L. T. Giorgini, T. Bischoff, A. N. Souza, *KGMM: a k-means clustering approach to Gaussian mixture modeling for score function estimation*, [arXiv:2503.18054](https://arxiv.org/abs/2503.18054) (2025). A score without a network, in a few
 # dimensions.
 #
+# *Answers to parameters*
+#
+# [19] L. Onsager, *Reciprocal relations in irreversible processes. II*, Phys. Rev. **38**, 2265 (1931), [doi:10.1103/PhysRev.38.2265](https://doi.org/10.1103/PhysRev.38.2265). A fluctuation relaxes as a disturbance does.
+#
+# [20] L. T. Giorgini, T. Bischoff, A. N. Souza, [arXiv:2509.19660](https://arxiv.org/abs/2509.19660) (2025). Parameters calibrated with the slopes that the theorem gives.
+#
+# [21] W. James, C. Stein, *Estimation with quadratic loss*, Proc. Fourth Berkeley Symp. Math. Statist. Prob. **1**, 361 (1961). Why to shrink what is lost in noise.
+#
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
