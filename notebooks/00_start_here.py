@@ -98,7 +98,7 @@ figures.response_curves({"exact": gfdt.exact_response(system, lags=60.0), "gauss
 #
 # $$ R_{ij}(t) \;=\; \frac{\langle \delta u_i(t)\rangle}{\delta u_j(0)} \;=\; -\,\big\langle u_i(t)\, s_j(u(0)) \big\rangle . $$
 #
-# Lesson 02 takes it apart on this field. What differs between methods is only where $s$ comes from:
+# Lesson 01 derives it for one variable, lesson 02 takes it apart on this field. What differs between methods is only where $s$ comes from:
 #
 # | name | score $s$ | needs |
 # |---|---|---|
@@ -140,9 +140,8 @@ for name, series in (("16 members", little), ("128 members", much)):
 # **Rhythm.** Question, bet, derivation, numerical check, explorer, exercises, what the lesson does not show, summary. The idea of a lesson is always
 # visible code of a few lines; plots and widgets are one call each. Before each widget stands a static figure that says the same.
 #
-# **Lessons.** 00, this one, [02, the Ornstein-Uhlenbeck field](02_ornstein_uhlenbeck.ipynb), and [03, score matching](03_score_matching.ipynb), stand. The Allen-Cahn field, two-dimensional
-# turbulence, the letter's Figure 1, your own data, a response lab and calibration are to follow under the numbers 04 to 12, and 01 will derive the theorem for a
-# single variable; the README's table says what is there.
+# **Lessons.** [01](01_score_and_response.ipynb) derives the theorem for a single variable, [02](02_ornstein_uhlenbeck.ipynb) checks it on this field, and [03](03_score_matching.ipynb) learns a score. From 04 on
+# come fields that are not Gaussian, the letter's Figure 1, and a response lab; the README's table says what is there.
 #
 # **Presets** say how large an ensemble to run: `quick` for lessons and Binder, `standard` for a laptop over coffee, `paper` for the
 # letter's sizes, and `tiny` for the tests alone:
@@ -229,7 +228,8 @@ check("00.3", -1 % 32)
 # 2. Four names for four responses: Gaussian, analytic, generative, dynamical. They differ in where the score comes from; the last is the truth.
 # 3. Every response carries a band, which shrinks like one over the square root of the data.
 #
-# **Next:** [02 · The Ornstein-Uhlenbeck field](02_ornstein_uhlenbeck.ipynb), where every line above is derived and checked.
+# **Next:** [01 · Score and response in one variable](01_score_and_response.ipynb), where the theorem is derived, or straight to
+# [02 · The Ornstein-Uhlenbeck field](02_ornstein_uhlenbeck.ipynb), where every line above is checked.
 #
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
 #

@@ -11,7 +11,7 @@
 #
 # **You will** solve a stochastic partial differential equation on paper; check spectrum, covariance, score and response of a simulation against
 # it; state the fluctuation-dissipation theorem and compute a response with five lines of NumPy; kick the field for real; and predict what a change of a
-# *parameter* would do. **Time** 40 minutes. **Runs in** about 30 seconds on two cores, in 1 GB. **Needs** [lesson 00](00_start_here.ipynb).
+# *parameter* would do. **Time** 40 minutes. **Runs in** about 30 seconds on two cores, in 1 GB. **Needs** [lesson 00](00_start_here.ipynb); [lesson 01](01_score_and_response.ipynb) for the proof of the theorem.
 
 # %% [markdown]
 # ## The question
@@ -117,7 +117,7 @@ print(
 # >
 # > where the average on the right is over the *undisturbed* system.
 #
-# The proof is one integration by parts, done in lesson 01 (to come) for a single variable: shifting the initial density by $\delta u_j$ changes it by
+# The proof is one integration by parts, done in [lesson 01](01_score_and_response.ipynb) for a single variable: shifting the initial density by $\delta u_j$ changes it by
 # $-\delta u_j\,\partial_j\rho = -\delta u_j\,s_j\,\rho$; average $u_i(t)$ over that change. With the Gaussian score the theorem reads
 #
 # $$ R(t) = C(t)\,C(0)^{-1}: \tag{5} $$
