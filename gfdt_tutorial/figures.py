@@ -445,24 +445,36 @@ def well(system: DoubleWell) -> go.Figure:
     return figure.update_layout(template="gfdt", width=920, height=300, margin_t=50)
 
 
-def walkers(series: TimeSeries, count: int = 4) -> go.Figure:
+def walkers(series: TimeSeries) -> go.Figure:
     """The paths of a few members of one variable against time."""
-    figure = go.Figure([_line(series.times, series.u[member], f"walker {member}", member) for member in range(count)])
+    figure = go.Figure([_line(series.times, path, f"walker {member}", member) for member, path in enumerate(series.u)])
     figure.update_traces(line_dash="solid", line_width=1.2)
     figure.update_layout(template="gfdt", xaxis_title="time t", yaxis_title="x", width=920, height=280, margin_t=40)
     return figure
 
 
-def mean_and_variance(responses: Mapping[str, Response], title: str = "") -> go.Figure:
-    """The impulse response of mean and variance against lag, with bands: {name: response with values (lag, 2)}."""
+def mean_and_variance(responses: Mapping[str, Response]) -> go.Figure:
+    """The impulse response of mean and variance against lag: {name: response with values (lag, 2)}; lines, or points with their bands."""
     figure = make_subplots(1, 2, subplot_titles=["mean", "variance"], horizontal_spacing=0.09)
     for index, (name, response) in enumerate(responses.items()):
         for part in (0, 1):
+            trace = _line(response.times, response.values[:, part], name, index, legend=part == 0)
             if response.band is not None:
-                figure.add_trace(_band(response.times, response.band[:, :, part], name, index), 1, part + 1)
-            figure.add_trace(_line(response.times, response.values[:, part], name, index, legend=part == 0), 1, part + 1)
+                half = (response.band[1] - response.values)[:, part].numpy()
+                marker = {"symbol": SYMBOLS.get(name, "circle"), "size": 8, "color": trace.line.color}
+                trace.update(mode="markers", marker=marker, error_y={"array": half, "thickness": 1.5, "width": 3})
+            figure.add_trace(trace, 1, part + 1)
     figure.update_xaxes(title_text="lag t")
-    return figure.update_layout(template="gfdt", title=title, width=920, height=380, margin_t=110, legend_y=1.1)
+    return figure.update_layout(template="gfdt", width=920, height=350, margin_t=80, legend_y=1.1)
+
+
+SYMBOLS = {
+    "gaussian": "triangle-up",
+    "histogram": "diamond-open",
+    "kernel density": "square-open",
+    "clusters": "x-thin-open",
+    "generative": "circle-open",
+}
 
 
 def one_variable_scores(system: DoubleWell, scores: Mapping[str, Callable]) -> go.Figure:
@@ -477,7 +489,7 @@ def one_variable_scores(system: DoubleWell, scores: Mapping[str, Callable]) -> g
         figure.add_trace(_line(x[shown], found[shown], name, index), 1, 1)
         figure.add_trace(_line(x[shown], (found - exact)[shown], name, index, legend=False), 1, 2)
     figure.update_yaxes(range=[-3, 3], row=1, col=2).update_xaxes(title_text="x")
-    return figure.update_layout(template="gfdt", width=920, height=400, margin_t=90, legend_y=1.1)
+    return figure.update_layout(template="gfdt", width=920, height=390, margin_t=80, legend_y=1.1)
 
 
 KICKED_TITLES = ("density, and after the kick", "change of the mean", "change of the variance")
@@ -495,7 +507,7 @@ def kicked_well(view: KickedWell) -> go.Figure:
     figure.update_xaxes(title_text="x", range=[-2.5, 2.5], row=1, col=1)
     for column in (2, 3):
         figure.update_xaxes(title_text="time t", row=1, col=column)
-    figure.update_layout(template="gfdt", width=960, height=380, margin_t=100, legend_y=1.12)
+    figure.update_layout(template="gfdt", width=960, height=350, margin_t=80, legend_y=1.12)
     for trace, data in zip(figure.data, kicked_well_data(view), strict=True):
         trace.update(data)
     return figure
@@ -503,7 +515,7 @@ def kicked_well(view: KickedWell) -> go.Figure:
 
 def kicked_well_data(view: KickedWell) -> list[dict]:
     """What each trace of `kicked_well` shows, in order."""
-    x, times = view.well.points[::4].numpy(), view.times.numpy()
-    densities = [{"x": x, "y": density[::4].numpy()} for density in (view.well.density, view.kicked_density)]
+    x, times = view.well.points[::2].numpy(), view.times.numpy()
+    densities = [{"x": x, "y": density[::2].numpy()} for density in (view.well.density, view.kicked_density)]
     curves = (view.exact, view.linear, view.gaussian)
     return densities + [{"x": times, "y": curve[:, part].numpy()} for part in (0, 1) for curve in curves]

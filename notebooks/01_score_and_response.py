@@ -61,13 +61,16 @@ well = gfdt.DoubleWell()  # h = 0.5, a = 0.3, ε = 1
 figures.well(well)
 
 # %% [markdown]
-# Here are 5,000 walkers, each seen 20 times, every quarter of a time unit: 100,000 samples. They start from ρ itself. Four of them:
+# Two walkers. Each trembles in a hollow, and now and then crosses to the other:
+
+# %%
+figures.walkers(gfdt.simulate(well, members=2, duration=40.0, every=0.05, seed=3, device="cpu"))
+
+# %% [markdown]
+# Our data are 5,000 others, each seen 20 times, every quarter of a time unit: 100,000 samples. They start from ρ itself.
 
 # %%
 data = gfdt.simulate(well, members=5000, duration=4.75, every=0.25, seed=0, device="cpu")
-figures.walkers(data)
-
-# %%
 x = data.u.double()  # (walker, time)
 mean, variance = well.average(torch.clone), well.variance  # integrals over ρ
 print(
@@ -80,7 +83,7 @@ assert abs(x.mean() - mean) < 0.04 and abs(x.var() - variance) < 0.02
 #
 # $$ \langle s\rangle = \int \rho\,\frac{\rho'}{\rho}\,dx = \int\rho'\,dx = 0, \qquad \langle x\,s\rangle = \int x\,\rho'\,dx = -\int \rho\,dx = -1 . $$
 #
-# The second is an integration by parts: it moves the derivative from ρ to $x$. Keep it in mind; it is used twice below.
+# The second is an integration by parts: it moves the derivative from ρ to $x$. Keep it in mind; it will mend a score below.
 
 # %%
 s = well.score(x)
@@ -174,8 +177,8 @@ print(
 # | **network** | let a small network find $-\langle z\,\vert\,y\rangle/\sigma$ by least squares: *denoising score matching* | σ |
 #
 # The last two rest on one remark. If you know that a walker with noise is at $y$, is the noise more likely to have pushed it right or left? It came from where walkers are many, so on average the noise points *away* from there,
-# against the score. All four see a density that is a little wider than the true one. So their scores come out too small, and $-\langle x\,s\rangle$ falls short of 1. We know that it must be 1: so multiply. That is the
-# identity's first use, `calibrate`.
+# against the score. All four see a density that is a little wider than the true one, and so flatter: their scores come out too small, and $-\langle x\,s\rangle$ falls short of 1. We know that it must be 1, so we multiply. That is the
+# use of the identity, `calibrated`. (Narrow bins, as here, hardly blur; they pay with noise.)
 
 # %%
 raw = {kind.method: kind.fit(data, calibrate=False) for kind in ESTIMATORS}
@@ -223,7 +226,7 @@ figures.mean_and_variance(answers | {name: found[name].answer for name in raw})
 # * Calibrating takes the blur's share away, for one multiplication.
 # * The *exact* score is no better than the four others. On other samples all five err by some two percent, which is the scatter of the average itself. On their own samples the learned ones do better: say that
 #   by chance too many walkers are in the left hollow. A score learned from them knows of it, the exact one does not, and so the errors of score and average partly cancel. (Over three sets of samples the exact score
-#   errs by up to 3.7 %, these four by 1.5 to 1.8: `python -m gfdt_tutorial bench --only double-well`.)
+#   errs by up to 3.7 %, these four by 1.5 to 2.2: `python -m gfdt_tutorial bench --only double-well`.)
 # * How one gets the score hardly matters in one dimension. That it is no straight line matters by a factor of forty or more.
 #
 # ## Explore

@@ -1,5 +1,6 @@
 """One variable in a double well: four ways to a score on the same 100,000 samples, judged by the responses they give."""
 
+from gfdt_tutorial.bench.ornstein_uhlenbeck import slow_moves
 from gfdt_tutorial.bench.rows import Row
 from gfdt_tutorial.experiments import ScoreCheck, check_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
@@ -45,3 +46,24 @@ def _checks(seed: int, members: int, **steps: int) -> dict[str, ScoreCheck]:
         found[f"{name}, not calibrated"] = check_score(system, raw, data)
         found[f"{name}, other samples"] = check_score(system, score, other)
     return found
+
+
+LATENCY_CODE = """
+import json, time, numpy as np
+from gfdt_tutorial.widgets import DoubleWellExplorer
+explorer = DoubleWellExplorer()
+display(explorer)
+milliseconds = []
+for move in range(100):
+    name = ["barrier", "tilt", "epsilon", "kick"][move % 4]
+    control = explorer.controls[name]
+    start = time.perf_counter()
+    control.value = np.linspace(control.min, control.max, 25)[move // 4]
+    milliseconds.append(1e3 * (time.perf_counter() - start))
+print(json.dumps(milliseconds))
+"""
+
+
+def slider_latency() -> list[Row]:
+    """Kernel time per move of a slider of the explorer, messages to the browser included, in a real Jupyter kernel."""
+    return [Row("explorer of lesson 01: kernel time per slider move, p95 of 100", slow_moves(LATENCY_CODE), 50, "ms")]

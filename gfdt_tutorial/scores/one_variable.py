@@ -28,7 +28,7 @@ FEWEST = 100  # samples
 
 @dataclass(frozen=True)
 class TabulatedScore:
-    """s(u) by linear interpolation, constant beyond the ends.
+    """s(u) by linear interpolation, and along the last piece beyond the ends.
 
     Args:
         points, values: (point,), double precision, the points rising.
@@ -40,8 +40,7 @@ class TabulatedScore:
 
     def __call__(self, u: torch.Tensor) -> torch.Tensor:
         """The score at u, of any shape."""
-        inside = u.double().clamp(float(self.points[0]), float(self.points[-1]))
-        return interpolate(self.points.to(u.device), self.values.to(u.device), inside).to(u.dtype)
+        return interpolate(self.points.to(u.device), self.values.to(u.device), u.double()).to(u.dtype)
 
     def calibrated(self, data: TimeSeries) -> "TabulatedScore":
         """c (s − s₀), with c and s₀ such that ⟨s⟩ = 0 and ⟨(u − ⟨u⟩) s⟩ = −1 over these data."""
