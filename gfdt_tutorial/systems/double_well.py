@@ -7,8 +7,8 @@ from functools import cached_property, lru_cache
 from typing import ClassVar
 
 import numpy as np
-import scipy.linalg
 import torch
+from scipy.linalg import lapack
 
 from gfdt_tutorial import checks
 from gfdt_tutorial.randomness import generator
@@ -215,28 +215,23 @@ class DoubleWell:
         return torch.tensordot(values.double(), weight, dims=([axis], [0]))
 
     @cached_property
-    def _generator(self) -> np.ndarray:
-        """The backward operator as rates of hops between neighbours (Scharfetter and Gummel 1969), (3, point): up, stay, down.
+    def _generator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The backward operator as rates of hops between neighbours (Scharfetter and Gummel 1969): down, stay, up.
 
         They keep ρ exactly: ρ_i k(i → i + 1) = ρ_{i+1} k(i + 1 → i).
         """
         climb = np.diff(2 * self.potential(self.points).numpy() / self.epsilon**2)
         rate = self.epsilon**2 / 2 / self._spacing**2
         up, down = rate * _bernoulli(climb), rate * _bernoulli(-climb)
-        stay = -np.concatenate([up, [0]]) - np.concatenate([[0], down])
-        return np.stack([np.concatenate([[0], up]), stay, np.concatenate([down, [0]])])  # LAPACK's rows of a banded matrix
+        return down, -np.append(up, 0) - np.insert(down, 0, 0), up
 
     def _advanced(self, mean: np.ndarray, gap: float) -> np.ndarray:
-        """m after `gap` more."""
+        """m after `gap` more: (1 − ½hL)⁻¹ (1 + ½hL) m = 2 (1 − ½hL)⁻¹ m − m at each step h."""
         steps = math.ceil(gap / STEP - 1e-6)  # a hair above a whole number is that number
-        half = 0.5 * gap / max(steps, 1) * self._generator
-        implicit = -half
-        implicit[1] += 1
+        down, stay, up = (-0.5 * gap / max(steps, 1) * rates for rates in self._generator)
+        factors = lapack.dgttrf(down, 1 + stay, up)[:5]
         for _ in range(steps):
-            explicit = mean + half[1][:, None] * mean
-            explicit[:-1] += half[0][1:, None] * mean[1:]
-            explicit[1:] += half[2][:-1, None] * mean[:-1]
-            mean = scipy.linalg.solve_banded((1, 1), implicit, explicit, check_finite=False)
+            mean = 2 * lapack.dgttrs(*factors, mean)[0] - mean
         return mean
 
 
