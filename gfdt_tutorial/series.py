@@ -112,6 +112,9 @@ class TimeSeries:
 
         For reversible systems only, such as one variable in a potential with noise: there the film cannot be told from the series, and
         lagged averages have less scatter for it.
+
+        Raises:
+            ValueError: the series has a hidden forcing, which one direction of time would lead and the other trail.
         """
         if self.context is not None:
             raise ValueError("a series with hidden forcing is not reversible; take it as it is")
