@@ -10,6 +10,7 @@ from gfdt_tutorial.parameters import change_of
 from gfdt_tutorial.responses.curves import error_sources, exact_response
 from gfdt_tutorial.shipped import load_shipped
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.double_well import DoubleWell
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 
@@ -59,6 +60,15 @@ def verdict(number: str, attempt) -> str:
         return f"the answer has shape {tuple(found.shape)}, expected {tuple(expected.shape)}. Hint: {exercise.hint}"
     error = float((found - expected).abs().max())
     return "passed." if error <= exercise.tolerance else f"not yet. Hint: {exercise.hint}"
+
+
+def _first_slope() -> float:
+    well = DoubleWell()
+    return float(well.average(lambda x: -4 * well.barrier * (3 * x.square() - 1)))
+
+
+def _moved_mean(force: float) -> float:
+    return force * 2 * DoubleWell().variance / DoubleWell().epsilon ** 2
 
 
 def _downstream_time(pixels: int) -> float:
@@ -153,6 +163,16 @@ EXERCISES = {
     "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
     "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
     "00.3": Exercise(31.0, 0.0, "the box is periodic: the pixel before the first of a row is the last of that row."),
+    "01.1": Exercise(
+        float(DoubleWell().score(torch.tensor(0.5))), 0.01, "s = −2V′/ε², with V = h (x² − 1)² − a x, h = 0.5, a = 0.3, ε = 1."
+    ),
+    "01.2": Exercise(0.0, 1e-3, "the variance is even under left ↔ right, and a push is odd: what does the push to the left do?"),
+    "01.3": Exercise(_first_slope(), 0.05, "at first every walker follows its drift, and two neighbours part at the rate ∂ₓ(−V′) = −V″."),
+    "01.4": Exercise(
+        _moved_mean(0.05),
+        0.002,
+        "a lasting force is a kick of 0.05 dt in every dt: 0.05 ∫R dt. In equilibrium R = −(2/ε²) C′(t), so the integral is 2 C(0)/ε².",
+    ),
     "03.1": Exercise(100.0, 1.0, "the variance of z/σ is 1/σ²: compare 1/0.02² with 1/0.2²."),
     "03.2": Exercise(_bias(), 0.002, "the blurred score is −û/(C_k + σ²) where −û/C_k was wanted; the smallest C_k suffers most."),
     "03.3": Exercise(1 / 1.25, 0.005, "the expected loss is ½ a² (1 + σ²) − a; its derivative vanishes at the answer."),

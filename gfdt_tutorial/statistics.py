@@ -205,13 +205,13 @@ def smooth_spectrum(grid: PeriodicGrid, covariances: torch.Tensor) -> torch.Tens
     def by_shell(values):
         return total.index_add(0, shell, (values * weight).flatten()) / total.index_add(0, shell, weight.flatten().clone())
 
-    curve = _interpolate(by_shell(radius), by_shell(log), radius)
+    curve = interpolate(by_shell(radius), by_shell(log), radius)
     kept = (1 - by_shell(noise) / by_shell((log - curve).square()).clamp_min(1e-30)).clamp(0, 1)
     return torch.exp(curve + kept[shell].reshape(log.shape) * (log - curve))
 
 
-def _interpolate(knots: torch.Tensor, values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Linear between knots, and beyond the last."""
+def interpolate(knots: torch.Tensor, values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Linear between knots, which rise, and beyond the last; of the shape of `where`."""
     if len(knots) == 1:
         return values.expand(where.shape)
     upper = torch.searchsorted(knots, where.contiguous()).clamp(1, len(knots) - 1)
