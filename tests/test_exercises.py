@@ -61,6 +61,10 @@ MISTAKES = {
     "00.1": 2 / 0.02,  # two units of length instead of two pixels
     "00.2": 90.0,  # as long as the longest lag
     "00.3": 1.0,  # downstream
+    "01.1": -EXERCISES["01.1"].expected,  # away from the peak
+    "01.2": 0.5,  # as with the tilt
+    "01.3": -EXERCISES["01.3"].expected,  # growing apart
+    "01.4": EXERCISES["01.4"].expected / 2,  # 1/ε² for 2/ε²
     "02.1": 2.0,  # of the standard deviation
     "02.2": 1 / OrnsteinUhlenbeck().lam,  # the life of k = 0
     "02.3": OrnsteinUhlenbeck().covariance([30.0])[0],  # not divided by C(0)
