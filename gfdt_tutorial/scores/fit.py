@@ -1,5 +1,6 @@
 """fit_score: one training, from a preset to a score, with a bar, safe to interrupt."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from gfdt_tutorial.progress import progress
@@ -11,6 +12,7 @@ from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.statistics import mode_covariance
 
 SOME = 4096  # fields are enough to see a spectrum
+VALUES = 128  # pixels a field, below which more fields make up for it
 INTERMITTENCY = 3.5  # kurtosis of whitened fields; 3 for Gaussian ones
 
 
@@ -78,7 +80,13 @@ def suited(data: TimeSeries, preset: str = "quick", levels: bool = False) -> Bud
     White noise where even the weakest wavevector has ten times the variance of the (least) noise. Else noise with the spectrum of the
     data; and if fields that are whitened by it have a kurtosis above 3.5, and one level is all that is asked for, the budget for
     intermittent ones: where every wavevector is as strong as any other, a wide density shows strength that varies from place to place.
+    Small fields, and lone numbers, come in larger batches: a step learns from pixels.
     """
+    spent = _suited(data, preset, levels)
+    return replace(spent, pairs=spent.pairs * max(1, VALUES // data.grid.size))
+
+
+def _suited(data: TimeSeries, preset: str, levels: bool) -> Budget:
     white = budget(preset, "white", levels)
     grid, some = data.grid, data.u[:, :: -(-data.snapshots // SOME)]
     covariance = mode_covariance(grid, some, float(some.mean()))
