@@ -21,7 +21,7 @@ from gfdt_tutorial.suitability import Suitability, examine
 
 FARTHEST = 100  # steps of lag, by default
 IDENTITY_FIELDS = 8192  # at which identities are averaged, of each half
-ATTEMPT = 0.03  # by which an identity may be missed whatever the sampling error
+CLOSE = 0.05  # by which an identity may be missed whatever the sampling error
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Identity:
     @property
     def holds(self) -> bool:
         """Whether the cubic one, which a score that knows no more than the covariance fails on other than Gaussian data, is 1 within
-        three standard errors or 3 %."""
+        three standard errors or 5 %."""
         value, error = self.cubic
-        return abs(value - 1) < max(3 * error, ATTEMPT)
+        return abs(value - 1) < max(3 * error, CLOSE)
 
 
 @dataclass(frozen=True)

@@ -253,11 +253,12 @@ def _homogeneity(record: _Record) -> Check:
     found = []
     for name, profiles in _profiles(record).items():
         size, error, chance = _profile_test(record.grid, profiles / (1.0 if name == "mean" else float(profiles.mean())))
-        found.append((chance, size, error, name))
-    chance, size, error, name = min(found)
-    unit = "standard deviations" if name == "mean" else "of itself"
-    finding = f"The {name} varies over the box by {size:.2g} ± {error:.1g} {unit}"
-    if chance * len(found) > SIGNIFICANT:
+        found.append((name, size, error, chance))
+    significant = [one for one in found if one[3] * len(found) < SIGNIFICANT]
+    # the mean before the variance, and both before the steps, which show whatever is wrong with these
+    name, size, error, _ = next((one for one in significant if one[1] > UNEVEN), min(significant or found, key=lambda one: one[3]))
+    finding = f"The {name} varies over the box by {size:.2g} ± {error:.1g} {'standard deviations' if name == 'mean' else 'of itself'}"
+    if not significant:
         return Check("homogeneity", size, error, "fine", f"{finding}, which is within sampling.")
     advice = SEAM if name.startswith("step") else PLACES
     return Check("homogeneity", size, error, "refused" if size > UNEVEN else "warning", f"{finding}.", advice)

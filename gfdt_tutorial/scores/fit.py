@@ -12,7 +12,7 @@ from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.statistics import mode_covariance
 
 SOME = 4096  # fields are enough to see a spectrum
-VALUES = 128  # pixels a field, below which more fields make up for it
+VALUES = 64  # pixels a field, below which more fields make up for it
 INTERMITTENCY = 3.5  # kurtosis of whitened fields; 3 for Gaussian ones
 
 
