@@ -1,5 +1,6 @@
 """One series, from the file to the response: checks before trust, a score learned, its diagnostics, the response with bands."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -11,33 +12,41 @@ import torch
 
 from gfdt_tutorial import checks, storage
 from gfdt_tutorial.progress import note
-from gfdt_tutorial.responses.curves import Response
+from gfdt_tutorial.responses.curves import Response, signed_root
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.suitability import Suitability, examine
 
 FARTHEST = 100  # steps of lag, by default
 IDENTITY_FIELDS = 8192  # at which identities are averaged, of each half
-CLOSE = 0.05  # by which an identity may be missed whatever the sampling error
+CLOSE, FAINT = 0.05, 0.2  # by which identities may be missed whatever the sampling error
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Averages that are 1 for the true score: `linear` = −⟨v s⟩ and `cubic` = −⟨v³ s⟩/3⟨v²⟩, v = u − ⟨u⟩, as (value, standard error),
-    on data that the score was not fitted to."""
+    """Averages that are known for the true score, on data that the score was not fitted to; v = (u − ⟨u⟩)/std u, s per unit of v.
+
+    Attributes:
+        linear: −⟨v s⟩, 1.
+        cubic: −⟨v³ s⟩/3, 1; for the Gaussian score a third of the kurtosis.
+        pairs: (Σ_d ⟨v_i v_j s_{i+d}⟩²)^½ over all displacements d, with j one or two pixels from i along each axis (of a lone number, i),
+            0; what sampling adds is taken off, so that it can fall below. It shows what a score overlooks of how neighbours hang together.
+        Each is (value, standard error).
+    """
 
     linear: tuple[float, float]
     cubic: tuple[float, float]
+    pairs: tuple[float, float]
 
     @property
     def holds(self) -> bool:
-        """Whether the cubic one, which a score that knows no more than the covariance fails on other than Gaussian data, is 1 within
-        three standard errors or 5 %."""
-        value, error = self.cubic
-        return abs(value - 1) < max(3 * error, CLOSE)
+        """Whether `cubic` is 1 within three standard errors or 5 %, and `pairs` is 0 within three or a fifth."""
+        (cubic, error), (pairs, noise) = self.cubic, self.pairs
+        return abs(cubic - 1) < max(3 * error, CLOSE) and pairs < max(3 * noise, FAINT)
 
 
 @dataclass(frozen=True)
@@ -224,17 +233,32 @@ def _distance(one: Response, other: Response) -> float:
 
 def _identity(halves: tuple[TimeSeries, TimeSeries], scores: list) -> Identity:
     """Of each score on the half that it was not fitted to, with errors from the scatter of nearly independent pieces."""
-    linear, cubic = [], []
+    linear, cubic, pairs = [], [], []
     for half, score in zip(halves, reversed(scores), strict=True):
         thin = -(-half.snapshots // IDENTITY_FIELDS)
-        fields = half.u[:, ::thin]
+        fields, spread = half.u[:, ::thin], half.u.double().std()
         for u in fields.chunk(8, dim=0 if len(fields) >= 8 else 1):
-            v, s = (u - half.u.mean()).double(), score(u).double()
-            linear.append(float(-(v * s).mean()))
-            cubic.append(float(-(v.pow(3) * s).mean() / (3 * v.square().mean())))
-    return Identity(_mean_and_error(linear), _mean_and_error(cubic))
+            v, s = (u - half.u.mean()).double() / spread, score(u).double() * spread
+            linear.append(-(v * s).mean())
+            cubic.append(-(v.pow(3) * s).mean() / 3)
+            pairs.append(torch.stack([_crossed(half.grid, v * other, s) for other in _neighbours(half.grid, v)]))
+    return Identity(_mean_and_error(torch.stack(linear)), _mean_and_error(torch.stack(cubic)), _size(torch.stack(pairs)))
 
 
-def _mean_and_error(values: list[float]) -> tuple[float, float]:
-    found = torch.tensor(values, dtype=torch.float64)
-    return float(found.mean()), float(found.std() / len(found) ** 0.5)
+def _neighbours(grid: PeriodicGrid, v: torch.Tensor) -> list[torch.Tensor]:
+    return [v.roll(-step, axis) for axis in grid.axes for step in (1, 2)] or [v]
+
+
+def _crossed(grid: PeriodicGrid, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """⟨one_i other_{i+d}⟩ at every displacement d, (*shape)."""
+    return grid.irfft((grid.rfft(other) * grid.rfft(one).conj()).mean((0, 1))) / grid.size
+
+
+def _mean_and_error(values: torch.Tensor) -> tuple[float, float]:
+    return float(values.mean()), float(values.std() / len(values) ** 0.5)
+
+
+def _size(values: torch.Tensor) -> tuple[float, float]:
+    """Of the mean over pieces, (piece, ...), as a vector: its length, freed of what sampling adds and signed, and that."""
+    noise = float((values.var(0) / len(values)).sum())
+    return signed_root(float(values.mean(0).square().sum()) - noise), math.sqrt(noise)

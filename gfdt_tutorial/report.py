@@ -62,14 +62,19 @@ def _checks(found: Analysis) -> str:
 
 
 def _score(found: Analysis) -> str:
-    head = "<tr><th>score</th><th>−⟨v s⟩</th><th>−⟨v³ s⟩ / 3⟨v²⟩</th></tr>"
+    head = (
+        "<tr><th>score</th><th>−⟨v s⟩</th><th>−⟨v³ s⟩ / 3</th><th>⟨v v′ s⟩</th></tr><tr><td>(true)</td><td>1</td><td>1</td><td>0</td></tr>"
+    )
     rows = "".join(
-        f"<tr><td>{name}</td>" + "".join(f"<td>{value:.3f} ± {error:.3f}</td>" for value, error in (one.linear, one.cubic)) + "</tr>"
+        f"<tr><td>{name}</td>"
+        + "".join(f"<td>{value:.3f} ± {error:.3f}</td>" for value, error in (one.linear, one.cubic, one.pairs))
+        + "</tr>"
         for name, one in found.identities.items()
     )
     words = (
-        "Both averages are 1 for the true score, v = u − ⟨u⟩, and were taken on data that the score was not fitted to. The second tells "
-        "a score that knows the shape of the density from one that knows its covariance alone."
+        "Averages that are known for the true score, v = (u − ⟨u⟩)/std u, on data that the score was not fitted to. The first holds for "
+        "any fit; the second asks for the shape of the density, the third for how "
+        "neighbours v, v′ hang together (its size over all places)."
     )
     agreement = f"The answers of the two halves, each with the score of the other, differ by {found.halves:.2f} times what sampling makes."
     return f"<h2>Is the score right?</h2><p>{words}</p><table>{head}{rows}</table><p><b>{found.verdict}</b> {agreement}</p>"

@@ -27,7 +27,7 @@ from gfdt_tutorial import (
     statistics,
 )
 from gfdt_tutorial.scores import diagnostics
-from gfdt_tutorial.scores.budgets import BUDGETS, budget
+from gfdt_tutorial.scores.budgets import BUDGETS, budget, wide
 from gfdt_tutorial.scores.fit import suited
 from gfdt_tutorial.scores.matching import antithetic_loss, liveliness
 
@@ -194,7 +194,7 @@ def test_the_noise_suits_the_spectrum():
 def test_small_fields_come_in_larger_batches():
     few = TimeSeries(torch.randn(8, 50, 16, generator=torch.Generator().manual_seed(0)), torch.arange(50.0), "mtx")
     assert (suited(few).pairs, suited(few, "tiny").pairs) == (4 * budget("quick").pairs, 4 * budget("tiny").pairs)
-    assert replace(suited(few), pairs=32) == budget("quick", "white")
+    assert replace(suited(few), pairs=32) == wide(budget("quick", "white"))
 
 
 @pytest.mark.parametrize("levels", [False, pytest.param(True, marks=pytest.mark.slow)])
