@@ -11,7 +11,7 @@ import torch
 
 from gfdt_tutorial import AllenCahn, LearnedScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, experiments, reading, simulate
 from gfdt_tutorial.__main__ import main
-from gfdt_tutorial.analysis import analyse
+from gfdt_tutorial.analysis import _identity, analyse
 from gfdt_tutorial.portrait import answer_everywhere, answers, portrait
 from gfdt_tutorial.reading import read_series
 from gfdt_tutorial.report import page
@@ -335,6 +335,17 @@ def test_each_half_meets_the_score_of_the_other(monkeypatch):
     found = analyse(series("mtx"), "tiny", lags=4)
     assert [half.u.shape[0] for half in seen] == [4, 4] and not seen[0].u.equal(seen[1].u)
     assert found.identities["generative"].linear[0] == pytest.approx(1, abs=0.05)
+
+
+def test_what_neighbours_tell_of_a_score():
+    """To the exact score of white data is added what no average at one place can tell: a product of two neighbours."""
+    data = TimeSeries(torch.randn(16, 800, 24, generator=torch.Generator().manual_seed(0)), torch.arange(800.0), "mtx")
+    right = _identity(data.split(0.5), [lambda u: -u] * 2)
+    wrong = _identity(data.split(0.5), [lambda u: -u + 0.3 * u.roll(-1, -1) * u.roll(-2, -1)] * 2)
+    for found in (right, wrong):
+        assert found.linear[0] == pytest.approx(1, abs=0.02) and found.cubic[0] == pytest.approx(1, abs=0.02)
+    assert abs(right.pairs[0]) < 3 * right.pairs[1] and right.holds
+    assert wrong.pairs[0] == pytest.approx(0.3, abs=0.02) and not wrong.holds
 
 
 def remembering(half):
