@@ -14,6 +14,7 @@ from gfdt_tutorial import bench, experiments, figures, presets, report, shipped,
 from gfdt_tutorial.analysis import analyse
 from gfdt_tutorial.cache import Cache
 from gfdt_tutorial.figure_one import figure_one
+from gfdt_tutorial.progress import note
 from gfdt_tutorial.reading import read_series
 from gfdt_tutorial.responses.curves import Response, compare
 from gfdt_tutorial.responses.gfdt import respond
@@ -153,7 +154,7 @@ def _analyse(chosen: argparse.Namespace) -> None:
     folder = storage.check_folder(chosen.out)
     data = read_series(chosen.file, axes=chosen.axes, every=chosen.every, variable=chosen.variable)
     options = {"lags": chosen.lags, "seed": chosen.seed, "level": chosen.level, "force": chosen.force, "device": chosen.device}
-    found = analyse(data, chosen.preset, **options)
+    found = analyse(data, chosen.preset, **options, tell=lambda stage: note(f"{stage} ..."))
     print(found.suitability)
     print(found.verdict)
     for path in found.save(folder, report.page(found)):

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from gfdt_tutorial import checks, storage
-from gfdt_tutorial.progress import note
 from gfdt_tutorial.responses.curves import Response, signed_root
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.scores.fit import fit_score
@@ -133,6 +132,7 @@ def analyse(
     level: float = 0.90,
     force: bool = False,
     device: str = "auto",
+    tell: Callable[[str], None] = lambda stage: None,
 ) -> Analysis:
     """Checks, score, diagnostics and response of a series.
 
@@ -144,6 +144,7 @@ def analyse(
         lags: the largest, in time units; twice the decorrelation time by default, up to 100 steps and half of either half.
         seed: of the two trainings, seed and seed + 1.
         level: of the bands.
+        tell: called with the name of each stage before it runs.
         force: go on although a check refuses the data. The answer is then that of an average time and an average place, if of anything.
 
     Raises:
@@ -156,7 +157,7 @@ def analyse(
     (['gaussian', 'generative'], torch.Size([11, 32, 32]))
     """
     checks.choice("preset", preset, ("tiny", "quick", "standard", "paper"))
-    where, clock = str(checks.resolve_device(device)), _Clock()
+    where, clock = str(checks.resolve_device(device)), _Clock(tell)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         found = clock("checks", lambda: examine(data))
@@ -192,11 +193,11 @@ def analyse(
 class _Clock:
     """Runs one stage after the other, says which, and keeps its seconds."""
 
-    def __init__(self):
-        self.seconds: dict[str, float] = {}
+    def __init__(self, tell: Callable[[str], None]):
+        self.tell, self.seconds = tell, {}
 
     def __call__(self, name: str, work: Callable):
-        note(f"{name} ...")
+        self.tell(name)
         start = time.perf_counter()
         found = work()
         self.seconds[name] = round(time.perf_counter() - start, 2)

@@ -31,7 +31,7 @@ def portrait(data: TimeSeries, found: Suitability) -> go.Figure:
     figure.update_yaxes(title_text=("u", "t", "y")[len(data.grid.shape)], title_standoff=4, row=1, col=1)
     figure.update_xaxes(title_text="u", row=1, col=2)
     figure.update_xaxes(title_text="lag t", row=1, col=3)
-    figure.update_layout(template="gfdt", width=980, height=340, margin_t=90, legend={"x": 0.36, "y": 1.12})
+    figure.update_layout(template="gfdt", width=900, height=340, margin_t=90, legend={"x": 0.36, "y": 1.12})
     return figures.square_maps(figure) if len(data.grid.shape) == 2 else figure
 
 
@@ -70,7 +70,7 @@ def answers(responses: Mapping[str, Response]) -> go.Figure:
     for column, displacement in enumerate(displacements, start=1):
         figures.add_responses(figure, responses, displacement, 1, column)
     figure.update_xaxes(title_text="lag t")
-    figure.update_layout(template="gfdt", width=max(460, 245 * len(displacements)), height=320, margin_t=90, legend_y=1.15)
+    figure.update_layout(template="gfdt", width=max(460, 225 * len(displacements)), height=320, margin_t=90, legend_y=1.15)
     return figure
 
 

@@ -5,6 +5,7 @@ three can be seen in the answer, which comes out smooth and wrong. Each is measu
 """
 
 import math
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,8 +79,8 @@ class Suitability:
         return next(check for check in self.checks if check.name == name)
 
     def __str__(self) -> str:
-        width = max(len(check.name) for check in self.checks)
-        return "\n".join(f"{check.name:{width}}  {check.verdict:8} {check.finding} {check.advice}".rstrip() for check in self.checks)
+        lines = [f"{check.name:13} {check.verdict:8} {check.finding} {check.advice}" for check in self.checks]
+        return "\n".join(textwrap.fill(line, 110, subsequent_indent=23 * " ") for line in lines)
 
 
 def examine(data: TimeSeries) -> Suitability:

@@ -271,7 +271,7 @@ figure
 
 # %%
 anomaly = uneven.u - uneven.u.mean((0, 1))
-print(examine(gfdt.TimeSeries(anomaly, data.times, "mtx"))["homogeneity"])
+print(examine(gfdt.TimeSeries(anomaly, data.times, "mtx"))["homogeneity"].finding)
 
 # %% [markdown]
 # A few more ways to spoil a series. Which check speaks, and what does it say?
