@@ -18,7 +18,11 @@ SHOWN = 300  # samples in time, at most
 def portrait(data: TimeSeries, found: Suitability) -> go.Figure:
     """The first member (a field: one snapshot; a row of numbers: space and time; one number: a curve), the density of all values beside a
     Gaussian of the same mean and spread, and the autocorrelation of a pixel."""
-    titles = (("u(t)", "u(x, t)", "u(y, x), last time")[len(data.grid.shape)], "density of u", "autocorrelation of a pixel")
+    titles = (
+        ("u(t)", "u(x, t)", "u(y, x), last time")[len(data.grid.shape)],
+        "density of u",
+        f"autocorrelation{' of a pixel' if data.grid.shape else ''}",
+    )
     figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.09)
     figure.add_trace(_glimpse(data, found), 1, 1)
     for trace in _density(data.u, found):

@@ -81,10 +81,10 @@ def _score(found: Analysis) -> str:
 
 
 def _response(found: Analysis) -> str:
-    words = (
-        "R(d, t): the mean change, a time t later, d pixels downstream of a place that was raised by one; field per field, so without "
-        f"a unit. Bands ({found.about['level']:.0%}) hold the error of sampling, and not what is wrong with a score."
-    )
+    where = "R(d, t): the mean change, a time t later, d pixels downstream of a place that was raised by one"
+    what = where if found.data.grid.shape else "R(t): the mean change, a time t after the number was raised by one"
+    level = f"{found.about['level']:.0%}"
+    words = f"{what}; like per like, so without a unit. Bands ({level}) hold the error of sampling, and not what is wrong with a score."
     everywhere = answer_everywhere(found.responses["generative"])
     maps = "" if everywhere is None else "<p>The generative answer of all places, the kicked one in the middle:</p>" + _figure(everywhere)
     return f"<h2>The answer to a kick</h2><p>{words}</p>{_figure(answers(found.responses))}{maps}"

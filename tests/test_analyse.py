@@ -352,7 +352,7 @@ def remembering(half):
     score = GaussianScore.fit(half)
 
     def learned(u):
-        assert not any(u[:1, 0].equal(known) for known in half.u[:, 0]), "the score meets what it was fitted to"
+        assert not any(u[0, 0].equal(known) for known in half.u[:, 0]), "the score meets what it was fitted to"
         return score(u)
 
     learned.method, learned.metrics = "generative", {"interrupted": False}
