@@ -115,6 +115,12 @@ def _times_the_data(l2: float) -> float:
     return (error_sources(answer, exact_response(OrnsteinUhlenbeck())).quoted["sampling"] / l2) ** 2
 
 
+def _uneven_variance(part: float, places: int = 36) -> float:
+    """Root mean square of the variance over the box about its mean, relative to that, for fluctuations 1 + part · cos(2πi/places)."""
+    variance = (1 + part * torch.cos(2 * math.pi * torch.arange(places, dtype=torch.float64) / places)).square()
+    return float(variance.std(correction=0) / variance.mean())
+
+
 def _dipole_answer() -> float:
     along = load_shipped("navier-stokes-truth").values[8, 0]
     return float(along[0] - along[-1])
@@ -199,6 +205,11 @@ EXERCISES = {
         "quoted['sampling'] is the L2 now; its square is proportional to 1/n.",
     ),
     "06.3": Exercise(lambda: _pixel_pairs_for(1.0, 1.0) ** 0.5 / 128**0.5, 0.005, "((⟨|J|²⟩ − |R|²)/n)^½, with n = 128; see 05.3."),
+    "07.1": Exercise(1.45 / 0.01**2, 100.0, "the standard error is 1/√n_eff standard deviations, and n_eff = T/τ."),
+    "07.2": Exercise(
+        math.log2((1 - 0.8**2) / (1 - 0.8)), 0.01, "⟨(u(t + τ) − u(t))²⟩ = 2⟨u²⟩(1 − ρ(τ)), with ρ = 0.8 and 0.8²; take log₂ of the ratio."
+    ),
+    "07.3": Exercise(_uneven_variance(0.1), 0.002, "the variance at place i is (1 + 0.1 cos)²; take its standard deviation over its mean."),
     "08.2": Exercise(_dipole_answer, 1e-4, "make the kick as a tensor, and take truth.to(kick) at lag 8, as the lags are 1/16 apart."),
     "08.3": Exercise(1 / OrnsteinUhlenbeck().lam, 0.05, "integrate exp(−λt) over all t."),
     "08.1": Exercise(0.1, 1e-6, "half of ⟨u₊ − u₀⟩ + ⟨u₋ − u₀⟩."),

@@ -85,6 +85,9 @@ MISTAKES = {
     "06.2": EXERCISES["06.2"].expected ** 0.5,  # not squared
     "06.3": EXERCISES["06.3"].expected * 128**0.5,  # of one pair
     "06.4": EXERCISES["06.4"].expected * 0.01,  # not squared
+    "07.1": 1 / 0.01**2,  # as if the unit of time were the memory
+    "07.2": 1.0,  # of noise, at small τ
+    "07.3": 0.1,  # of the deviation, not the variance
     "08.1": 0.4,  # the odd part
     "08.2": float(load_shipped("navier-stokes-truth").values[8, 0, 0]),  # the neighbour left out
     "08.3": OrnsteinUhlenbeck().lam,
