@@ -96,6 +96,40 @@ def observable_curves(responses: Mapping[str, Response], title: str, unit: str) 
     return figure
 
 
+def observable_panels(panels: Mapping[str, Mapping[str, Response]], unit: str, span: tuple[float, float] | None = None) -> go.Figure:
+    """The same for several numbers side by side: {title: {name: response with values (lag,)}}.
+
+    Args:
+        span: of the vertical axes; by default each fits what it shows.
+    """
+    figure = make_subplots(1, len(panels), subplot_titles=list(panels), horizontal_spacing=0.1)
+    for column, responses in enumerate(panels.values(), start=1):
+        for index, (name, response) in enumerate(responses.items()):
+            if response.band is not None:
+                figure.add_trace(_band(response.times, response.band.cpu(), name, index), 1, column)
+            figure.add_trace(_line(response.times, response.values.cpu(), name, index, legend=column == 1), 1, column)
+    figure.update_xaxes(title="time t").update_yaxes(range=span)
+    figure.update_yaxes(title=unit, col=1)
+    return figure.update_layout(template="gfdt", width=480 * len(panels), height=420, margin_t=110)
+
+
+def calibration(table: Sequence[dict], close: float = 0.05) -> go.Figure:
+    """How far the parameters are off, against the runs that it took to get there: rows with way, simulations, error.
+
+    Args:
+        close: marked by a line.
+    """
+    figure = go.Figure()
+    for index, way in enumerate(dict.fromkeys(row["way"] for row in table)):
+        rows = [row for row in table if row["way"] == way]
+        line = _line([row["simulations"] for row in rows], [row["error"] for row in rows], way, index)
+        line.update(mode="lines+markers", marker={"symbol": ("circle", "square", "x", "diamond")[index % 4], "size": 9})
+        figure.add_trace(line)
+    figure.add_hline(close, line_dash="dot", line_color=theme.PALE)
+    figure.update_yaxes(type="log", title="largest relative error of a parameter").update_xaxes(title="undisturbed runs so far")
+    return figure.update_layout(template="gfdt", width=820, height=420, margin_t=90)
+
+
 def error_curves(errors: Mapping[str, Errors]) -> go.Figure:
     """L2 and L∞ over the whole field against lag: {name: errors}."""
     figure = make_subplots(1, 2, subplot_titles=["L2 error", "L∞ error"], horizontal_spacing=0.1)

@@ -17,6 +17,7 @@ METHODS = {
     "generative": (GREEN, "solid", 2),
     "conditioned": (PURPLE, "longdash", 2),
     "measured": (SKY, "solid", 1.5),
+    "onsager": (PURPLE, "dot", 2),
     "histogram": (SKY, "solid", 1.5),
     "kernel density": (PURPLE, "dash", 2),
     "clusters": (BLUE, "dot", 2.5),
@@ -30,6 +31,7 @@ LABELS = {
     "generative": "generative",
     "conditioned": "generative, given the forcing",
     "measured": "measured here",
+    "onsager": "Onsager's hypothesis",
 }
 FIELD_SCALE = "RdBu_r"  # diverging: red above, blue below, white at zero
 TRANSPARENCY = 0.18
