@@ -216,6 +216,40 @@ force = widgets.ForceLab("navier-stokes")
 force
 
 # %% [markdown]
+# ## Explore: a score, and the response it gives
+#
+# The generative response is as good as its score, and a score is learned. Here the two can be watched together. Half of a small Allen-Cahn ensemble is learned from, as in [lesson 03](03_score_matching.ipynb); every 20 steps of the
+# training, the score as it stands is put into the theorem and averaged over the other half. Learning starts from the Gaussian score, and so from the Gaussian response. Static figure first (15 s):
+
+# %%
+from gfdt_tutorial.scores.budgets import budget
+from gfdt_tutorial.scores.training import Training
+from gfdt_tutorial.views import LearningResponse
+
+field, well_truth = gfdt.AllenCahn(), gfdt.load_shipped("allen-cahn-truth")
+data = gfdt.simulate(field, members=32, duration=160.0, seed=3)
+fitted, kept = data.split(0.5)
+training = Training(fitted, budget("quick", "white"))
+learning = LearningResponse(training, kept, well_truth, field.score, symmetries=("reflect y",))
+steps = list(learning)
+print({step: round(error, 3) for step, error in learning.history[::3]})
+assert learning.history[-1][1] < 0.5 * learning.errors["gaussian"]
+figures.learning(learning)
+
+# %% [markdown]
+# What is left at the end is mostly the scatter of a series this short: the score that is known (dash-dotted) does no better on it.
+#
+# **Start**, **pause**, **resume**; another noise level or another number of steps is another training.
+#
+# * The loss of the averaged network falls before the response has moved, or after?
+# * Set σ = 1, noise as large as the field itself. Where does the response end, and why there?
+# * With σ = 0.3?
+
+# %%
+learner = widgets.ScoreLab(data, field, well_truth)
+learner
+
+# %% [markdown]
 # ## Exercises
 #
 # **08.1** The flow is kicked by one pixel, by +1, and its neighbour one to the right by −1. What is the true mean answer at the first pixel at $t = 1/2$?
@@ -253,7 +287,7 @@ check("08.3", my_even)
 check("08.3", (0.5 - 0.3) / 2)
 
 # %%
-lab.stop(), force.stop()
+lab.stop(), force.stop(), learner.stop()
 experiments.free_memory()
 
 # %% [markdown]

@@ -63,6 +63,13 @@ FORCE = """
 from gfdt_tutorial import widgets
 widgets.ForceLab("ornstein-uhlenbeck", amplitude=0.1)
 """
+SCORE = """
+import gfdt_tutorial as gfdt
+from gfdt_tutorial import widgets
+system = gfdt.AllenCahn()
+data = gfdt.simulate(system, members=16, duration=100.0, seed=3)
+widgets.ScoreLab(data, system, gfdt.load_shipped("allen-cahn-truth"))
+"""
 IDLE = "() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 # the field starts with a kick, so that until the next one both times are equal
 KICKED = """() => {
@@ -77,7 +84,8 @@ def lab(tmp_path_factory):
     """A JupyterLab of its own on a copy of the lessons; yields (address, token)."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", home / "root", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    for name, code in (("training", TRAINING), ("live", LIVE), ("flow", FLOW), ("kick", KICK), ("force", FORCE)):
+    alone = {"training": TRAINING, "live": LIVE, "flow": FLOW, "kick": KICK, "force": FORCE, "score": SCORE}
+    for name, code in alone.items():
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
         nbformat.write(notebook, home / "root" / f"{name}.ipynb")
     for name, value in SETTINGS.items():
@@ -231,6 +239,25 @@ def test_a_push_with_a_drawn_course_is_checked_by_an_ensemble_while_one_watches(
     sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("measured over linear answer 1.00 ± 0.00")
     assert_code_gives_maps(page)
     keep_screenshots(page, "08_force")
+    assert page.locator(".gfdt-error").count() == 0
+
+
+def test_a_response_gets_better_while_its_score_is_learned_and_another_noise_begins_anew(open_lesson):
+    page = open_lesson("score")
+    lab = page.locator(EXPLORER)
+    readout, button = lab.locator(".gfdt-readout"), lab.locator("button").first
+    errors = "() => Array.from(Array.from(document.querySelector('" + EXPLORER + " .js-plotly-plot')._fullData).slice(-3)[0].y)"
+    button.click()
+    page.wait_for_function(f"() => ({errors})().length >= 6")
+    button.click()
+    sync_api.expect(button).to_have_text("resume")
+    drawn = page.evaluate(errors)
+    keep_screenshots(page, "08_score")
+    assert drawn[-1] < drawn[0] and f"generative {drawn[-1]:.3f}" in readout.inner_text()
+    lab.locator(".noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    sync_api.expect(readout).to_contain_text("noise level σ is now 0.0126: another training, from the start; step 0 of 300")
+    assert page.evaluate(errors) == pytest.approx(drawn[:1], abs=1e-5)
     assert page.locator(".gfdt-error").count() == 0
 
 
