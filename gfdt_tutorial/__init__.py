@@ -26,9 +26,13 @@ import os
 # runs on the machine: beside one busy process on two cores, simulating 49,152 snapshots took 18 s spinning and 1.4 s sleeping.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from gfdt_tutorial.responses import observables
+from gfdt_tutorial.responses.changed import Changed
 from gfdt_tutorial.responses.curves import Errors, Response, compare, exact_response
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.kicks import kick_pattern
+from gfdt_tutorial.responses.noise import noise_derivative
+from gfdt_tutorial.responses.numbers import sensitivities
 from gfdt_tutorial.responses.twins import perturb
 from gfdt_tutorial.scores.budgets import Budget
 from gfdt_tutorial.scores.fit import fit_score
@@ -49,6 +53,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AllenCahn",
     "Budget",
+    "Changed",
     "DivergedError",
     "Errors",
     "GaussianScore",
@@ -65,8 +70,11 @@ __all__ = [
     "kick_pattern",
     "load_shipped",
     "load_shipped_score",
+    "noise_derivative",
+    "observables",
     "perturb",
     "respond",
     "sample",
+    "sensitivities",
     "simulate",
 ]

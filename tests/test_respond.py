@@ -488,8 +488,15 @@ BAD = {
     "∇·f of another shape": ({"perturbation": (lambda u: u, lambda u: u)}, "∇·f returned shape"),
     "normalise an observable": ({"normalise": True, "observable": mean_square}, "leave it False here"),
     "normalise a perturbation": ({"normalise": True, "perturbation": SMALL.drift_derivative("lam")}, "leave it False here"),
-    "control of an observable": ({"control": True, "observable": mean_square}, "control=True uses .* for kicks of the field only"),
-    "control of a perturbation": ({"control": True, "perturbation": SMALL.drift_derivative("lam")}, "control=True uses"),
+    "control of a field that is changed otherwise": (
+        {"control": True, "perturbation": SMALL.drift_derivative("lam")},
+        "control=True is for kicks",
+    ),
+    "shrink a field": ({"shrink": True}, "shrink=True for the latter"),
+    "control of what has no derivative": (
+        {"control": True, "observable": lambda u: torch.from_numpy(u.numpy()).mean((-2, -1))},
+        "the derivative of the observable, which torch cannot",
+    ),
     "symmetries of a number": ({"symmetries": ("reflect y",), "observable": mean_square}, "averaged over displacements from a kick"),
     "symmetries of a perturbation": (
         {"symmetries": ("reflect y",), "perturbation": SMALL.drift_derivative("lam")},

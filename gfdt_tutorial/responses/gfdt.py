@@ -22,11 +22,11 @@ import torch
 
 from gfdt_tutorial import checks, statistics
 from gfdt_tutorial.responses.curves import Response
+from gfdt_tutorial.responses.numbers import sensitivities, tail_of
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
+from gfdt_tutorial.responses.weights import Field, Perturbation, check_perturbation, drift_weight, force_of, observed, score_of
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.statistics import blocks
-
-Field = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,6 @@ class _Product:
     later: Field
     earlier: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
     back: Field
-    is_field: bool
 
 
 def respond(
@@ -46,10 +45,11 @@ def respond(
     normalise: bool = False,
     level: float = 0.90,
     observable: Field | None = None,
-    perturbation: tuple[Field, Callable] | None = None,
+    perturbation: Perturbation | None = None,
     *,
     integrate: bool = False,
     control: bool = False,
+    shrink: bool = False,
     symmetries: tuple[str, ...] = (),
     thin: int = 1,
     resamples: int = 200,
@@ -71,7 +71,9 @@ def respond(
             the field is shifted; on one space axis n must not be the number of pixels. The field itself by default.
         perturbation: (f, ∇·f), two functions of fields (see `system.drift_derivative`). By default a unit kick at pixel (0, 0).
         integrate: the answer to a *lasting* change switched on at t = 0 instead of an impulse: ∫₀ᵗ R_A by the trapezoid rule.
-        control: take the Gaussian response as a control variate, which ties R(0) to the identity; for kicks of the field only.
+        control: a control variate takes out noise. For kicks of the field it is the Gaussian response, which ties R(0) to the identity;
+            for observables that are numbers, what `responses.numbers` says.
+        shrink: for numbers, see `responses.numbers.sensitivities`, which also answers several perturbations in one pass.
         symmetries: of the system, to average over: "reflect x", "reflect y", "transpose", "sign" (which evaluates the score twice). Name
             only those that it really has: advection along x breaks the first and the third.
         thin: evaluate the score at every `thin`-th origin only, the field at all lags: worth it where the score is costly and the
@@ -84,7 +86,8 @@ def respond(
 
     Raises:
         ValueError: lags beyond half the series, a score, observable or perturbation that returns a wrong shape or NaN, a symmetry
-            that the grid has not, or `control` for other than kicks of the field.
+            that the grid has not, `control` for fields that are not kicked but changed otherwise, `shrink` for fields, or `normalise` for
+            other than kicks of the field.
 
     >>> from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, simulate
     >>> data = simulate(OrnsteinUhlenbeck(), members=8, duration=40.0)
@@ -93,23 +96,26 @@ def respond(
     """
     steps = data.steps(lags)
     checks.probability("level", level)
-    if perturbation is not None and not (
-        isinstance(perturbation, tuple | list) and len(perturbation) == 2 and all(map(callable, perturbation))
-    ):
-        raise ValueError("perturbation must be a pair of functions (f, ∇·f), such as system.drift_derivative returns")
+    if perturbation is not None:
+        check_perturbation(perturbation)
     checks.whole("resamples", resamples, minimum=2)
     if normalise and (observable is not None or perturbation is not None):
         raise ValueError("normalise=True divides by R(0), which is the identity for kicks of the field only; leave it False here")
-    is_kick = observable is None and perturbation is None
-    if control and not is_kick:
-        raise ValueError("control=True uses ⟨u s⟩ = −1, which is for kicks of the field only; leave it False here")
     symmetries = check_symmetries(symmetries, data.grid)
+    is_kick = observable is None and perturbation is None
+    if symmetries and (perturbation is not None or not (observable is None or tail_of(observable, data) is None)):
+        raise ValueError("symmetries are averaged over displacements from a kick; for another observable or perturbation leave them out")
+    if observable is not None and tail_of(observable, data) is not None:
+        options = {"integrate": integrate, "control": control, "shrink": shrink, "thin": thin, "resamples": resamples, "seed": seed}
+        return sensitivities(data, score, observable, {"it": perturbation}, lags, level, **options)["it"]
+    if (control and not is_kick) or shrink:
+        raise ValueError(
+            "control=True is for kicks of the field and for observables that are numbers, shrink=True for the latter; leave them False here"
+        )
     thin = checks.whole("thin", thin, minimum=1)
     if "sign" in symmetries:
         score = _odd_part(score, data.u.mean())
     product = _product(data, score, observable, perturbation)
-    if symmetries and not (product.is_field and perturbation is None):
-        raise ValueError("symmetries are averaged over displacements from a kick; for another observable or perturbation leave them out")
     sums, counts = _group_sums(data, product, steps, thin, control)
     finish = partial(_finish, product=product, every=data.every, normalise=normalise, integrate=integrate, symmetries=symmetries, tie=False)
     raw = _means(sums.sum(1), counts.sum(1))[0]
@@ -134,73 +140,34 @@ def respond(
         standard_error=error.cpu(),
         freedom=max(groups - 1, 0),
         level=level,
-        grid=data.grid if product.is_field and perturbation is None else None,  # else there is no displacement from a kick
+        grid=data.grid if perturbation is None else None,  # else there is no displacement from a kick
         normalised=normalise,
         info=info,
     )
 
 
-def _product(data: TimeSeries, score: Callable, observable: Field | None, perturbation) -> _Product:
+def _product(data: TimeSeries, score: Callable, observable: Field | None, perturbation: Perturbation | None) -> _Product:
     grid, centre = data.grid, data.u.mean()
-    sample = data.u[:1, :2]
-    shape = sample.shape if observable is None else _observed(observable, sample).shape
-    is_field = shape == sample.shape
-    if not is_field and (shape[:2] != sample.shape[:2] or len(shape) > 3):
-        raise ValueError(
-            f"observable returned {tuple(shape)} for fields of {tuple(sample.shape)}; expected (...), (..., n) or fields again"
-        )
     mean = 0.0 if observable is None else _mean_of(observable, data.u)
 
     def fields(u):
-        return u - centre if observable is None else _observed(observable, u) - mean
+        return u - centre if observable is None else observed(observable, u) - mean
 
-    if is_field and perturbation is None:
+    if perturbation is None:
         return _Product(
             later=lambda u: _rows(grid.rfft(fields(u))),
-            earlier=lambda u, context: -_rows(grid.rfft(_score(score, u, context))) / grid.size,
+            earlier=lambda u, context: -_rows(grid.rfft(score_of(score, u, context))) / grid.size,
             back=lambda modes: grid.irfft(modes.reshape(*modes.shape[:-1], *grid.half)),
-            is_field=True,
         )
-    weight = _kick_weight if perturbation is None else partial(_drift_weight, perturbation)
-    tail = grid.shape if is_field else tuple(shape[2:])
+
+    def weight(u, context):
+        return drift_weight(perturbation, u, force_of(perturbation, u, context), score_of(score, u, context))[..., None]
+
     return _Product(
         later=lambda u: _rows(fields(u)),
-        earlier=lambda u, context: weight(u, _score(score, u, context))[..., None],
-        back=lambda modes: modes.real.reshape(*modes.shape[:-1], *tail),
-        is_field=is_field,
+        earlier=weight,
+        back=lambda modes: modes.real.reshape(*modes.shape[:-1], *grid.shape),
     )
-
-
-def _kick_weight(u: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
-    """B for a unit kick at one pixel, averaged over the pixels, one as good as another for an observable without a place."""
-    return -_rows(s).mean(-1)
-
-
-def _drift_weight(perturbation, u: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
-    """B = −∇·f − f·s, the sum running over pixels."""
-    f, divergence = perturbation
-    force = checks.finite("what perturbation f returned", torch.as_tensor(f(u)))
-    if force.shape != u.shape:
-        raise ValueError(f"perturbation f returned shape {tuple(force.shape)} for fields of {tuple(u.shape)}; expected the same")
-    div = checks.finite("what perturbation ∇·f returned", torch.as_tensor(divergence(u), device=u.device, dtype=u.dtype))
-    if div.shape not in ((), u.shape[:2]):
-        raise ValueError(
-            f"perturbation ∇·f returned shape {tuple(div.shape)}; expected one number, or one for each field: {tuple(u.shape[:2])}"
-        )
-    return -div - _rows(force * s).sum(-1)
-
-
-def _score(score: Callable, u: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
-    wants = context is not None and getattr(score, "needs_context", True)
-    s = score(u, context=context) if wants else score(u)
-    if s.shape != u.shape:
-        raise ValueError(f"the score returned shape {tuple(s.shape)} for fields of {tuple(u.shape)}; expected the same")
-    return checks.finite("the score", s.detach())
-
-
-def _observed(observable: Field, u: torch.Tensor) -> torch.Tensor:
-    """A(u) as floats: an exceedance such as `u > 0` counts as 0 and 1."""
-    return checks.finite("what observable returned", torch.as_tensor(observable(u)).to(u.dtype))
 
 
 def _rows(values: torch.Tensor) -> torch.Tensor:
@@ -209,13 +176,12 @@ def _rows(values: torch.Tensor) -> torch.Tensor:
 
 
 def _mean_of(observable: Field, u: torch.Tensor) -> torch.Tensor:
-    """⟨A⟩ over members and times, for fields over pixels too; block by block."""
+    """⟨A⟩ over members, times and pixels, block by block."""
     total = 0.0
     for member in u:
         for part in blocks(len(member), 32 * max(1, member[0].numel())):
-            total = total + _observed(observable, member[None, part]).double().sum((0, 1))
-    total = total / (u.shape[0] * u.shape[1])
-    return (total.mean() if total.shape == u.shape[2:] else total).to(u.dtype)
+            total = total + observed(observable, member[None, part]).double().sum((0, 1))
+    return (total / (u.shape[0] * u.shape[1])).mean().to(u.dtype)
 
 
 def _group_sums(data: TimeSeries, product: _Product, steps: int, thin: int, control: bool) -> tuple[torch.Tensor, torch.Tensor]:

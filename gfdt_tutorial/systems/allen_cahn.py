@@ -111,7 +111,7 @@ class AllenCahn:
         Σ(0) is the diagonal of Σ between pixels.
 
         Args:
-            parameter: "alpha", "kappa" or "advection". The noise strength is no part of the drift, and has no such pair.
+            parameter: "alpha", "kappa" or "advection". For the noise strength see `noise_derivative`.
         """
         grid = self.grid
         symbols = {"alpha": grid.inverse_helmholtz, "kappa": grid.laplacian, "advection": -grid.derivative(-1)}
@@ -120,6 +120,15 @@ class AllenCahn:
         if parameter == "alpha":
             return (lambda u: grid.apply(symbol, u - u**3)), (lambda u: trace * (1 - 3 * u.square()).mean(grid.axes))
         return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - len(grid.shape)], trace, device=u.device))
+
+    def noise_derivative(self, parameter: str = "epsilon") -> torch.Tensor:
+        """∂D/∂ε = 2εN²Σ, (*half,), where D = N²ε²Σ is the noise's covariance per unit time; for `gfdt.noise_derivative`.
+
+        Raises:
+            ValueError: a parameter that is none of the noise.
+        """
+        checks.choice("noise parameter", parameter, ["epsilon"])
+        return 2 * self.epsilon * self.grid.size * self.grid.inverse_helmholtz
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Spectra of two phases in balance, (member, *half): ±0.9 by whether a smooth random field is above a level of its own.

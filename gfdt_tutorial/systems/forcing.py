@@ -6,6 +6,7 @@ import torch
 
 from gfdt_tutorial.randomness import generator
 from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.systems.noise import copied
 
 MEAN_LEFT = 0.1  # of the forcing's spatial mean: the letter's code takes off nine tenths
 CHUNK = 16  # steps drawn a member at a time
@@ -49,6 +50,10 @@ class WaveForcing:
             self._phases = torch.add(self._phases, self._draw(), alpha=math.sqrt(2 * lapse))
             self.spectra = self._field()
         return self.spectra
+
+    def copy(self) -> "WaveForcing":
+        """One that goes on from here with the same numbers."""
+        return copied(self, "_streams", "_phases", "_normals")
 
     def _draw(self) -> torch.Tensor:
         if self._next == CHUNK:

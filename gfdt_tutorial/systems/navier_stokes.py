@@ -130,16 +130,32 @@ class NavierStokes:
     def drift_derivative(self, parameter: str) -> tuple[Callable, Callable]:
         """(f, ∇·f): how the drift changes per unit of a parameter, and its divergence over pixels.
 
-            ν: f = −Δ²u, ∇·f = −tr Δ²        ν_h: f = −Δ⁻²u, ∇·f = −tr Δ⁻²        A: f = −∂ₓu, ∇·f = 0
+            ν: f = −Δ²u, ∇·f = −tr Δ²        ν_h: f = −Δ⁻²u, ∇·f = −tr Δ⁻²        A: f = −∂ₓu, ∇·f = 0        a: f = ς/a, ∇·f = 0
+
+        The last acts through the forcing, which f takes as a second argument; `respond` hands it over where the data have it as their
+        context. Then the score should be that of u given ς, as the phases do not feel the change.
 
         Args:
-            parameter: "nu", "nu_h" or "advection".
+            parameter: "nu", "nu_h", "advection" or "forcing".
         """
         grid, k_squared = self.grid, self._k_squared
+        if parameter == "forcing":
+            return self._forced, (lambda u: torch.zeros(u.shape[: u.ndim - 2], device=u.device))
         symbols = {"nu": -k_squared.square(), "nu_h": -_inverse(k_squared).square(), "advection": -grid.derivative(-1)}
-        symbol = symbols[checks.choice("drift parameter", parameter, symbols)]
+        symbol = symbols[checks.choice("drift parameter", parameter, [*symbols, "forcing"])]
         trace = grid.trace(symbol)
         return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - 2], trace, device=u.device))
+
+    @property
+    def _forced(self) -> Callable:
+        if not self.forcing:
+            raise ValueError("a flow that is not forced has no shape of forcing to change the strength of; set forcing > 0")
+
+        def force(u: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+            return context[..., 0, :, :] / self.forcing
+
+        force.needs_context = True
+        return force
 
     def noise(self, members: range, seed: int, device: torch.device) -> WaveForcing:
         """The forcing of a run."""

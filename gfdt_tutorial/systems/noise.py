@@ -1,5 +1,6 @@
 """Space-time white noise, drawn in Fourier space."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -41,3 +42,16 @@ class WhiteNoise:
             self._next = 0
         self._next += 1
         return torch.view_as_complex(self._drawn)[:, self._next - 1]
+
+    def copy(self) -> "WhiteNoise":
+        """One that goes on from here with the same numbers."""
+        return copied(self, "_streams", "_drawn")
+
+
+def copied(noise, streams: str, *tensors: str):
+    """A noise whose random streams and tensors are its own, and stand where those of `noise` do."""
+    twin = copy.copy(noise)
+    setattr(twin, streams, [stream.clone_state() for stream in getattr(noise, streams)])
+    for name in tensors:
+        setattr(twin, name, getattr(noise, name).clone())
+    return twin

@@ -93,13 +93,22 @@ class OrnsteinUhlenbeck:
             λ: f = −Σu, ∇·f = −tr Σ        κ: f = Δu, ∇·f = tr Δ        A: f = −∂ₓu, ∇·f = 0
 
         Args:
-            parameter: "lam", "kappa" or "advection". The noise strength is no part of the drift, and has no such pair.
+            parameter: "lam", "kappa" or "advection". For the noise strength see `noise_derivative`.
         """
         grid = self.grid
         symbols = {"lam": -grid.inverse_helmholtz, "kappa": grid.laplacian, "advection": -grid.derivative(-1)}
         symbol = symbols[checks.choice("drift parameter", parameter, symbols)]
         trace = grid.trace(symbol)
         return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - len(grid.shape)], trace, device=u.device))
+
+    def noise_derivative(self, parameter: str = "epsilon") -> torch.Tensor:
+        """∂D/∂ε = 2εN²Σ, (*half,), where D = N²ε²Σ is the noise's covariance per unit time; for `gfdt.noise_derivative`.
+
+        Raises:
+            ValueError: a parameter that is none of the noise.
+        """
+        checks.choice("noise parameter", parameter, ["epsilon"])
+        return 2 * self.epsilon * self.grid.size * self.grid.inverse_helmholtz
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Spectra drawn from the stationary law, (member, *half)."""

@@ -1,0 +1,127 @@
+"""A system as it is and as it is changed, run side by side under the same noise: how statistics really move when a parameter moves."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from gfdt_tutorial import checks
+from gfdt_tutorial.responses.curves import Response
+from gfdt_tutorial.responses.weights import Field
+from gfdt_tutorial.systems.simulate import DivergedError, System, Trajectory
+
+
+class Changed:
+    """Members that run undisturbed up to t = 0, and from there on under changed parameters, beside their twins that do not.
+
+    An iterator, one sampling step at a time, the spin-up included; it ends when the last lag is reached. Iterated again it runs further
+    members, so that the band narrows round by round, ∝ members^(−½).
+
+    Args:
+        system: as it is; it spins up.
+        changed: as it becomes, one system; or two, changed by as much up and down. Then half their difference is taken, which leaves out
+            all that is even in the change.
+        observable: fields (..., *shape) → (..., n) numbers.
+        lags, every: how long, and how often it is looked at.
+        members: of a round, 8 or more; more make it faster, and take memory.
+        spinup: the system's own by default.
+
+    Attributes:
+        times: (lag,).
+        row: the last lag that was reached in this round; −1 during the spin-up.
+        rounds: that were finished.
+        fields: (2, *shape), a member undisturbed and changed, as they are now; None during the spin-up.
+
+    Raises:
+        ValueError: a size out of range, or an observable that returns fields.
+        DivergedError: a member left the finite numbers.
+
+    >>> from dataclasses import replace
+    >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables
+    >>> system = OrnsteinUhlenbeck()
+    >>> changed = Changed(system, replace(system, lam=0.05), observables.moment(system.grid, 2), lags=10.0, members=8)
+    >>> bool(changed.finish().response().values[-1] < 0)
+    True
+    """
+
+    def __init__(
+        self, system: System, changed: System | Sequence[System], observable: Field, lags: float = 90.0, *, every: float = 1.0,
+        members: int = 32, seed: int = 3, spinup: float | None = None, device: str = "cpu",
+    ):  # fmt: skip
+        self.system = system
+        self.changed = tuple(changed) if isinstance(changed, list | tuple) else (changed,)
+        if len(self.changed) not in (1, 2):
+            raise ValueError(f"give one changed system, or two changed by as much up and down; got {len(self.changed)}")
+        self.observable, self.seed = observable, seed
+        self.every = checks.positive("every", every)
+        count = checks.whole("lags / every", round(checks.positive("lags", lags) / every), minimum=1)
+        self.times = self.every * torch.arange(count + 1, dtype=torch.float64)
+        self.members = checks.whole("members", members, minimum=8)
+        self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
+        self.device = checks.resolve_device(device)
+        self.row, self.rounds, self.fields = -1, 0, None
+        self._count = torch.zeros(count + 1, dtype=torch.float64)
+        self._sum = self._squares = self._undisturbed = 0.0
+
+    def __iter__(self) -> Iterator[int]:
+        self.row, self.fields = -1, None
+        first = self.rounds * self.members
+        run = Trajectory(self.system, range(first, first + self.members), self.seed, self.every, self.device)
+        for state, noise in run.spin_up(self.spinup):  # noqa: B007 the last ones go on
+            yield self.row
+        paths = [self._path(run, self.system, state, noise.copy()), *(self._path(run, it, state, noise.copy()) for it in self.changed)]
+        for self.row, states in enumerate(zip(*paths, strict=True)):
+            self._measure(states)
+            yield self.row
+        self.rounds += 1
+
+    def finish(self, rounds: int = 1) -> "Changed":
+        """Run so many rounds to their last lag."""
+        for _ in range(checks.whole("rounds", rounds, minimum=1)):
+            for _ in self:
+                pass
+        return self
+
+    def response(self, level: float = 0.90) -> Response:
+        """The change of each observable so far, (lag, n), in its own units, with the standard error from the scatter of members.
+
+        Lags that no member has reached yet are NaN.
+        """
+        count = self._count[:, None]
+        mean = self._sum / count
+        variance = (self._squares / count - mean.square()).clamp_min(0) / (count - 1)
+        members = int(self._count[0])
+        info = {"members": members, "seed": self.seed, "every": self.every, "spinup": self.spinup, "device": str(self.device)}
+        return Response(
+            self.times, mean.float(), "re-simulated", variance.sqrt().float(), freedom=max(members - 1, 0), level=level, info=info
+        )
+
+    @property
+    def undisturbed(self) -> torch.Tensor:
+        """(lag, n): the mean of the observables over the members that are not changed; NaN where not yet reached."""
+        return (self._undisturbed / self._count[:, None]).float()
+
+    def _path(self, run: Trajectory, system: System, state: torch.Tensor, noise) -> Iterator[torch.Tensor]:
+        return Trajectory(system, run.members, run.seed, run.every, run.device).steps(state, noise, len(self.times) - 1)
+
+    def _measure(self, states: Sequence[torch.Tensor]) -> None:
+        fields = [self.system.grid.irfft(state) for state in states]
+        if not all(checks.all_finite(field) for field in fields):
+            raise DivergedError(f"{self.system.name} diverged by t = {self.row * self.every:g} when changed: try a smaller change")
+        self.fields = torch.stack([fields[0][0], fields[1][0]])
+        numbers = [self._numbers(field) for field in fields]
+        change = numbers[1] - numbers[0] if len(numbers) == 2 else 0.5 * (numbers[1] - numbers[2])
+        if isinstance(self._sum, float):
+            shape = (len(self.times), change.shape[-1])
+            self._sum, self._squares, self._undisturbed = (torch.zeros(shape, dtype=torch.float64) for _ in range(3))
+        self._count[self.row] += len(change)
+        self._sum[self.row] += change.sum(0)
+        self._squares[self.row] += change.square().sum(0)
+        self._undisturbed[self.row] += numbers[0].sum(0)
+
+    def _numbers(self, field: torch.Tensor) -> torch.Tensor:
+        """(member, n), double precision."""
+        found = torch.as_tensor(self.observable(field)).double().cpu()
+        if found.shape == field.shape and self.system.grid.shape:
+            raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
+        return found.reshape(len(field), math.prod(found.shape[1:]))

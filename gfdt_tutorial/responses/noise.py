@@ -1,0 +1,64 @@
+"""A change of the noise, where it is additive and white, as a change of the drift."""
+
+from collections.abc import Callable
+
+import torch
+
+from gfdt_tutorial import checks
+from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.responses.weights import Perturbation, score_of
+from gfdt_tutorial.spectral import PeriodicGrid
+
+
+def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, *, probes: int = 1, seed: int = 0) -> Perturbation:
+    """(f, ∇·f), the change of the drift that moves averages at one time as a change of the noise does.
+
+        f = −½ D′ s,    ∇·f = −½ tr(D′ ∇s)
+
+    In the Fokker-Planck equation the noise, of covariance D per unit time between pixels, stands as ½∇·(D∇ρ) = −∇·(−½ D s ρ): as a drift
+    would. D′ is the derivative of D by the parameter: for D = N²ε²Σ and ε it is (2/ε) N²ε²Σ, which `system.noise_derivative("epsilon")`
+    gives. The trace is estimated by tr(D′∇s) ≈ z·(∇s D′z) with random signs z, a derivative of the score along one direction.
+
+    It takes noise that is additive, white in time and independent of the field. Noise that multiplies the field also changes the drift;
+    noise that remembers, such as the waves that stir the Navier-Stokes flow, is state that the field does not show, and for it there is
+    `drift_derivative("forcing")`, given the forcing.
+
+    Args:
+        score: differentiable by torch, as learned, Gaussian and analytic ones are.
+        rate: D′, (*half,), its symbol.
+        probes: random directions a snapshot; each halves what the estimate of the trace adds to the scatter of B.
+
+    Raises:
+        ValueError: a rate of another shape, or a score that cannot be differentiated.
+    """
+    if tuple(rate.shape) != tuple(grid.half):
+        raise ValueError(f"rate has shape {tuple(rate.shape)}; expected one value a wavevector, {tuple(grid.half)}")
+    probes = checks.whole("probes", probes, minimum=1)
+
+    def f(u: torch.Tensor) -> torch.Tensor:
+        return grid.apply(-0.5 * rate, score_of(score, u, None))
+
+    def divergence(u: torch.Tensor) -> torch.Tensor:
+        total = torch.zeros(u.shape[: u.ndim - len(grid.shape)], device=u.device)
+        for probe in range(probes):
+            rng = generator(seed, probe, _digest(u))
+            z = (2.0 * torch.randint(2, u.shape, generator=rng) - 1).to(u)
+            along = _derivative(score, u, grid.apply(rate, z))
+            total += (z * along).sum(grid.axes) if grid.shape else z * along
+        return -0.5 * total / probes
+
+    return f, divergence
+
+
+def _derivative(score: Callable, u: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
+    try:
+        return torch.func.jvp(score, (u,), (direction,))[1].detach()
+    except (RuntimeError, NotImplementedError) as error:
+        raise ValueError(
+            f"a change of the noise takes the derivative of the score, which torch cannot: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _digest(u: torch.Tensor) -> int:
+    """A number that belongs to these fields, so that other snapshots get other directions, and the same the same."""
+    return int(u.detach().cpu().numpy().reshape(-1)[:64].view("uint32").sum(dtype="uint64"))

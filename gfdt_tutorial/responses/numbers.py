@@ -1,0 +1,328 @@
+"""The theorem for observables that are numbers: A, B and ∇A·f once a snapshot, and all the rest from these.
+
+R_A(t) = ⟨A(u(τ + t)) B(u(τ))⟩,   B = −∇·f − f·s
+
+At t = 0 an integration by parts takes the score out: ⟨φ B⟩ = ⟨∇φ·f⟩ for any smooth φ. So with the vector A of all observables that are
+asked for, and the regression of A(t) on A(0),
+
+    K(t) = ⟨A(t) Aᵀ⟩ ⟨A Aᵀ⟩⁻¹,    R_A(t) = R̂_A(t) + K(t) [⟨∇A·f⟩ − R̂_A(0)]
+
+has the same mean and less scatter (`control`). It is to observables what the Gaussian control variate is to kicks, where A = u, f = e_j,
+and K(t) = C(t) C(0)⁻¹. Its first term alone, K(t) ⟨∇A·f⟩, needs no score: a change relaxes as fluctuations do, which was Onsager's
+hypothesis. What the score brings is the rest,
+
+    R_A(t) = K(t) ⟨∇A·f⟩ + ⟨[A(t) − K(t) A(0)] B(0)⟩
+
+Some changes raise so much noise in B, of scales that the observable hardly sees, that nothing is left of the answer: the diffusivity of
+a fine field is one. `shrink` then holds to Onsager's hypothesis for each observable by itself, T_A(t) = ρ_A(t) ⟨∇A·f⟩ with ρ_A the
+autocorrelation, and departs from it as far as the data tell the difference:
+
+    R_A(t) = T_A(t) + w [R_A(t) − T_A(t)],    w = max(0, 1 − 2/χ²),    χ² the mean of [(R_A − T_A)/error]² over lags and observables
+
+after James and Stein. This costs less than (2/χ) standard errors where the departure is real.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import torch
+
+from gfdt_tutorial import checks, statistics
+from gfdt_tutorial.responses.curves import Response
+from gfdt_tutorial.responses.weights import (
+    Field,
+    Perturbation,
+    check_perturbation,
+    drift_weight,
+    force_of,
+    kick_weight,
+    observed,
+    score_of,
+    slope_of,
+)
+from gfdt_tutorial.series import TimeSeries
+
+DOUBT = 2.0  # χ² below which no departure from Onsager's hypothesis is believed; 1 is what noise gives
+COLLINEAR = 1e-6  # of the largest eigenvalue of the correlations among observables: what is below is one observable said twice
+
+
+def sensitivities(
+    data: TimeSeries,
+    score: Callable,
+    observable: Field,
+    perturbations: dict[str, Perturbation | None],
+    lags: float = 90.0,
+    level: float = 0.90,
+    *,
+    integrate: bool = True,
+    control: bool = True,
+    shrink: bool = False,
+    thin: int = 1,
+    resamples: int = 200,
+    seed: int = 0,
+) -> dict[str, Response]:
+    """How observables answer each of several changes of the drift, the score being evaluated once for all.
+
+    Args:
+        data, score, lags, level, thin, resamples, seed: as in `respond`.
+        observable: A, from fields (..., *shape) to (...,) or (..., n) numbers that do not change when the field is shifted; with
+            `control` smooth, and in torch (`gfdt.observables` has such).
+        perturbations: name → (f, ∇·f), such as {"alpha": system.drift_derivative("alpha")}; None stands for a kick at one pixel.
+        integrate: the answer to a *lasting* change, switched on at t = 0; its last value is, up to memories longer than `lags`, the
+            derivative of the stationary mean. Otherwise to an impulse. The trapezoid rule that integrates wants a series sampled as
+            finely as the fastest answer.
+        control: see this module's page; True unless the observable cannot be differentiated.
+        shrink: towards Onsager's hypothesis, as far as the data do not tell the difference, which `info` reports as `departure_chi2`
+            and `departure_kept`, w. The band is that of sampling at this w. Ask for twenty numbers or more, such as a spectrum.
+
+    Returns:
+        name → Response with values (lag, ...), per unit of what the perturbation is the derivative by.
+
+    Raises:
+        ValueError: as `respond`; no perturbation at all; an observable that returns fields, or cannot be differentiated where `control`
+            asks for it.
+
+    >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables, simulate
+    >>> system = OrnsteinUhlenbeck()
+    >>> data = simulate(system, members=8, duration=60.0)
+    >>> changes = {name: system.drift_derivative(name) for name in ("lam", "kappa")}
+    >>> sensitivities(data, system.score, observables.spectrum(system.grid), changes, lags=20.0)["lam"].values.shape
+    torch.Size([21, 17])
+    """
+    steps = data.steps(lags)
+    checks.probability("level", level)
+    checks.whole("resamples", resamples, minimum=2)
+    thin = checks.whole("thin", thin, minimum=1)
+    if not perturbations:
+        raise ValueError("name one change of the drift at least, such as {'alpha': system.drift_derivative('alpha')}")
+    for perturbation in perturbations.values():
+        if perturbation is not None:
+            check_perturbation(perturbation)
+    tail = tail_of(observable, data)
+    if tail is None:
+        raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
+    samples = _sampled(data, score, observable, perturbations, thin, control or shrink)
+    finish = partial(_integrated, every=data.every) if integrate else (lambda values: values)
+    found = {}
+    for name, each in samples.items():
+        sums = each.sums(steps)
+        values, error, kept = _estimate(sums, control=control, shrink=shrink, finish=finish, resamples=resamples, seed=seed)
+        found[name] = Response(
+            times=data.every * torch.arange(steps + 1, dtype=torch.float64),
+            values=values.reshape(-1, *tail).float().cpu(),
+            method=getattr(score, "method", "score"),
+            standard_error=error.reshape(-1, *tail).float().cpu(),
+            freedom=max(sums.groups - 1, 0),
+            level=level,
+            info={
+                "device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info,
+                "control": control or shrink, "symmetries": [], "thin": thin,
+            } | kept,
+        )  # fmt: skip
+    if sums.groups < 8:
+        warnings.warn(f"the band rests on {sums.groups} blocks of data only; a longer series makes it narrower and surer", stacklevel=2)
+    return found
+
+
+def tail_of(observable: Field, data: TimeSeries) -> tuple[int, ...] | None:
+    """What an observable adds to the shape of a series, () or (n,); None if it returns fields.
+
+    Raises:
+        ValueError: it does neither.
+    """
+    sample = data.u[:1, :2]
+    shape = observed(observable, sample).shape
+    if shape == sample.shape:
+        return None
+    if shape[:2] != sample.shape[:2] or len(shape) > 3:
+        raise ValueError(
+            f"observable returned {tuple(shape)} for fields of {tuple(sample.shape)}; expected (...), (..., n) or fields again"
+        )
+    return tuple(shape[2:])
+
+
+def _sampled(data, score, observable, perturbations, thin: int, with_slopes: bool) -> dict[str, "Samples"]:
+    """A, B and ∇A·f at every snapshot, member by member and in blocks that bound the memory."""
+    members, length = data.u.shape[:2]
+    wanted = torch.arange(0, length, thin, device=data.u.device)
+    cuts = list(statistics.blocks(length, 32 * data.grid.size))
+    parts = [_of_part(data, score, observable, perturbations, m, cut, wanted, with_slopes) for m in range(members) for cut in cuts]
+
+    def joined(which: Callable) -> torch.Tensor:
+        pieces = [which(part) for part in parts]
+        rows = [torch.cat(pieces[m * len(cuts) : (m + 1) * len(cuts)], 1) for m in range(members)]
+        return torch.cat(rows).double()
+
+    def centred(values: torch.Tensor) -> torch.Tensor:
+        return values - values.mean((0, 1))
+
+    there = centred(joined(lambda part: part[0]))
+    return {
+        name: Samples(
+            there,
+            centred(joined(lambda part, name=name: part[1][name])),
+            joined(lambda part, name=name: part[2][name]) if with_slopes else None,
+            wanted,
+        )
+        for name in perturbations
+    }
+
+
+def _of_part(data, score, observable, perturbations, member: int, cut: slice, wanted: torch.Tensor, with_slopes: bool) -> tuple:
+    """Of some snapshots of a member: A, B by name and ∇A·f by name."""
+    u = data.u[member : member + 1, cut]
+    context = None if data.context is None else data.context[member : member + 1, cut]
+    here = wanted[(wanted >= cut.start) & (wanted < cut.start + u.shape[1])] - cut.start
+    fields, hidden = u[:, here], None if context is None else context[:, here]
+    s = score_of(score, fields, hidden)
+    weights, slopes = {}, {}
+    for name, perturbation in perturbations.items():
+        force = torch.full_like(u, 1 / data.grid.size) if perturbation is None else force_of(perturbation, u, context)
+        weights[name] = kick_weight(s) if perturbation is None else drift_weight(perturbation, fields, force[:, here], s)
+        if with_slopes:
+            slopes[name] = _rows(slope_of(observable, u, force))
+    return _rows(observed(observable, u)), weights, slopes
+
+
+def _rows(values: torch.Tensor) -> torch.Tensor:
+    """(member, time) or (member, time, n) → (member, time, n)."""
+    return values.reshape(*values.shape[:2], -1)
+
+
+def _integrated(values: torch.Tensor, every: float) -> torch.Tensor:
+    """∫₀ᵗ by the trapezoid rule, (..., lag, n)."""
+    return torch.cat([torch.zeros_like(values[..., :1, :]), torch.cumulative_trapezoid(values, dx=every, dim=-2)], -2)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What the theorem needs of a series.
+
+    Args:
+        observed: (member, time, n), A less its mean, double precision.
+        weights: (member, origin), B less its mean.
+        slopes: (member, time, n), ∇A·f, or None.
+        origins: (origin,), steps at which B is known.
+    """
+
+    observed: torch.Tensor
+    weights: torch.Tensor
+    slopes: torch.Tensor | None
+    origins: torch.Tensor
+
+    def sums(self, steps: int) -> "Sums":
+        """Sums by groups of origins, the blocks of the bootstrap."""
+        members, length, _ = self.observed.shape
+        groups = statistics.origin_groups(members, length, steps, step_bytes=32 * self.observed.shape[-1])
+        return Sums(*(torch.stack(sums) for sums in zip(*(self._of(windows, steps) for windows in groups), strict=True)))
+
+    def _of(self, windows: list[statistics.Origins], steps: int) -> tuple[torch.Tensor, ...]:
+        """Of one group: products with B and with A, the mean slope, and how many products each lag has."""
+        n, length = self.observed.shape[-1], self.observed.shape[1]
+        reach = torch.arange(steps + 1, device=self.observed.device)
+        weighted = torch.zeros(steps + 1, n, dtype=torch.float64, device=self.observed.device)
+        among, slope = weighted.new_zeros(steps + 1, n, n), weighted.new_zeros(n)
+        counts, seen = weighted.new_zeros(2, steps + 1), 0
+        for window in windows:
+            later = self.observed[window.members, window.start : min(window.stop + steps, length)]
+            inside = (self.origins >= window.start) & (self.origins < window.stop)
+            known, wide = self.origins[inside] - window.start, window.stop - window.start
+            earlier = later.new_zeros(len(later), wide)
+            earlier[:, known] = self.weights[window.members][:, inside]
+            weighted += statistics.lagged_sum(later, earlier[..., None], steps).real
+            for column in range(n):
+                among[:, :, column] += statistics.lagged_sum(later, later[:, :wide, column, None], steps).real
+            if self.slopes is not None:
+                slope += self.slopes[window.members, window.start : window.stop].sum((0, 1))
+            for row, starts in enumerate((known, torch.arange(wide, device=known.device))):
+                counts[row] += len(later) * (starts[None] + reach[:, None] < later.shape[1]).sum(1)
+            seen += len(later) * wide
+        return weighted, among, slope / max(seen, 1) * counts[1, :1], counts
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over origins, by group.
+
+    Args:
+        weighted: (group, lag, n), Σ A(τ + t) B(τ).
+        among: (group, lag, n, n), Σ A(τ + t) A(τ)ᵀ.
+        slope: (group, n), Σ ∇A·f over all origins.
+        counts: (group, 2, lag), how many products the first two hold.
+    """
+
+    weighted: torch.Tensor
+    among: torch.Tensor
+    slope: torch.Tensor
+    counts: torch.Tensor
+
+    @property
+    def groups(self) -> int:
+        """How many."""
+        return len(self.weighted)
+
+    @cached_property
+    def one_each(self) -> torch.Tensor:
+        """(1, group): every group once, the weights of the estimate itself."""
+        return torch.ones(1, self.groups, dtype=torch.float64)
+
+    def plain(self, drawn: torch.Tensor) -> torch.Tensor:
+        """R̂_A, (resample, lag, n), each group taken `drawn` (resample, group) times."""
+        return self._mean(drawn, self.weighted, 0)
+
+    def onsager(self, drawn: torch.Tensor) -> torch.Tensor:
+        """K(t) ⟨∇A·f⟩."""
+        return self._relaxed(drawn, self._slope(drawn))
+
+    def controlled(self, drawn: torch.Tensor) -> torch.Tensor:
+        """R̂_A(t) + K(t) [⟨∇A·f⟩ − R̂_A(0)]."""
+        plain = self.plain(drawn)
+        return plain + self._relaxed(drawn, self._slope(drawn) - plain[:, 0])
+
+    def alone(self, drawn: torch.Tensor) -> torch.Tensor:
+        """ρ_A(t) ⟨∇A·f⟩, Onsager's hypothesis for each observable by itself."""
+        own = self._mean(drawn, self.among.diagonal(dim1=-2, dim2=-1), 1)
+        return own / own[:, :1].clamp_min(1e-300) * self._slope(drawn)[:, None]
+
+    def _relaxed(self, drawn: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+        """K(t) applied to a change of the observables, (resample, n) → (resample, lag, n)."""
+        covariance = self._mean(drawn, self.among, 1)
+        scale = covariance[:, 0].diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).sqrt()
+        inverse = torch.linalg.pinv(covariance[:, 0] / (scale[:, :, None] * scale[:, None]), rtol=COLLINEAR, hermitian=True)
+        coefficients = torch.einsum("rij,rj->ri", inverse, start / scale) / scale
+        return torch.einsum("rlij,rj->rli", covariance, coefficients)
+
+    def _slope(self, drawn: torch.Tensor) -> torch.Tensor:
+        drawn = drawn.to(self.slope)
+        return (drawn @ self.slope) / (drawn @ self.counts[:, 1, :1])
+
+    def _mean(self, drawn: torch.Tensor, sums: torch.Tensor, kind: int) -> torch.Tensor:
+        drawn = drawn.to(sums)
+        total, count = torch.tensordot(drawn, sums, 1), drawn @ self.counts[:, kind]
+        return total / count.reshape(*count.shape, *[1] * (sums.ndim - 2))
+
+
+def _estimate(
+    sums: Sums, *, control: bool, shrink: bool, finish: Callable, resamples: int, seed: int
+) -> tuple[torch.Tensor, torch.Tensor, dict]:
+    """The answer (lag, n), its standard error, and how far it was shrunk.
+
+    Args:
+        finish: from responses (..., lag, n) to what is asked for, such as their integral over lags.
+    """
+    bootstrap = partial(statistics.bootstrap_error, groups=sums.groups, resamples=resamples, seed=seed)
+    form = sums.controlled if control or shrink else sums.plain
+    if not shrink:
+        return finish(form(sums.one_each))[0], bootstrap(lambda drawn: finish(form(drawn))), {}
+    free, alone = (finish(each(sums.one_each))[0] for each in (form, sums.alone))
+    error = bootstrap(lambda drawn: finish(form(drawn)) - finish(sums.alone(drawn)))
+    known = error > 0
+    chi2 = float(((free - alone)[known] / error[known]).square().mean()) if known.any() else 0.0
+    kept = max(0.0, 1 - DOUBT / chi2) if chi2 else 0.0
+
+    def shrunk(drawn):
+        return (1 - kept) * finish(sums.alone(drawn)) + kept * finish(form(drawn))
+
+    return shrunk(sums.one_each)[0], bootstrap(shrunk), {"departure_chi2": chi2, "departure_kept": kept}

@@ -1,0 +1,78 @@
+"""Observables: what may be measured of a field, as functions of fields (..., *shape) that do not change when the field is shifted.
+
+Each returns (..., n) numbers. All are smooth in u, so that ∇A, which the control variate of `respond` needs, is theirs and no accident
+of rounding: counts of pixels in a bin or above a threshold are blurred by a width.
+
+    >>> import torch
+    >>> from gfdt_tutorial import PeriodicGrid
+    >>> grid = PeriodicGrid((8, 8))
+    >>> together(moment(grid, 2), spectrum(grid))(torch.ones(5, 8, 8)).shape
+    torch.Size([5, 6])
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+
+from gfdt_tutorial import checks
+from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.statistics import shell_average
+
+Observable = Callable[[torch.Tensor], torch.Tensor]
+
+
+def moment(grid: PeriodicGrid, order: int) -> Observable:
+    """The mean of uⁿ over pixels, (..., 1): order 1 is the spatial mean, 2 the power, 4 what tells two phases from one."""
+    order = checks.whole("order", order, minimum=1)
+    return lambda u: _over_pixels(grid, u**order)[..., None]
+
+
+def spectrum(grid: PeriodicGrid) -> Observable:
+    """C_k = |û_k|²/N², the mean over each shell of |k|, (..., shell): see `statistics.shell_average` for the shells.
+
+    Raises:
+        ValueError: the grid has no axes.
+    """
+    ones = torch.eye(math.prod(grid.half), dtype=torch.float64).reshape(-1, *grid.half)
+    weights = (shell_average(grid, ones)[1] / grid.size).float()  # (mode, shell)
+    return lambda u: grid.rfft(u).abs().square().flatten(-len(grid.half)) @ weights.to(u.device)
+
+
+def exceedance(grid: PeriodicGrid, thresholds: float | Sequence[float], width: float) -> Observable:
+    """The share of pixels above each threshold c, (..., threshold): the mean of 1/(1 + e^(−(u − c)/w)).
+
+    Args:
+        width: w > 0, in units of the field; as it shrinks, the step becomes sharp and ∇A noisy.
+    """
+    levels = torch.as_tensor(thresholds, dtype=torch.float32).reshape(-1)
+    checks.finite("thresholds", levels)
+    width = checks.positive("width", width)
+    return lambda u: torch.stack([_over_pixels(grid, torch.sigmoid((u - level) / width)) for level in levels.tolist()], -1)
+
+
+def density(grid: PeriodicGrid, edges: Sequence[float], width: float | None = None) -> Observable:
+    """The density of pixel values between neighbouring edges, (..., edge − 1), per unit of the field, blurred by `width`.
+
+    Args:
+        edges: increasing.
+        width: of the blur; a quarter of the mean bin by default.
+
+    Raises:
+        ValueError: fewer than two edges, or edges that do not increase.
+    """
+    edges = torch.as_tensor(edges, dtype=torch.float32)
+    bins = edges.diff()
+    if edges.ndim != 1 or len(edges) < 2 or not bool((bins > 0).all()):
+        raise ValueError(f"edges must be two or more increasing values of the field, got {edges.tolist()}")
+    above = exceedance(grid, edges, float(bins.mean()) / 4 if width is None else width)
+    return lambda u: -above(u).diff(dim=-1) / bins.to(u.device)
+
+
+def together(*observables: Observable) -> Observable:
+    """Several at once, (..., n): their numbers side by side."""
+    return lambda u: torch.cat([observable(u) for observable in observables], -1)
+
+
+def _over_pixels(grid: PeriodicGrid, values: torch.Tensor) -> torch.Tensor:
+    return values.mean(grid.axes) if grid.shape else values

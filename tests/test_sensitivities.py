@@ -1,0 +1,235 @@
+"""Numbers measured of a field, and how they answer a change of parameters: closed forms, re-simulated twins, and what a control buys."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import pytest
+import torch
+
+from gfdt_tutorial import (
+    AllenCahn,
+    Changed,
+    DivergedError,
+    GaussianScore,
+    NavierStokes,
+    OrnsteinUhlenbeck,
+    PeriodicGrid,
+    noise_derivative,
+    observables,
+    respond,
+    sensitivities,
+    simulate,
+    statistics,
+)
+
+SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
+GRID = SMALL.grid
+TWO_PHASES = AllenCahn(grid=GRID, advection=0.0, epsilon=4 * AllenCahn().epsilon, dt=1 / 32)  # its score is exact
+POWER, SHELLS = observables.moment(GRID, 2), observables.spectrum(GRID)
+
+
+@lru_cache(maxsize=8)
+def ensemble(system=SMALL, members=64, duration=400.0, seed=0, every=1.0):
+    return simulate(system, members=members, duration=duration, every=every, seed=seed, device="cpu")
+
+
+def changes(system, *names):
+    return {name: system.drift_derivative(name) for name in names}
+
+
+def shell_change(parameter, lags):
+    """∂C_k(t)/∂p by shell, (lag, shell), for a parameter that moves at t = 0: (dC_k/dp)(1 − e^(2 Re L_k t)), as the drift stays linear."""
+    h = 1e-4 * getattr(SMALL, parameter)
+    up, down = (replace(SMALL, **{parameter: getattr(SMALL, parameter) + sign * h}).mode_covariance for sign in (1, -1))
+    moved = (up - down) / (2 * h) * -torch.expm1(2 * SMALL.rates.real * lags.reshape(-1, 1, 1))
+    return statistics.shell_average(GRID, moved)[1]
+
+
+def z_scores(answer, expected):
+    return (answer.values - expected)[1:] / answer.standard_error[1:]
+
+
+# --- what is measured
+
+
+def test_observables_are_those_of_their_names():
+    u = ensemble().u[:2, :3]
+    torch.testing.assert_close(observables.moment(GRID, 4)(u)[..., 0], (u**4).mean((-2, -1)))
+    torch.testing.assert_close(SHELLS(u), statistics.shell_average(GRID, GRID.rfft(u).abs().square() / 64)[1].float())
+    sharp = observables.exceedance(GRID, [-1.0, 0.5], 1e-4)(u)
+    torch.testing.assert_close(sharp, torch.stack([(u > c).float().mean((-2, -1)) for c in (-1.0, 0.5)], -1), atol=1e-3, rtol=0)
+    whole = observables.density(GRID, torch.linspace(-20, 20, 81).tolist())(u)
+    torch.testing.assert_close(whole.sum(-1) * 0.5, torch.ones(2, 3))
+
+
+def test_a_shift_of_the_field_changes_no_observable():
+    u = ensemble().u[:2, :3]
+    measure = observables.together(POWER, SHELLS, observables.density(GRID, [-3.0, -1.0, 0.0, 2.0]))
+    torch.testing.assert_close(measure(u), measure(u.roll((3, 2), (-2, -1))), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: observables.density(GRID, [0.0, 0.0]), "edges must be two or more increasing values"),
+        (lambda: observables.exceedance(GRID, 0.0, 0.0), "width is 0.0"),
+        (lambda: observables.moment(GRID, 0), "order is 0"),
+        (lambda: observables.spectrum(PeriodicGrid(())), "without axes"),
+        (lambda: noise_derivative(SMALL.score, GRID, torch.ones(3)), "rate has shape"),
+        (lambda: SMALL.noise_derivative("lam"), "'lam' is unknown; expected one of 'epsilon'"),
+        (lambda: sensitivities(ensemble(), SMALL.score, POWER, {}), "name one change of the drift"),
+        (lambda: sensitivities(ensemble(), SMALL.score, lambda u: u, changes(SMALL, "lam")), "the observable returns fields"),
+        (lambda: sensitivities(ensemble(), SMALL.score, POWER, {"lam": None, "kappa": 3}), "must be a pair"),
+        (lambda: Changed(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
+        (lambda: Changed(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
+        (lambda: Changed(SMALL, SMALL, POWER, members=2), "members is 2"),
+    ],
+)
+def test_bad_input_is_refused_in_words(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# --- the theorem
+
+
+def test_parameters_move_the_spectrum_as_the_closed_form_says():
+    found = sensitivities(ensemble(), SMALL.score, SHELLS, changes(SMALL, "lam", "kappa"), lags=60.0)
+    for name, answer in found.items():
+        expected = shell_change(name, answer.times)
+        assert z_scores(answer, expected).abs().max() < 5  # 300 of them
+        error = (answer.values - expected)[20:].norm() / expected[20:].norm()
+        assert error < {"lam": 0.08, "kappa": 0.5}[name]  # κ moves so many waves that little is left of one shell; see the next but two
+
+
+def test_the_control_variate_changes_no_mean_and_takes_scatter_out():
+    data = ensemble()
+    plain, controlled = (respond_to_lam(data, control=control) for control in (False, True))
+    assert (controlled.standard_error[1:30] < 0.6 * plain.standard_error[1:30]).all()
+    apart = (controlled.values - plain.values)[1:] / plain.standard_error[1:]
+    assert apart.abs().max() < 3
+
+
+def respond_to_lam(data, **options):
+    return respond(data, SMALL.score, 40.0, observable=POWER, perturbation=SMALL.drift_derivative("lam"), integrate=True, **options)
+
+
+def test_at_lag_zero_the_control_variate_needs_no_score():
+    """⟨A B⟩ = ⟨∇A·f⟩, so that even a wrong score gives the right start."""
+    answer = respond(ensemble(), lambda u: 0.3 * u, 5.0, observable=POWER, perturbation=SMALL.drift_derivative("lam"), control=True)
+    expected = -2 * float((GRID.inverse_helmholtz * SMALL.mode_covariance * GRID.multiplicity).sum()) / 64
+    assert float(answer.values[0, 0]) == pytest.approx(expected, rel=0.05)
+
+
+def test_shrinking_finds_nothing_beyond_onsager_in_a_linear_field_and_keeps_what_two_phases_show():
+    """A fine grid's κ moves so many waves that the raw answer is lost in them; a linear field relaxes as it fluctuates."""
+    fine = OrnsteinUhlenbeck(grid=PeriodicGrid((24, 24)))
+    measure = observables.spectrum(fine.grid)
+    data = simulate(fine, members=32, duration=400.0, device="cpu")
+    raw, shrunk = (
+        sensitivities(data, fine.score, measure, changes(fine, "kappa"), 50.0, shrink=shrink)["kappa"] for shrink in (False, True)
+    )
+    h = 1e-6
+    rates = replace(fine, kappa=fine.kappa + h).mode_covariance - replace(fine, kappa=fine.kappa - h).mode_covariance
+    moved = rates / (2 * h) * -torch.expm1(2 * fine.rates.real * raw.times.reshape(-1, 1, 1))
+    expected = statistics.shell_average(fine.grid, moved)[1]
+    errors = [(answer.values - expected)[-1].norm() / expected[-1].norm() for answer in (raw, shrunk)]
+    assert shrunk.info["departure_chi2"] < 2
+    assert errors[1] < 0.08 < 0.2 < errors[0]
+
+    data = ensemble(TWO_PHASES, every=0.5, duration=200.0)
+    both = observables.together(POWER, observables.moment(GRID, 4), SHELLS)
+    kept = sensitivities(data, TWO_PHASES.score, both, changes(TWO_PHASES, "alpha"), 10.0, shrink=True)["alpha"].info
+    assert kept["departure_chi2"] > 10
+    assert kept["departure_kept"] > 0.8
+
+
+@pytest.mark.parametrize("score", ["exact", "Gaussian"])
+def test_the_noise_moves_the_spectrum_as_the_closed_form_says(score):
+    """∂C_k/∂ε = 2 C_k/ε, by (1 − e^(2 Re L_k t))."""
+    data = ensemble()
+    given = SMALL.score if score == "exact" else GaussianScore.fit(data)
+    change = noise_derivative(given, GRID, SMALL.noise_derivative("epsilon"))
+    answer = sensitivities(data, given, SHELLS, {"epsilon": change}, 40.0)["epsilon"]
+    grown = 2 / SMALL.epsilon * SMALL.mode_covariance * -torch.expm1(2 * SMALL.rates.real * answer.times.reshape(-1, 1, 1))
+    expected = statistics.shell_average(GRID, grown)[1]
+    assert z_scores(answer, expected).abs().max() < 5
+    assert (answer.values - expected)[20:].norm() / expected[20:].norm() < 0.15
+
+
+def test_a_noise_derivative_repeats_itself():
+    u = ensemble().u[:2, :3]
+    first, again = (noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative())[1](u) for _ in range(2))
+    assert torch.equal(first, again)
+    assert len(set(first.flatten().tolist())) == 6
+
+
+def test_a_kick_of_a_number_and_of_a_field_agree():
+    """The spatial mean after a kick at one pixel: R summed over displacements, over N²."""
+    data = ensemble()
+    mean = respond(data, SMALL.score, 20.0, observable=observables.moment(GRID, 1))
+    field = respond(data, SMALL.score, 20.0)
+    torch.testing.assert_close(mean.values[:, 0], field.values.mean((-2, -1)), rtol=1e-3, atol=1e-5)
+
+
+# --- against what really happens
+
+
+def test_changed_members_follow_the_closed_form():
+    found = Changed(SMALL, [replace(SMALL, lam=0.041), replace(SMALL, lam=0.039)], SHELLS, 40.0, members=256).finish().response()
+    expected = 1e-3 * shell_change("lam", found.times)
+    assert z_scores(found, expected).abs().max() < 5
+    assert (found.values - expected).norm() / expected.norm() < 0.1
+
+
+def test_further_rounds_narrow_the_band_and_repeat_what_one_large_round_gives():
+    whole = Changed(SMALL, replace(SMALL, lam=0.05), POWER, 10.0, members=32).finish().response()
+    parts = Changed(SMALL, replace(SMALL, lam=0.05), POWER, 10.0, members=8)
+    first = parts.finish().response()
+    again = parts.finish(3).response()
+    assert parts.rounds == 4
+    torch.testing.assert_close(again.values, whole.values, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(again.standard_error, whole.standard_error, rtol=1e-3, atol=1e-6)
+    assert again.standard_error[5:].mean() < first.standard_error[5:].mean()
+
+
+def test_a_change_of_nothing_changes_nothing():
+    for system in (SMALL, TWO_PHASES, NavierStokes(grid=PeriodicGrid((16, 16)))):
+        found = Changed(system, system, observables.moment(system.grid, 2), 1.0, every=0.25, members=8, spinup=1.0).finish().response()
+        assert found.values.abs().max() == 0
+
+
+def test_two_phases_under_another_well_are_predicted():
+    """α by ±5 %: the prediction from undisturbed data against the members that are really changed; the Gaussian score is far off."""
+    both = observables.together(POWER, observables.moment(GRID, 4))
+    data = ensemble(TWO_PHASES, members=256, every=1 / 16, duration=16.0)
+    up, down = (replace(TWO_PHASES, alpha=factor * 16.0, dt=1 / 64) for factor in (1.05, 0.95))
+    truth = Changed(replace(TWO_PHASES, dt=1 / 64), [up, down], both, 2.0, every=1 / 16, members=256).finish().response()
+    predicted, gaussian = (
+        0.8 * sensitivities(data, score, both, changes(TWO_PHASES, "alpha"), 2.0)["alpha"].values
+        for score in (TWO_PHASES.score, GaussianScore.fit(data))
+    )
+    error, wrong = ((found - truth.values)[4:].norm() / truth.values[4:].norm() for found in (predicted, gaussian))
+    assert error < 0.25 < 0.5 < wrong
+
+
+def test_a_flow_that_is_stirred_harder_needs_its_forcing():
+    flow = NavierStokes(grid=PeriodicGrid((16, 16)))
+    data = simulate(flow, members=8, duration=4.0, every=0.25, spinup=2.0, device="cpu", context=True)
+    power, change = observables.moment(flow.grid, 2), flow.drift_derivative("forcing")
+    force = change[0](data.u, data.context)
+    torch.testing.assert_close(force, data.context[:, :, 0] / flow.forcing)
+    score = GaussianScore.fit(data)
+    answer = respond(data, score, 1.0, observable=power, perturbation=change, control=True)
+    assert answer.values.shape == (5, 1)
+    start = 2 * (data.u * force).mean()
+    assert float(answer.values[0, 0]) == pytest.approx(float(start), rel=1e-3)
+    with pytest.raises(ValueError, match="context=True"):
+        respond(replace(data, context=None), score, 1.0, observable=power, perturbation=change)
+    with pytest.raises(ValueError, match="not forced"):
+        replace(flow, forcing=0.0).drift_derivative("forcing")
+
+
+def test_a_change_that_ruins_a_run_says_when():
+    with pytest.raises(DivergedError, match=r"diverged"):
+        Changed(TWO_PHASES, replace(TWO_PHASES, alpha=3000.0), POWER, 40.0, members=8, spinup=1.0).finish()
