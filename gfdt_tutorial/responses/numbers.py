@@ -19,14 +19,16 @@ autocorrelation, and departs from it as far as the data tell the difference:
 
     R_A(t) = T_A(t) + w [R_A(t) − T_A(t)],    w = max(0, 1 − 2/χ²),    χ² the mean of [(R_A − T_A)/error]² over lags and observables
 
-after James and Stein. This costs less than (2/χ) standard errors where the departure is real.
+after James and Stein. This costs less than (2/χ) standard errors where the departure is real; and as what is left out is not ruled out,
+(1 − w) times its error counts in the band.
 """
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
+import scipy.fft
 import torch
 
 from gfdt_tutorial import checks, statistics
@@ -75,7 +77,7 @@ def sensitivities(
             finely as the fastest answer.
         control: see this module's page; True unless the observable cannot be differentiated.
         shrink: towards Onsager's hypothesis, as far as the data do not tell the difference, which `info` reports as `departure_chi2`
-            and `departure_kept`, w. The band is that of sampling at this w. Ask for twenty numbers or more, such as a spectrum.
+            and `departure_kept`, w. Ask for twenty numbers or more, such as a spectrum.
 
     Returns:
         name → Response with values (lag, ...), per unit of what the perturbation is the derivative by.
@@ -103,12 +105,14 @@ def sensitivities(
     tail = tail_of(observable, data)
     if tail is None:
         raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
-    samples = _sampled(data, score, observable, perturbations, thin, control or shrink)
+    sums = _sampled(data, score, observable, perturbations, thin, control or shrink).sums(steps)
     finish = partial(_integrated, every=data.every) if integrate else (lambda values: values)
+    info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info}
+    info |= {"control": control or shrink, "symmetries": [], "thin": thin}
     found = {}
-    for name, each in samples.items():
-        sums = each.sums(steps)
-        values, error, kept = _estimate(sums, control=control, shrink=shrink, finish=finish, resamples=resamples, seed=seed)
+    for change, name in enumerate(perturbations):
+        options = {"control": control, "shrink": shrink, "finish": finish, "resamples": resamples, "seed": seed}
+        values, error, kept = _estimate(sums.of(change), **options)
         found[name] = Response(
             times=data.every * torch.arange(steps + 1, dtype=torch.float64),
             values=values.reshape(-1, *tail).float().cpu(),
@@ -116,11 +120,8 @@ def sensitivities(
             standard_error=error.reshape(-1, *tail).float().cpu(),
             freedom=max(sums.groups - 1, 0),
             level=level,
-            info={
-                "device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info,
-                "control": control or shrink, "symmetries": [], "thin": thin,
-            } | kept,
-        )  # fmt: skip
+            info=info | kept,
+        )
     if sums.groups < 8:
         warnings.warn(f"the band rests on {sums.groups} blocks of data only; a longer series makes it narrower and surer", stacklevel=2)
     return found
@@ -143,47 +144,33 @@ def tail_of(observable: Field, data: TimeSeries) -> tuple[int, ...] | None:
     return tuple(shape[2:])
 
 
-def _sampled(data, score, observable, perturbations, thin: int, with_slopes: bool) -> dict[str, "Samples"]:
+def _sampled(data, score, observable, perturbations, thin: int, with_slopes: bool) -> "Samples":
     """A, B and ∇A·f at every snapshot, member by member and in blocks that bound the memory."""
     members, length = data.u.shape[:2]
     wanted = torch.arange(0, length, thin, device=data.u.device)
     cuts = list(statistics.blocks(length, 32 * data.grid.size))
-    parts = [_of_part(data, score, observable, perturbations, m, cut, wanted, with_slopes) for m in range(members) for cut in cuts]
-
-    def joined(which: Callable) -> torch.Tensor:
-        pieces = [which(part) for part in parts]
-        rows = [torch.cat(pieces[m * len(cuts) : (m + 1) * len(cuts)], 1) for m in range(members)]
-        return torch.cat(rows).double()
-
-    def centred(values: torch.Tensor) -> torch.Tensor:
-        return values - values.mean((0, 1))
-
-    there = centred(joined(lambda part: part[0]))
-    return {
-        name: Samples(
-            there,
-            centred(joined(lambda part, name=name: part[1][name])),
-            joined(lambda part, name=name: part[2][name]) if with_slopes else None,
-            wanted,
-        )
-        for name in perturbations
-    }
+    parts = [[_of_part(data, score, observable, perturbations, m, cut, wanted, with_slopes) for cut in cuts] for m in range(members)]
+    observed, weights, slopes = (
+        torch.cat([torch.cat([part[kind] for part in member], 1) for member in parts]).double() if with_slopes or kind < 2 else None
+        for kind in range(3)
+    )
+    return Samples(observed - observed.mean((0, 1)), weights - weights.mean((0, 1)), slopes, wanted)
 
 
 def _of_part(data, score, observable, perturbations, member: int, cut: slice, wanted: torch.Tensor, with_slopes: bool) -> tuple:
-    """Of some snapshots of a member: A, B by name and ∇A·f by name."""
+    """Of some snapshots of a member: A, B of each change and ∇A·f along each."""
     u = data.u[member : member + 1, cut]
     context = None if data.context is None else data.context[member : member + 1, cut]
     here = wanted[(wanted >= cut.start) & (wanted < cut.start + u.shape[1])] - cut.start
     fields, hidden = u[:, here], None if context is None else context[:, here]
     s = score_of(score, fields, hidden)
-    weights, slopes = {}, {}
-    for name, perturbation in perturbations.items():
+    weights, slopes = [], []
+    for perturbation in perturbations.values():
         force = torch.full_like(u, 1 / data.grid.size) if perturbation is None else force_of(perturbation, u, context)
-        weights[name] = kick_weight(s) if perturbation is None else drift_weight(perturbation, fields, force[:, here], s)
+        weights.append(kick_weight(s) if perturbation is None else drift_weight(perturbation, fields, force[:, here], s))
         if with_slopes:
-            slopes[name] = _rows(slope_of(observable, u, force))
-    return _rows(observed(observable, u)), weights, slopes
+            slopes.append(_rows(slope_of(observable, u, force)))
+    return _rows(observed(observable, u)), torch.stack(weights, -1), torch.stack(slopes, -1) if slopes else None
 
 
 def _rows(values: torch.Tensor) -> torch.Tensor:
@@ -202,8 +189,8 @@ class Samples:
 
     Args:
         observed: (member, time, n), A less its mean, double precision.
-        weights: (member, origin), B less its mean.
-        slopes: (member, time, n), ∇A·f, or None.
+        weights: (member, origin, p), B less its mean, for each of p changes of the drift.
+        slopes: (member, time, n, p), ∇A·f, or None.
         origins: (origin,), steps at which B is known.
     """
 
@@ -214,32 +201,34 @@ class Samples:
 
     def sums(self, steps: int) -> "Sums":
         """Sums by groups of origins, the blocks of the bootstrap."""
-        members, length, _ = self.observed.shape
-        groups = statistics.origin_groups(members, length, steps, step_bytes=32 * self.observed.shape[-1])
+        members, length, n = self.observed.shape
+        groups = statistics.origin_groups(members, length, steps, step_bytes=32 * n)
         return Sums(*(torch.stack(sums) for sums in zip(*(self._of(windows, steps) for windows in groups), strict=True)))
 
     def _of(self, windows: list[statistics.Origins], steps: int) -> tuple[torch.Tensor, ...]:
-        """Of one group: products with B and with A, the mean slope, and how many products each lag has."""
-        n, length = self.observed.shape[-1], self.observed.shape[1]
+        """Of one group: products with each B and with A, slopes, and how many products each lag has."""
         reach = torch.arange(steps + 1, device=self.observed.device)
-        weighted = torch.zeros(steps + 1, n, dtype=torch.float64, device=self.observed.device)
-        among, slope = weighted.new_zeros(steps + 1, n, n), weighted.new_zeros(n)
-        counts, seen = weighted.new_zeros(2, steps + 1), 0
+        weighted = among = slopes = counts = 0.0
         for window in windows:
-            later = self.observed[window.members, window.start : min(window.stop + steps, length)]
-            inside = (self.origins >= window.start) & (self.origins < window.stop)
-            known, wide = self.origins[inside] - window.start, window.stop - window.start
-            earlier = later.new_zeros(len(later), wide)
+            later = self.observed[window.members, window.start : min(window.stop + steps, self.observed.shape[1])]
+            inside, wide = (self.origins >= window.start) & (self.origins < window.stop), window.stop - window.start
+            known, every = self.origins[inside] - window.start, torch.arange(wide, device=later.device)
+            earlier = later.new_zeros(len(later), wide, self.weights.shape[-1])
             earlier[:, known] = self.weights[window.members][:, inside]
-            weighted += statistics.lagged_sum(later, earlier[..., None], steps).real
-            for column in range(n):
-                among[:, :, column] += statistics.lagged_sum(later, later[:, :wide, column, None], steps).real
+            weighted = weighted + _lagged_products(later, earlier, steps)
+            among = among + _lagged_products(later, later[:, :wide], steps)
             if self.slopes is not None:
-                slope += self.slopes[window.members, window.start : window.stop].sum((0, 1))
-            for row, starts in enumerate((known, torch.arange(wide, device=known.device))):
-                counts[row] += len(later) * (starts[None] + reach[:, None] < later.shape[1]).sum(1)
-            seen += len(later) * wide
-        return weighted, among, slope / max(seen, 1) * counts[1, :1], counts
+                slopes = slopes + self.slopes[window.members, window.start : window.stop].sum((0, 1))
+            starts = [len(later) * (origins[None] + reach[:, None] < later.shape[1]).sum(1) for origins in (known, every)]
+            counts = counts + torch.stack(starts).double()
+        return weighted, among, torch.as_tensor(slopes, dtype=torch.float64), counts
+
+
+def _lagged_products(later: torch.Tensor, earlier: torch.Tensor, steps: int) -> torch.Tensor:
+    """Σ_τ later_i(τ + m) earlier_j(τ), (lag, i, j), over members too; lags do not fold back, as `statistics.lagged_sum` explains."""
+    length = scipy.fft.next_fast_len(max(later.shape[1], earlier.shape[1] + steps))
+    late, early = (torch.fft.rfft(values, length, dim=1) for values in (later, earlier))
+    return torch.fft.irfft(torch.einsum("mfi,mfj->fij", late, early.conj()), length, dim=0)[: steps + 1]
 
 
 @dataclass(frozen=True)
@@ -247,16 +236,20 @@ class Sums:
     """Sums over origins, by group.
 
     Args:
-        weighted: (group, lag, n), Σ A(τ + t) B(τ).
+        weighted: (group, lag, n, p), Σ A(τ + t) B(τ) for each of p changes of the drift; (group, lag, n) for one.
         among: (group, lag, n, n), Σ A(τ + t) A(τ)ᵀ.
-        slope: (group, n), Σ ∇A·f over all origins.
+        slopes: (group, n, p) or (group, n), Σ ∇A·f over all origins.
         counts: (group, 2, lag), how many products the first two hold.
     """
 
     weighted: torch.Tensor
     among: torch.Tensor
-    slope: torch.Tensor
+    slopes: torch.Tensor
     counts: torch.Tensor
+
+    def of(self, change: int) -> "Sums":
+        """Those of one change of the drift."""
+        return replace(self, weighted=self.weighted[..., change], slopes=self.slopes[..., change])
 
     @property
     def groups(self) -> int:
@@ -295,8 +288,8 @@ class Sums:
         return torch.einsum("rlij,rj->rli", covariance, coefficients)
 
     def _slope(self, drawn: torch.Tensor) -> torch.Tensor:
-        drawn = drawn.to(self.slope)
-        return (drawn @ self.slope) / (drawn @ self.counts[:, 1, :1])
+        drawn = drawn.to(self.slopes)
+        return (drawn @ self.slopes) / (drawn @ self.counts[:, 1, :1])
 
     def _mean(self, drawn: torch.Tensor, sums: torch.Tensor, kind: int) -> torch.Tensor:
         drawn = drawn.to(sums)
@@ -325,4 +318,5 @@ def _estimate(
     def shrunk(drawn):
         return (1 - kept) * finish(sums.alone(drawn)) + kept * finish(form(drawn))
 
-    return shrunk(sums.one_each)[0], bootstrap(shrunk), {"departure_chi2": chi2, "departure_kept": kept}
+    spread = (bootstrap(shrunk).square() + ((1 - kept) * error).square()).sqrt()  # what was left out is not ruled out
+    return shrunk(sums.one_each)[0], spread, {"departure_chi2": chi2, "departure_kept": kept}
