@@ -170,6 +170,18 @@ def predicted(
     return replace(first, values=stacked("values"), standard_error=stacked("standard_error").abs(), info=info)
 
 
+def change_of(answers: Response, parameter: str, numbers: int | slice, relative: float = 1.0) -> Response:
+    """From what `predicted` returns: the answer of some numbers to a relative change of one parameter, (lag, ...), in their own units.
+
+    Raises:
+        ValueError: no such parameter.
+    """
+    known = list(answers.info["parameters"])
+    row = known.index(checks.choice("parameter", parameter, known))
+    values, error = (relative * getattr(answers, which)[:, row, numbers].float() for which in ("values", "standard_error"))
+    return replace(answers, values=values, standard_error=error.abs())
+
+
 def resimulated(
     system: System,
     parameter: str,

@@ -4,6 +4,7 @@ from gfdt_tutorial import checks
 from gfdt_tutorial.bench import (
     allen_cahn,
     bands,
+    calibration,
     figure1,
     navier_stokes,
     ornstein_uhlenbeck,
@@ -44,6 +45,7 @@ GROUPS = {
     "figure1-kills": figure1.kills,
     "response-lab": response_lab.response_lab,
     "parameters": parameters.answers,
+    "calibration": calibration.recovery,
 }
 EVERYDAY = tuple(GROUPS)[:13]  # the others take long, write, or need more than this package
 

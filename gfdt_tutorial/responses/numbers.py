@@ -47,6 +47,7 @@ from gfdt_tutorial.responses.weights import (
 from gfdt_tutorial.series import TimeSeries
 
 DOUBT = 2.0  # χ² below which no departure from Onsager's hypothesis is believed; 1 is what noise gives
+SPARSE = 4  # ∇A·f, whose mean has little noise, is taken at every fourth snapshot
 COLLINEAR = 1e-6  # of the largest eigenvalue of the correlations among observables: what is below is one observable said twice
 
 
@@ -164,12 +165,12 @@ def _of_part(data, score, observable, perturbations, member: int, cut: slice, wa
     here = wanted[(wanted >= cut.start) & (wanted < cut.start + u.shape[1])] - cut.start
     fields, hidden = u[:, here], None if context is None else context[:, here]
     s = score_of(score, fields, hidden)
-    weights, slopes = [], []
+    weights, slopes, some = [], [], slice(-cut.start % SPARSE, None, SPARSE)
     for perturbation in perturbations.values():
         force = torch.full_like(u, 1 / data.grid.size) if perturbation is None else force_of(perturbation, u, context)
         weights.append(kick_weight(s) if perturbation is None else drift_weight(perturbation, fields, force[:, here], s))
         if with_slopes:
-            slopes.append(_rows(slope_of(observable, u, force)))
+            slopes.append(_rows(slope_of(observable, u[:, some], force[:, some])))
     return _rows(observed(observable, u)), torch.stack(weights, -1), torch.stack(slopes, -1) if slopes else None
 
 
@@ -190,7 +191,7 @@ class Samples:
     Args:
         observed: (member, time, n), A less its mean, double precision.
         weights: (member, origin, p), B less its mean, for each of p changes of the drift.
-        slopes: (member, time, n, p), ∇A·f, or None.
+        slopes: (member, some, n, p), ∇A·f, or None.
         origins: (origin,), steps at which B is known.
     """
 
@@ -208,7 +209,7 @@ class Samples:
     def _of(self, windows: list[statistics.Origins], steps: int) -> tuple[torch.Tensor, ...]:
         """Of one group: products with each B and with A, slopes, and how many products each lag has."""
         reach = torch.arange(steps + 1, device=self.observed.device)
-        weighted = among = slopes = counts = 0.0
+        weighted = among = slopes = counts = seen = 0.0
         for window in windows:
             later = self.observed[window.members, window.start : min(window.stop + steps, self.observed.shape[1])]
             inside, wide = (self.origins >= window.start) & (self.origins < window.stop), window.stop - window.start
@@ -218,10 +219,12 @@ class Samples:
             weighted = weighted + _lagged_products(later, earlier, steps)
             among = among + _lagged_products(later, later[:, :wide], steps)
             if self.slopes is not None:
-                slopes = slopes + self.slopes[window.members, window.start : window.stop].sum((0, 1))
+                some = slice(-(-window.start // SPARSE), -(-window.stop // SPARSE))
+                found = self.slopes[window.members, some]
+                slopes, seen = slopes + found.sum((0, 1)), seen + found.shape[0] * found.shape[1]
             starts = [len(later) * (origins[None] + reach[:, None] < later.shape[1]).sum(1) for origins in (known, every)]
             counts = counts + torch.stack(starts).double()
-        return weighted, among, torch.as_tensor(slopes, dtype=torch.float64), counts
+        return weighted, among, torch.as_tensor(slopes, dtype=torch.float64), torch.as_tensor(seen, dtype=torch.float64), counts
 
 
 def _lagged_products(later: torch.Tensor, earlier: torch.Tensor, steps: int) -> torch.Tensor:
@@ -238,13 +241,14 @@ class Sums:
     Args:
         weighted: (group, lag, n, p), Σ A(τ + t) B(τ) for each of p changes of the drift; (group, lag, n) for one.
         among: (group, lag, n, n), Σ A(τ + t) A(τ)ᵀ.
-        slopes: (group, n, p) or (group, n), Σ ∇A·f over all origins.
+        slopes: (group, n, p) or (group, n), Σ ∇A·f over some origins, `seen` in number.
         counts: (group, 2, lag), how many products the first two hold.
     """
 
     weighted: torch.Tensor
     among: torch.Tensor
     slopes: torch.Tensor
+    seen: torch.Tensor
     counts: torch.Tensor
 
     def of(self, change: int) -> "Sums":
@@ -289,7 +293,7 @@ class Sums:
 
     def _slope(self, drawn: torch.Tensor) -> torch.Tensor:
         drawn = drawn.to(self.slopes)
-        return (drawn @ self.slopes) / (drawn @ self.counts[:, 1, :1])
+        return (drawn @ self.slopes) / (drawn @ self.seen)[:, None].clamp_min(1)
 
     def _mean(self, drawn: torch.Tensor, sums: torch.Tensor, kind: int) -> torch.Tensor:
         drawn = drawn.to(sums)

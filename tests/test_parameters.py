@@ -1,0 +1,188 @@
+"""What is measured of each system, and answers to its parameters: predicted, shipped, and measured in systems that are really changed."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gfdt_tutorial import AllenCahn, GaussianScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, load_shipped
+from gfdt_tutorial import parameters as asked
+from gfdt_tutorial.bench import calibration as bench_calibration
+from gfdt_tutorial.bench import parameters as bench_parameters
+from gfdt_tutorial.calibration import Calibration, Target
+from gfdt_tutorial.experiments import SYSTEMS
+from gfdt_tutorial.parameters import Sampling, change_of, measures, predicted, resimulated, sampling, undisturbed
+from gfdt_tutorial.systems.simulate import simulate
+
+SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
+NAMES = list(SYSTEMS)
+
+
+def values(rows):
+    return {row.what: row.value for row in rows}
+
+
+# --- what is measured, and the predictions
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_number_has_a_name(name):
+    what = measures(SYSTEMS[name]())
+    numbers = what.observable(torch.randn(3, 32, 32))
+    assert numbers.shape == (3, len(what.names))
+    assert len(what.names[what.spectrum]) == len(what.k)
+    assert len(what.names[what.density]) == asked.BINS
+    assert [what.names[what.spectrum][0][:1], what.names[what.density][0][:1]] == ["C", "ρ"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_has_an_answer_per_relative_change(name):
+    system = SYSTEMS[name]()
+    data = undisturbed(system, "tiny")
+    answers = predicted(system, data, GaussianScore.fit(data), "tiny", shrink=False)
+    assert list(answers.info["parameters"]) == list(asked.PARAMETERS[name])
+    steps = len(answers.times)
+    assert answers.values.shape == (steps, len(asked.PARAMETERS[name]), len(measures(system).names))
+    first = asked.PARAMETERS[name][0]
+    one = change_of(answers, first, 0, 0.5)
+    assert one.values.shape == (steps,)
+    torch.testing.assert_close(one.values, 0.5 * answers.values[:, 0, 0])
+    f, _ = system.drift_derivative(first)  # the start: p ⟨2u f⟩
+    start = float(getattr(system, first) * (2 * data.u * f(data.u)).mean() * answers.times[1] / 2)
+    later = answers.values[1, 0, 0]
+    assert float(later) == pytest.approx(start, rel=1.0, abs=1e-9)
+    assert math.copysign(1, float(later)) == math.copysign(1, start)
+
+
+def test_members_that_are_changed_answer_as_the_closed_form_says():
+    found = resimulated(SMALL, "lam", 0.05, members=256)
+    expected = 0.05 * bench_parameters.closed_form(SMALL, found.times)[0]
+    total = (expected * SMALL.grid.multiplicity).sum((-2, -1)) / SMALL.grid.size
+    z = (found.values[:, 0] - total)[5:] / found.standard_error[5:, 0]
+    assert z.abs().max() < 4
+    assert found.standard_error[-1, 0] < 0.1 * total[-1].abs()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_answers_are_of_the_letters_systems_and_say_how_they_were_made(name):
+    system = SYSTEMS[name]()
+    for method in ("generative", "gaussian"):
+        answers = load_shipped(f"{name}-parameters-{method}")
+        assert answers.method == method
+        assert answers.values.shape[1:] == (len(asked.PARAMETERS[name]), len(measures(system).names))
+        assert answers.info["parameters"] == {parameter: getattr(system, parameter) for parameter in asked.PARAMETERS[name]}
+        assert answers.info["shipped"]["command"] == bench_parameters.COMMAND
+        assert answers.band.shape == (2, *answers.values.shape)
+
+
+def test_the_shipped_learned_score_predicts_a_stronger_well_and_the_gaussian_one_does_not():
+    """⟨u⁴⟩ falls, then rises: 64 members that are really changed."""
+    system = AllenCahn()
+    truth = resimulated(system, "alpha", 0.02, members=64, every=0.5)
+    assert truth.values[2, 1] < 0 < truth.values[-1, 1]
+    off = {}
+    for method in ("generative", "gaussian"):
+        one = change_of(load_shipped(f"allen-cahn-parameters-{method}"), "alpha", slice(0, 2), 0.02)
+        at = [round(t / float(one.times[1])) for t in (1.0, 3.0)]
+        off[method] = ((one.values[at] - truth.values[[2, 6], :2]) / truth.values[[2, 6], :2].norm()).norm()
+    assert off["generative"] < 0.3 < 0.7 < off["gaussian"]
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: asked.derivative(NavierStokes(), "forcing", None), "parameter of navier-stokes 'forcing' is unknown"),
+        (lambda: resimulated(SMALL, "alpha"), "parameter of ornstein-uhlenbeck 'alpha' is unknown"),
+        (lambda: sampling("allen-cahn", "huge"), "preset 'huge' is unknown"),
+        (lambda: measures(replace_name()), "system 'nothing' is unknown"),
+        (lambda: change_of(load_shipped("allen-cahn-parameters-gaussian"), "lam", 0), "parameter 'lam' is unknown"),
+    ],
+)
+def test_bad_input_is_refused_in_words(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def replace_name():
+    class Nothing:
+        name, grid = "nothing", PeriodicGrid((8, 8))
+
+    return Nothing()
+
+
+def test_the_bench_of_answers_runs_in_small():
+    rows = values(bench_parameters.answers("tiny", 16, ("ornstein-uhlenbeck", "allen-cahn")))
+    assert len(rows) == 5 + 4 * 4
+    assert all(math.isfinite(value) for value in rows.values())
+
+
+# --- calibration
+
+SPECTRUM = asked.observables.spectrum(SMALL.grid)
+SIZE = Sampling(32, 200.0, 1.0, 60.0)
+LONG = Sampling(64, 600.0, 1.0, 80.0)
+
+
+def learn(system, data):
+    return system.score
+
+
+@pytest.fixture(scope="module")
+def target():
+    return Target.of(simulate(SMALL, 32, duration=200.0, seed=5, device="cpu"), SPECTRUM)
+
+
+def wrong():
+    return replace(SMALL, lam=0.7 * SMALL.lam, kappa=1.3 * SMALL.kappa)
+
+
+def test_a_target_has_the_mean_of_its_series_and_the_error_of_its_members(target):
+    data = simulate(SMALL, 32, duration=200.0, seed=5, device="cpu")
+    torch.testing.assert_close(target.values, SPECTRUM(data.u).double().mean((0, 1)), rtol=1e-5, atol=0)
+    longer = Target.of(simulate(SMALL, 128, duration=200.0, seed=5, device="cpu"), SPECTRUM)
+    assert (longer.errors / target.errors).mean() == pytest.approx(0.5, rel=0.2)
+
+
+def test_parameters_are_recovered_with_one_run_a_step(target):
+    theorem = Calibration(wrong(), ("lam",), target, SPECTRUM, learn, SIZE, updates=3).run()
+    assert [update.simulations for update in theorem.path] == list(range(1, len(theorem.path) + 1))
+    assert theorem.path[0].parameters["lam"] == pytest.approx(0.7 * SMALL.lam)
+    both = Calibration(wrong(), ("lam", "kappa"), target, SPECTRUM, None, SIZE, updates=3).run()
+    assert [update.simulations for update in both.path][:3] == [1, 4, 7]
+    assert both.best.misfit < 0.02 * both.path[0].misfit
+    assert both.best.parameters["lam"] == pytest.approx(SMALL.lam, rel=0.05)
+    assert both.best.parameters["kappa"] == pytest.approx(SMALL.kappa, rel=0.1)
+
+
+def test_the_slope_of_the_theorem_is_that_of_finite_differences(target):
+    theorem, differences = (Calibration(SMALL, ("lam",), target, SPECTRUM, how, LONG, updates=1).run().path[0] for how in (learn, None))
+    assert theorem.values.tolist() == differences.values.tolist()  # the same run
+    slow = slice(0, 3)  # the shells that λ moves
+    error = (theorem.jacobian - differences.jacobian)[slow].norm() / differences.jacobian[slow].norm()
+    assert error < 0.3
+    assert (theorem.jacobian[slow] < 0).all()
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"names": ("epsilon",)}, "'epsilon' is unknown"),
+        ({"names": ()}, "cannot tell 0 parameters"),
+        ({"names": ("advection",), "system": replace(SMALL, advection=-0.1)}, "advection is -0.1"),
+        ({"updates": 0}, "updates is 0"),
+    ],
+)
+def test_a_calibration_checks_what_it_is_given(target, changes, message):
+    given = {"system": SMALL, "names": ("lam",), "updates": 2} | changes
+    with pytest.raises(ValueError, match=message):
+        Calibration(given["system"], given["names"], target, SPECTRUM, learn, SIZE, updates=given["updates"])
+    with pytest.raises(ValueError, match="members is 2"):
+        Target.of(simulate(SMALL, 2, duration=20.0, device="cpu"), SPECTRUM)
+
+
+def test_the_bench_of_calibration_runs_in_small():
+    two_phases = AllenCahn(grid=PeriodicGrid((24, 24)))
+    rows = values(bench_calibration.recovery("tiny", Sampling(8, 5.0, 0.25, 2.0, spinup=5.0), two_phases, shipping=False))
+    assert len(rows) == 3 * 3 + 1
+    assert rows["(α, κ) from 30 % wrong, finite differences: larger relative error where the misfit is least"] < 0.3
