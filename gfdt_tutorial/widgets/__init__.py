@@ -12,8 +12,19 @@ from gfdt_tutorial.widgets.allen_cahn import AllenCahnLab  # noqa: E402
 from gfdt_tutorial.widgets.first_kick import FirstKick  # noqa: E402
 from gfdt_tutorial.widgets.navier_stokes import FlowLab  # noqa: E402
 from gfdt_tutorial.widgets.ornstein_uhlenbeck import OrnsteinUhlenbeckExplorer  # noqa: E402
+from gfdt_tutorial.widgets.parameter_lab import ParameterLab  # noqa: E402
 from gfdt_tutorial.widgets.response_lab import ForceLab, KickLab  # noqa: E402
 from gfdt_tutorial.widgets.score_lab import ScoreLab  # noqa: E402
 from gfdt_tutorial.widgets.score_training import ScoreTraining  # noqa: E402
 
-__all__ = ["AllenCahnLab", "FirstKick", "FlowLab", "ForceLab", "KickLab", "OrnsteinUhlenbeckExplorer", "ScoreLab", "ScoreTraining"]
+__all__ = [
+    "AllenCahnLab",
+    "FirstKick",
+    "FlowLab",
+    "ForceLab",
+    "KickLab",
+    "OrnsteinUhlenbeckExplorer",
+    "ParameterLab",
+    "ScoreLab",
+    "ScoreTraining",
+]
