@@ -1,10 +1,12 @@
 """The checker of the lessons' exercises: "not attempted yet", a hint, or "passed". Nothing raises, so Run All goes through."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from gfdt_tutorial.parameters import change_of
 from gfdt_tutorial.responses.curves import error_sources, exact_response
 from gfdt_tutorial.shipped import load_shipped
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
@@ -108,6 +110,45 @@ def _dipole_answer() -> float:
     return float(along[0] - along[-1])
 
 
+def _blurred_slope(sigma: float) -> float:
+    """s'(0) of the score of data at ±1, each with variance 0.04, under white noise: −1/v + 1/v², v = 0.04 + σ²."""
+    v = 0.2**2 + sigma**2
+    return 1 / v**2 - 1 / v
+
+
+def _uniform_excess(lag: int) -> float:
+    gaussian, truth = (load_shipped(f"allen-cahn-{name}").values[lag].double().sum() for name in ("gaussian", "truth"))
+    return float(gaussian - truth)
+
+
+def _memory_of_fast_forcing(gamma: float) -> float:
+    """max over t of (e^{−t} − e^{−γt})/(γ − 1), the excess of C(t)/C(0) over e^{−t}; the maximum is at t = ln γ/(γ − 1)."""
+    return gamma ** (-gamma / (gamma - 1))
+
+
+def _pairs_for_all_lags(l2: float) -> float:
+    truth = load_shipped("allen-cahn-truth")
+    scatter = torch.tensor(truth.info["growth"]["mean"]).double() - truth.values.double().square().sum((-2, -1))
+    return float(scatter[1:].mean()) / l2**2
+
+
+def _log_slope_of_variance() -> float:
+    """∂ ln⟨u²⟩/∂ ln λ of the Ornstein-Uhlenbeck field."""
+    system = OrnsteinUhlenbeck()
+    return _variance_slope() * system.lam / system.variance
+
+
+def _larger_moment_change() -> float:
+    """The change of ⟨u²⟩ or ⟨u⁴⟩ of the Allen-Cahn field, whichever is larger, 3 time units after κ was made 2 % larger."""
+    answers = load_shipped("allen-cahn-parameters-generative")
+    moments = change_of(answers, "kappa", slice(0, 2), 0.02).values[round(3.0 / float(answers.times[1]))]
+    return float(moments[moments.abs().argmax()])
+
+
+def _steady_swing(period: float) -> float:
+    return 1 / math.hypot(OrnsteinUhlenbeck().lam, 2 * math.pi / period)
+
+
 EXERCISES = {
     "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
     "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
@@ -138,13 +179,13 @@ EXERCISES = {
         "quoted['sampling'] is the L2 now; its square is proportional to 1/n.",
     ),
     "06.3": Exercise(lambda: _pixel_pairs_for(1.0, 1.0) ** 0.5 / 128**0.5, 0.005, "((⟨|J|²⟩ − |R|²)/n)^½, with n = 128; see 05.3."),
-    "08.1": Exercise(_dipole_answer, 1e-4, "make the kick as a tensor, and take truth.to(kick) at lag 8, as the lags are 1/16 apart."),
-    "08.2": Exercise(1 / OrnsteinUhlenbeck().lam, 0.05, "integrate exp(−λt) over all t."),
-    "08.3": Exercise(0.1, 1e-6, "half of ⟨u₊ − u₀⟩ + ⟨u₋ − u₀⟩."),
-    "02.1": Exercise(
+    "08.2": Exercise(_dipole_answer, 1e-4, "make the kick as a tensor, and take truth.to(kick) at lag 8, as the lags are 1/16 apart."),
+    "08.3": Exercise(1 / OrnsteinUhlenbeck().lam, 0.05, "integrate exp(−λt) over all t."),
+    "08.1": Exercise(0.1, 1e-6, "half of ⟨u₊ − u₀⟩ + ⟨u₋ − u₀⟩."),
+    "02.2": Exercise(
         _slowest_time(), 0.5, "wavevector k decays at the rate −Re L_k, and system.rates holds L_k; the slowest has the smallest rate."
     ),
-    "02.2": Exercise(_variance_ratio(), 1e-3, "C_k is proportional to ε²; R_k(t) = exp(L_k t) has no ε in it."),
+    "02.1": Exercise(_variance_ratio(), 1e-3, "C_k is proportional to ε²; R_k(t) = exp(L_k t) has no ε in it."),
     "02.3": Exercise(
         exact_response(OrnsteinUhlenbeck(), 30.0).values[30],
         0.02,
@@ -154,5 +195,44 @@ EXERCISES = {
         _variance_slope(),
         0.01 * abs(_variance_slope()),
         "the difference of two variances at λ a little up and a little down, over the difference in λ.",
+    ),
+    "03.4": Exercise(
+        _blurred_slope(0.5),
+        0.05,
+        "the noisy data are again two Gaussians at ±1, each of variance v = 0.04 + σ²; differentiate ln of their sum twice.",
+    ),
+    "04.4": Exercise(
+        lambda: _uniform_excess(20),
+        0.005,
+        "the answer to a uniform kick is the same at every pixel: the sum of R(d, t) over all displacements, `.to(torch.ones(32, 32))`.",
+    ),
+    "05.4": Exercise(
+        _memory_of_fast_forcing(10.0),
+        0.001,
+        "C(t)/C(0) = (γ exp(−t) − exp(−γt))/(γ − 1); take exp(−t) from it, and look for the largest value on a fine grid of t.",
+    ),
+    "06.4": Exercise(
+        lambda: _pairs_for_all_lags(0.01),
+        300.0,
+        "the squared error at a lag is (⟨|J|²⟩ − |R|²)/n; average that over lags 1 to 90 before you solve for n.",
+    ),
+    "08.4": Exercise(
+        _steady_swing(100.0),
+        0.05,
+        "the answer is ∫ exp(−λs) sin(ω(t − s)) ds over all s > 0, with ω = 2π/T: a sine of the same period. How large is its amplitude?",
+    ),
+    "12.1": Exercise(0.2, 0.002, "every C_k is proportional to ε²."),
+    "12.2": Exercise(
+        _log_slope_of_variance(),
+        0.005,
+        "each wavevector's −C_k (λ/(1 + k²))/r_k, with r_k = λ/(1 + k²) + κk², summed, over the sum of C_k.",
+    ),
+    "12.3": Exercise(
+        math.exp(0.05 / _log_slope_of_variance()),
+        0.003,
+        "δ ln λ is the wanted change of ln⟨u²⟩ over the slope of 12.2; then the exponential.",
+    ),
+    "12.4": Exercise(
+        _larger_moment_change, 1e-5, "change_of(answers, 'kappa', slice(0, 2), 0.02) has both; t = 3 is sample 24, of 1/8 each."
     ),
 }

@@ -38,6 +38,7 @@ pio.templates["gfdt"].layout.update(
     legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     margin={"l": 55, "r": 20, "t": 70, "b": 45},
 )
+pio.templates["gfdt"].data.table[0].cells.height = 25  # plotly's 20 cuts off the lower edge of letters of this size
 
 
 def style(method: str, index: int = 0) -> dict:

@@ -10,8 +10,9 @@
 # # 00 · Start here
 #
 # **You will** push a field and watch it answer; see why nobody needs to push it to know the answer; learn how this course is
-# laid out, what its conventions are, and how to read a band. **Time** 15 minutes. **Runs in** about 10 seconds on two cores, in
-# 0.5 GB. **Needs** nothing but some calculus and a little Python.
+# laid out, what its conventions are, and how to read a band. **Time** 20 minutes. **Runs in** about 10 seconds on two cores, in
+# 0.6 GB. **Needs** nothing but some calculus, linear algebra and probability, and a little Python. **Symbols and words** that you do not
+# know: [notation and glossary](notation_and_glossary.ipynb), here and in every lesson.
 
 # %% [markdown]
 # ## The question
@@ -45,7 +46,7 @@ print(widgets.first_kick.installation())
 # ## Push a field, see it answer
 #
 # The field of this lesson is the gentlest of the course's three: an Ornstein-Uhlenbeck field, linear, with everything about it
-# known in closed form. One snapshot:
+# known in closed form. We run it 16 times, independently; each run is a **member** of the ensemble, and the field of one member at one time is a **snapshot**:
 
 # %%
 system = gfdt.OrnsteinUhlenbeck()
@@ -53,8 +54,8 @@ data = gfdt.simulate(system, members=16, duration=127.0, seed=0, device="cpu")
 figures.field_map(system.grid, data.u[0, -1], "one snapshot of the undisturbed field")
 
 # %% [markdown]
-# Now the mean answer to a unit kick of the pixel in the middle, from the closed form, at four times. Each map has a colour scale of
-# its own: the title says how high the highest point is.
+# Now the mean answer to a *unit kick*, which raises one pixel by 1, from the closed form, at four times. (The maps put the kicked pixel in the middle; in
+# the arrays it is pixel (0, 0).) Each map has a colour scale of its own: the title says how high the highest point is.
 
 # %%
 exact = gfdt.exact_response(system, lags=90.0)
@@ -65,23 +66,23 @@ figures.response_maps(exact, lags=[0, 10, 30, 60])
 # contains the shortest wave that the grid can carry, and that wave has no direction to travel in. The curves of the next figure do go below
 # zero: *yes*, a kick upwards can lower the field nearby, for the large scales, pinned by the relaxation, decay
 # at other rates than the small ones.
-#
-# The same content under your hand. **This is the test of your installation**: move the slider, and the map and the line below the slider
-# should follow. (If the cell shows text such as `FirstKick(...)` instead, the widgets are not installed in the Jupyter that shows this page:
-# start it with `make lab`, or with the conda environment of the README.)
-
-# %%
-first = widgets.FirstKick(exact)
-first
-
-# %%
-first.controls["lag"].value = 30  # a slider can be moved by code, too
-assert "t = 30" in first.readout.value
 
 # %% [markdown]
-# ## The same answer without any push
+# ## Derive: the same answer without any push
 #
-# Here is the whole course in three lines. We take the *undisturbed* data from above, guess that its density is Gaussian (for this
+# Let $u_i$ be the field at pixel $i$, and $\rho(u)$ the probability density of its undisturbed states. Kick pixel $j$ by a small δ, whatever state the field is in. The states
+# are then distributed as ρ shifted by δ, which to first order is
+#
+# $$ \rho(u - \delta e_j) \approx \rho(u) - \delta\,\partial_j\rho(u) = \rho(u)\,\big[1 - \delta\, s_j(u)\big], \qquad s_j = \partial_j \ln\rho, $$
+#
+# with $e_j$ the field that is 1 at pixel $j$ and 0 elsewhere. So *the kicked ensemble is the undisturbed one with other weights*, $1 - \delta s_j$: some states have become likelier. A time $t$ later the mean of $u_i$ over it
+# is $\langle u_i(t)\,[1 - \delta s_j(u(0))]\rangle$. The first term is the mean without a kick. The second, over δ, is the response:
+#
+# $$ R_{ij}(t) \;=\; \frac{\langle \delta u_i(t)\rangle}{\delta u_j(0)} \;=\; -\,\big\langle u_i(t)\, s_j(u(0)) \big\rangle . $$
+#
+# Angle brackets are averages over the undisturbed system. No kick is left on the right-hand side. (Lesson 01 takes this apart for a single variable, lesson 02 for this field.)
+#
+# Here is the whole course in three lines. We take the *undisturbed* data from above, guess that their density is Gaussian (for this
 # field it is), and ask the theorem for the response. No kick has ever been applied to these data.
 
 # %%
@@ -94,21 +95,19 @@ figures.response_curves({"exact": gfdt.exact_response(system, lags=60.0), "gauss
 # in the letter's numbering. The wide pale line is the closed form. The coloured line is what the recording says. The shaded **band** around it is the
 # subject of the next section.
 #
-# The formula behind `respond` is, with $u_i$ the field at pixel $i$ and $s = \nabla \ln \rho$ the score,
-#
-# $$ R_{ij}(t) \;=\; \frac{\langle \delta u_i(t)\rangle}{\delta u_j(0)} \;=\; -\,\big\langle u_i(t)\, s_j(u(0)) \big\rangle . $$
-#
-# Lesson 02 takes it apart on this field. What differs between methods is only where $s$ comes from:
+# What differs between methods is only where the score $s$ comes from:
 #
 # | name | score $s$ | needs |
 # |---|---|---|
 # | **Gaussian** | $-C(0)^{-1}(u - \langle u\rangle)$ | the recording |
 # | **analytic** | a closed form, where one exists | the equation |
-# | **generative** | a network, trained by denoising score matching | the recording |
-# | **dynamical** | none: kicked and unkicked twins with the same noise, averaged; the truth | the equation, and many runs |
+# | **generative** | a network, trained by denoising score matching (lesson 03) | the recording |
+# | **dynamical** | none: pairs of runs with the same noise, one of them kicked (*twins*), averaged over many; the truth | the equation, and many runs |
+#
+# $C(0)$ is the covariance matrix between pixels, $C_{ij}(t) = \langle u_i(t)\,u_j(0)\rangle$ at $t = 0$, the mean removed.
 
 # %% [markdown]
-# ## How to read a band
+# ## Check: how to read a band
 #
 # A finite recording gives a noisy response. `respond` cuts it into independent blocks (whole members here), draws them again with
 # replacement some 200 times, and so finds how much the answer would scatter from one recording to the next. At a `level` of 0.90, nine points in
@@ -135,16 +134,42 @@ for name, series in (("16 members", little), ("128 members", much)):
 # a band can be narrow and in the wrong place. Telling these two apart is a theme of the later lessons.
 
 # %% [markdown]
+# ## Explore
+#
+# The maps at the beginning, under your hand. **This is the test of your installation**: move the slider, and the map and the line below the slider
+# should follow. (If the cell shows text such as `FirstKick(...)` instead, the widgets are not installed in the Jupyter that shows this page:
+# start it with `make lab`, or with the conda environment of the README.) When has the bump moved by two pixels, and how high is it then? (Exercise 00.1 asks for that time.)
+
+# %%
+first = widgets.FirstKick(exact)
+first
+
+# %%
+first.controls["lag"].value = 30  # a slider can be moved by code, too
+assert "t = 30" in first.readout.value
+
+# %% [markdown]
 # ## How this course works
 #
-# **Rhythm.** Question, bet, derivation, numerical check, explorer, exercises, what the lesson does not show, summary. The idea of a lesson is always
+# **Rhythm.** Every lesson has the same headings: the question, bet first, derive, check, explore, exercises, what this lesson does not show, summary. The idea of a lesson is always
 # visible code of a few lines; plots and widgets are one call each. Before each widget stands a static figure that says the same.
 #
-# **Lessons.** 00, this one, [02, the Ornstein-Uhlenbeck field](02_ornstein_uhlenbeck.ipynb), and [03, score matching](03_score_matching.ipynb), stand. The Allen-Cahn field, two-dimensional
-# turbulence, the letter's Figure 1, your own data, a response lab and calibration are to follow under the numbers 04 to 12, and 01 will derive the theorem for a
-# single variable; the README's table says what is there.
+# **Lessons.** They build on one another as the last column says; 00, 02 and 03 are the trunk.
 #
-# **Presets** say how large an ensemble to run: `quick` for lessons and Binder, `standard` for a laptop over coffee, `paper` for the
+# | lesson | what it is about | after |
+# |---|---|---|
+# | 01 | score and response in one variable: a double well, everything on one page | 00 |
+# | [02](02_ornstein_uhlenbeck.ipynb) | the Ornstein-Uhlenbeck field, where all is known: the judge of every method | 00 |
+# | [03](03_score_matching.ipynb) | score matching: a score learned from snapshots | 02 |
+# | [04](04_allen_cahn.ipynb) | the Allen-Cahn field, where the Gaussian response fails | 03 |
+# | [05](05_navier_stokes.ipynb) | turbulence, and forcing that a recording does not show | 04 |
+# | [06](06_figure_one.ipynb) | the letter's figure, and what its errors are made of | 02 to 05 |
+# | 07 | your own data | 03 |
+# | [08](08_response_lab.ipynb) | a laboratory: kicks and pushes of any shape, and where linearity ends | 02 |
+# | 12 | parameters and calibration | 02, 04 |
+# | [quiz](quiz.ipynb) | twenty questions on all of them | |
+#
+# **Presets** say how large an ensemble to run (members, time units, and for the truth how many pairs of twins): `quick` for lessons and Binder, `standard` for a laptop over coffee, `paper` for the
 # letter's sizes, and `tiny` for the tests alone:
 
 # %%
@@ -162,7 +187,7 @@ for name in presets.PRESETS:
 # | fields | torch tensors, float32, shape `(..., y, x)`; periodic; advection along $+x$, the last axis |
 # | box | side $2\pi$ by default, so wavenumbers are integers; real FFTs, unnormalised forward |
 # | score | $s = \nabla \ln \rho$ with respect to *pixel values*; Itô calculus |
-# | noise | white in space and time, the delta function normalised on unit area |
+# | noise | white in space and time, the delta function normalised on unit area; σ is a standard deviation, in units of the data |
 # | response | to a unit kick at pixel (0, 0); `values[lag, y, x]`, indexed by displacement; lags in time units |
 # | seeds | every random routine takes `seed`; noise belongs to (seed, member), so member 3 is the same however many run beside it |
 #
@@ -179,7 +204,7 @@ except ValueError as error:
 # ## Exercises
 #
 # Put your answer in place of `None` and run the cell; `check` says "not attempted yet", gives a hint, or says "passed". A solution is folded below each:
-# click on the three dots (in JupyterLab) to open it.
+# click on the three dots (in JupyterLab) to open it. In every lesson they grow harder.
 #
 # **00.1** The bump moves at speed $A = 0.02$ along $x$, in a box of side $2\pi$ with 32 pixels. How long does it take to move two pixels?
 
@@ -231,7 +256,6 @@ check("00.3", -1 % 32)
 #
 # **Next:** [02 · The Ornstein-Uhlenbeck field](02_ornstein_uhlenbeck.ipynb), where every line above is derived and checked.
 #
-# *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
+# Numbers in square brackets, here [1]: [notation, glossary and references](notation_and_glossary.ipynb).
 #
-# [1] L. T. Giorgini, K. Deck, T. Bischoff, A. N. Souza, *Response Theory via Generative Score Modeling*, Phys. Rev. Lett. **133**, 267302 (2024),
-# arXiv:2402.01029.
+# *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

@@ -11,7 +11,8 @@
 #
 # **You will** solve a stochastic partial differential equation on paper; check spectrum, covariance, score and response of a simulation against
 # it; state the fluctuation-dissipation theorem and compute a response with five lines of NumPy; kick the field for real; and predict what a change of a
-# *parameter* would do. **Time** 40 minutes. **Runs in** about 30 seconds on two cores, in 1 GB. **Needs** [lesson 00](00_start_here.ipynb).
+# *parameter* would do. **Time** 40 minutes. **Runs in** about 30 seconds on two cores, in 1 GB. **Needs** [lesson 00](00_start_here.ipynb). **Symbols and words**
+# [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
 # ## The question
@@ -23,8 +24,9 @@
 #
 # $$ \partial_t u = -\lambda\,\Sigma u + \kappa\,\Delta u - A\,\partial_x u + \varepsilon\,\Sigma^{1/2}\xi, \qquad \Sigma = (1-\Delta)^{-1}. $$
 #
-# It relaxes (λ), diffuses (κ), is carried along $+x$ (A) and is stirred by noise (ε). The operator Σ smooths: it makes relaxation and noise act on large scales more
-# than on small ones. (The letter prints $+A$; its figure and code move along $+x$, as we do.)
+# It relaxes (λ), diffuses (κ), is carried along $+x$ (A) and is stirred by noise (ε; ξ is white noise, independent at every point and at every time). The operator Σ smooths: it makes
+# relaxation and noise act on large scales more than on small ones. "The letter" is [1], here and throughout. (It prints $+A$; its figure and code move along $+x$, as we do.) For a single variable such a process is the
+# oldest model of Brownian motion [7].
 #
 # ## Bet first
 #
@@ -35,7 +37,7 @@
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import figures, statistics, views, widgets
+from gfdt_tutorial import experiments, figures, statistics, views, widgets
 from gfdt_tutorial.exercises import check
 
 system = gfdt.OrnsteinUhlenbeck()
@@ -53,6 +55,9 @@ grid = system.grid
 #
 # $$ C_k = \frac{N^2\varepsilon^2/(1+k^2)}{-2\,\mathrm{Re}\,L_k}, \qquad C_k(t) = e^{L_k t}\,C_k . $$
 #
+# Here $N = 32$ is the number of pixels a side, and $C_k$ is an eigenvalue of the covariance matrix between pixels, so that with the unnormalised Fourier transform of the code $\langle|\hat u_k|^2\rangle = N^2 C_k$. The
+# $C_k$ as a function of $k$ are the **spectrum**.
+#
 # And a kick is simply carried along by the homogeneous equation: $R_k(t) = e^{L_k t}$. There is no ε in it, which settles the first bet: a linear system answers
 # a kick in the same way however much it fluctuates. Solving exactly also means *stepping* exactly: over any time $t$, multiply by $e^{L_k t}$ and add noise of variance
 # $C_k\,(1 - e^{2\,\mathrm{Re} L_k t})$. The simulation below makes no error in time, and it starts in the stationary state.
@@ -60,7 +65,7 @@ grid = system.grid
 # %% [markdown]
 # ## Check: the spectrum
 #
-# A simulation of 49,152 snapshots (64 independent members, 768 times). This takes a few seconds.
+# A simulation of 49,152 snapshots (64 independent members, 768 times). This takes a few seconds. The figure shows the mean of $C_k$ over **shells**, all wavevectors of about the same length $k$.
 
 # %%
 data = gfdt.simulate(system, members=64, duration=767.0, every=1.0, seed=0, device="cpu")
@@ -95,8 +100,8 @@ figures.field_map(
 )
 
 # %% [markdown]
-# One identity holds for the score of *any* density that falls off at infinity, by one integration by parts: $\langle u_i s_j\rangle = -\delta_{ij}$. Per wavevector it says
-# $-\langle \hat u_k \hat s_k^*\rangle / N^2 = 1$. A simulation of finite length obeys it up to sampling error:
+# One identity holds for the score of *any* density that falls off at infinity, by one integration by parts: $\langle u_i s_j\rangle = -\delta_{ij}$ (**Stein's identity** [13]; for the theorem it says that a kick has just happened
+# at lag 0, $R(0) = 1$). Per wavevector it reads $-\langle \hat u_k \hat s_k^*\rangle / N^2 = 1$. A simulation of finite length obeys it up to sampling error:
 
 # %%
 some = data.u[:8]  # an eighth of the members, to keep the memory small
@@ -117,8 +122,8 @@ print(
 # >
 # > where the average on the right is over the *undisturbed* system.
 #
-# The proof is one integration by parts, done in lesson 01 (to come) for a single variable: shifting the initial density by $\delta u_j$ changes it by
-# $-\delta u_j\,\partial_j\rho = -\delta u_j\,s_j\,\rho$; average $u_i(t)$ over that change. With the Gaussian score the theorem reads
+# The proof is that of lesson 00: shifting the initial density by $\delta u_j$ changes it by
+# $-\delta u_j\,\partial_j\rho = -\delta u_j\,s_j\,\rho$; average $u_i(t)$ over that change. (Lesson 01 does it at leisure for a single variable; [2] and [3] are the classical review and a modern one.) With the Gaussian score the theorem reads
 #
 # $$ R(t) = C(t)\,C(0)^{-1}: \tag{5} $$
 #
@@ -147,6 +152,10 @@ del spectra
 gaussian = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=90.0)
 analytic = gfdt.respond(data, system.score, lags=90.0)
 figures.response_curves({"exact": exact, "analytic": analytic, "gaussian": gaussian})
+
+# %% [markdown]
+# How wrong are they? Two numbers will be quoted from here on. At each lag, **L2** is the root of the *sum* over all pixels of the squared error, and **L∞** the error at the worst pixel. Quoted are the root mean square
+# over lags of the former and the mean over lags of the latter, lag 0 left out. (A response is 1 at its largest, and 1024 pixels are in the sum.)
 
 # %%
 errors = {"gaussian": gfdt.compare(gaussian, exact), "analytic": gfdt.compare(analytic, exact)}
@@ -277,28 +286,28 @@ figures.observable_curves(
 # %% [markdown]
 # ## Exercises
 #
-# **02.1** How long does the slowest wave live, that is, what is the largest $-1/\mathrm{Re}\,L_k$? (Which wave is it? It is not $k = 0$.)
+# **02.1** By what factor does $\langle u^2\rangle$ grow when ε is doubled?
+
+# %%
+my_factor = None
+check("02.1", my_factor)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution
+check("02.1", gfdt.OrnsteinUhlenbeck(epsilon=2 * system.epsilon).variance / system.variance)
+
+# %% [markdown]
+# **02.2** How long does the slowest wave live, that is, what is the largest $-1/\mathrm{Re}\,L_k$? (Which wave is it? It is not $k = 0$.)
 
 # %%
 my_lifetime = None
-check("02.1", my_lifetime)
+check("02.2", my_lifetime)
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 # Solution
 # λ/(1 + k²) falls and κk² grows: the rate has its minimum in between, at k² = (λ/κ)^½ − 1 ≈ 11.6 on the continuum.
 lifetimes = -1 / system.rates.real
-check("02.1", lifetimes.max())
-
-# %% [markdown]
-# **02.2** By what factor does $\langle u^2\rangle$ grow when ε is doubled?
-
-# %%
-my_factor = None
-check("02.2", my_factor)
-
-# %% jupyter={"source_hidden": true} tags=["solution"]
-# Solution
-check("02.2", gfdt.OrnsteinUhlenbeck(epsilon=2 * system.epsilon).variance / system.variance)
+check("02.2", lifetimes.max())
 
 # %% [markdown]
 # **02.3** A colleague sends `other`, a shorter recording of the same system. Compute its Gaussian response at lag 30, a tensor of shape (32, 32), *without* `respond`.
@@ -333,7 +342,8 @@ check("02.4", (up.variance - down.variance) / (0.02 * system.lam))
 # The recordings are large; let go of them.
 
 # %%
-del data, some, other, u_k
+del data, some, other, u_k, my_C_30
+experiments.free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show
@@ -349,5 +359,7 @@ del data, some, other, u_k
 # 3. Its sampling error is $1/\sqrt n$, and bands say so; kicked twins of a linear system agree with the closed form to rounding.
 #
 # **Next:** [03 · Score matching](03_score_matching.ipynb): the same response from a score that a network has learned.
+#
+# Numbers in square brackets, here [1], [2], [3], [7], [13]: [notation, glossary and references](notation_and_glossary.ipynb).
 #
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

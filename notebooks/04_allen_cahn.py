@@ -11,7 +11,7 @@
 #
 # **You will** meet a field with two phases, for which the Gaussian response is wrong by a factor; learn its score from data in a few seconds; draw fields from it that never were; predict its response with bands
 # and judge it by a truth that took an hour to compute; see why the score that is *written down* is not the best one; and kick a field that runs before your eyes. **Time** 60 minutes. **Runs in** about 2 minutes
-# on two cores, in 0.9 GB. **Needs** [lesson 03](03_score_matching.ipynb).
+# on two cores, in 0.9 GB. **Needs** [lesson 03](03_score_matching.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
 # ## The question
@@ -20,7 +20,8 @@
 #
 # $$ \partial_t u = \kappa\,\Delta u - A\,\partial_x u + \alpha\,\Sigma\,[u(1-u^2)] + \varepsilon\,\Sigma^{1/2}\xi, \qquad \Sigma = (1-\Delta)^{-1}. $$
 #
-# Every pixel would like to be at $+1$ or $-1$; smoothing makes neighbours agree; noise moves the borders between the two phases about. Push the field at one place. The Gaussian recipe
+# Every pixel would like to be at $+1$ or $-1$; smoothing makes neighbours agree; noise moves the borders between the two phases about. (Allen and Cahn [8] described an alloy that orders itself; theirs is the equation
+# without advection, noise and Σ.) Push the field at one place. The Gaussian recipe
 # $R(t) = C(t)\,C(0)^{-1}$ knows covariances only. Is that enough?
 #
 # ## Bet first
@@ -73,11 +74,12 @@ assert diagnostics.kurtosis(pixels) < 2
 # %% [markdown]
 # ## Derive: the score, and where it fails
 #
-# Without advection this is a gradient flow in the metric of its own noise, so $\rho \propto e^{-V}$ is known and
+# Without advection the drift is $\Sigma\,[\alpha\,u(1-u^2) + \kappa(\Delta u - \Delta^2 u)]$, as $\Delta = \Sigma\,(1-\Delta)\Delta$, and the noise has the covariance $N^2\varepsilon^2\,\Sigma$ per unit of time: the same Σ. What is in brackets is the
+# downhill slope of an energy. In such a system nothing circulates: in the stationary state the drift carries everywhere as much probability downhill as the noise spreads uphill, *drift = ½ covariance × score*. So
 #
 # $$ s(u) = \frac{2}{N^2\varepsilon^2}\big[\alpha\,u(1-u^2) + \kappa(\Delta u - \Delta^2 u)\big] . $$
 #
-# Advection $-A\,\partial_x u$ only carries fields along. In the continuum it leaves ρ alone, as $\int u^3 \partial_x u = \int \partial_x (u^4/4) = 0$. On a grid it does not: $u^3$ has wavenumbers that the grid cannot
+# (With $-\lambda u$ for the well this is the score of lesson 02.) Advection $-A\,\partial_x u$ only carries fields along. In the continuum it leaves ρ alone, as $\int u^3 \partial_x u = \int \partial_x (u^4/4) = 0$. On a grid it does not: $u^3$ has wavenumbers that the grid cannot
 # hold, they are folded back, and the product rule fails. The identity $\langle u_i s_j\rangle = -\delta_{ij}$ shows it (10 s):
 
 # %%
@@ -108,7 +110,7 @@ table = go.Table(header={"values": header}, cells={"values": columns}, columnwid
 go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 560})
 
 # %% [markdown]
-# * **Receptive field.** The formula is local, and at A = 0 a network without neighbours is the best. But advection couples neighbours along x, and only a network that sees them gets the response right.
+# * **Receptive field**, how far around a pixel the network looks. The formula is local, and at A = 0 a network without neighbours is the best. But advection couples neighbours along x, and only a network that sees them gets the response right.
 # * **σ.** The score of noisy data is not the score of the data: its slopes are flattened by an amount that grows like σ². Antithetic pairs allow σ = 0.01, where that bias is below the rest.
 # * **Antithetic pairs, the Gaussian start**: leave either out and see the row.
 
@@ -148,8 +150,8 @@ figure
 # %% [markdown]
 # ## What the truth costs
 #
-# Kick one of two twins by ±1/16 at one pixel and let both feel the same noise. One pair gives the answer $J$ of *its own* history, and pairs differ, as borders between phases move apart. The mean over $n$
-# pairs scatters by $(\langle |J|^2\rangle / n)^{1/2}$. Kick all pixels instead, with random signs, and correlate the signs out afterwards: every pixel serves. (64 pairs, 5 s; the long truth is shipped.)
+# Kick one of two twins by ±1/16 at one pixel and let both feel the same noise. One pair gives the answer $J = \delta u(t)/\delta u(0)$, a field, of *its own* history, and pairs differ, as borders between phases move apart. The mean over $n$
+# pairs scatters by $(\langle |J|^2\rangle / n)^{1/2}$ in L2, where $|J|^2$ is the sum of squares over pixels. Kick all pixels instead, with random signs, and correlate the signs out afterwards: every pixel serves. (64 pairs, 5 s; the long truth is shipped.)
 
 # %%
 truth = gfdt.load_shipped("allen-cahn-truth")
@@ -191,10 +193,10 @@ by_size = {
 figures.response_curves(by_size)
 
 # %% [markdown]
-# ## Responses, with bands
+# ## Check: responses, with bands
 #
-# Normalised, $R(t)R(0)^{-1}$, as in the letter. `control=True` takes the Gaussian response as a control variate: since $\langle u\,s\rangle = -1$ for a true score,
-# $R = G + [\hat R(t) - \hat R(0)\,G(t)]$ has the same mean and less scatter. The field has no preference for $+y$ over $-y$, so both may be averaged (15 s).
+# Normalised, $R(t)R(0)^{-1}$, as in the letter. `control=True` takes the Gaussian response $G$ as a **control variate**, a noisy quantity whose mean is known and whose noise is
+# alike: $\hat R(0)$ should be 1, for a true score, and by as much as it is not, $\hat R(t)$ is off as well. So $G(t) + [\hat R(t) - \hat R(0)\,G(t)]$ has the same mean and less scatter. The field has no preference for $+y$ over $-y$, so both may be averaged (15 s).
 
 # %%
 options = {"lags": 90.0, "normalise": True, "symmetries": ("reflect y",)}
@@ -316,6 +318,22 @@ check("04.3", my_pairs)
 check("04.3", truth.info["growth"]["mean"][40] / 0.01**2)
 
 # %% [markdown]
+# **04.4** Raise the whole field by a little, uniformly. The shipped Gaussian response, `gfdt.load_shipped("allen-cahn-gaussian")`, says that after 20 time units much of this is left. By how much does it exceed what the truth says, per unit of the
+# kick? (`.to(...)` answers any kick. This is what the first bet was about, in one number.)
+
+# %%
+my_excess = None
+check("04.4", my_excess)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: the Gaussian response has nearly all of it left, the truth next to nothing: every pixel is pulled back to the bottom of its well
+uniform_kick = torch.ones(grid.shape)
+shipped_gaussian = gfdt.load_shipped("allen-cahn-gaussian")
+left = [response.to(uniform_kick)[20, 0, 0] for response in (shipped_gaussian, truth)]
+print(f"left after 20: Gaussian {left[0]:.2f}, truth {left[1]:.2f}")
+check("04.4", left[0] - left[1])
+
+# %% [markdown]
 # Let go of the recordings.
 
 # %%
@@ -336,6 +354,8 @@ experiments.free_memory()
 # 2. A score learned in seconds brings the error down to the sampling level, below that of the score which is written down but does not know the grid.
 # 3. Bands, a control variate, and a truth that says how noisy it is: without these three, none of the comparisons above could be made.
 #
-# **Next:** lesson 05, two-dimensional turbulence (to come). The README's table of lessons says what is there.
+# **Next:** [05 · Navier-Stokes](05_navier_stokes.ipynb), two-dimensional turbulence.
+#
+# Numbers in square brackets, here [1], [8]: [notation, glossary and references](notation_and_glossary.ipynb).
 #
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

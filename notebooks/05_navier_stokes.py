@@ -11,7 +11,7 @@
 #
 # **You will** meet turbulence stirred by waves that you do not see; find out, first in one line of algebra and then in data, what a hidden forcing does to the theorem; learn a score of a field whose
 # liveliness varies from place to place; and see how much of the remaining error the hidden forcing holds. **Time** 60 minutes. **Runs in** about 2½ minutes on two cores, in 1 GB. **Needs**
-# [lesson 04](04_allen_cahn.ipynb).
+# [lesson 04](04_allen_cahn.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
 # ## The question
@@ -20,7 +20,8 @@
 #
 # $$ \partial_t u = \partial_x\psi\,\partial_y u - \partial_x u\,\partial_y\psi - A\,\partial_x u - \nu_h\Delta^{-2}u - \nu\Delta^2u - \nu_0\!\int\! u + \varsigma, \qquad \Delta\psi = u . $$
 #
-# $A = \pi$ carries everything along $+x$, a pixel in 1/16 of a time unit. The forcing is a sum of waves,
+# The first two terms are the flow that carries its own vorticity; its velocity comes from the stream function ψ. $A = \pi$ carries everything along $+x$, a pixel in 1/16 of a time unit. The ν damp: $\nu_h$ the largest eddies, ν the smallest,
+# $\nu_0$ the spatial mean. The forcing is a sum of waves,
 #
 # $$ \varsigma(x,t) = a \sum_k m_k \cos(k\cdot x + \varphi_k(t)), \qquad d\varphi_k = \sqrt2\,dW_k , $$
 #
@@ -72,7 +73,7 @@ figures.spectrum(curves)
 # %% [markdown]
 # ## Derive: what hides in the forcing
 #
-# $(u, \varphi)$ together are a Markov process with a density $\rho(u, \varphi)$. A kick raises $u$ and leaves $\varphi$ as it is, so the theorem of lesson 01, applied to the pair, reads
+# $(u, \varphi)$ together are a Markov process, one whose future depends on its present alone, with a density $\rho(u, \varphi)$. A kick raises $u$ and leaves $\varphi$ as it is, so the theorem, applied to the pair, reads
 #
 # $$ R(t) = -\big\langle u(t)\; \nabla_u \ln \rho(u, \varphi)\big|_0 \big\rangle . $$
 #
@@ -103,7 +104,7 @@ figure
 # %% [markdown]
 # The Gaussian recipe $C(t)/C(0)$ takes the slow forcing for the system's own memory. For the mean that is all wrong. How bad is it for the other wavevectors, which the flow tears apart long before the forcing turns?
 #
-# ## The Gaussian response
+# ## Check: the Gaussian response
 #
 # The truth: 20,480 kicked pairs with common forcing, computed once and shipped.
 
@@ -144,7 +145,7 @@ shell_figure({"Gaussian": gaussian})
 #
 # ## Learn the score
 #
-# So the score has to know how lively each place is. Whitened fields show it: every wavevector has the same variance, and yet their pixels are far from Gaussian.
+# So the score has to know how lively each place is. Whitened fields, $\hat u_k/C_k^{1/2}$ transformed back, show it: every wavevector has the same variance, and yet their pixels are far from Gaussian.
 
 # %%
 whitened = grid.apply(covariance.rsqrt().float(), use.u[:, ::16])
@@ -155,7 +156,7 @@ print(
 )
 
 # %% [markdown]
-# $w = Q^{-1/2}u$ is the whitened field, $Q$ the spectrum; $Q^p w$ with growing $p$ are ever smoother versions of the flow, so that small convolutions know about large eddies. A gate lets the network say "quiet here, so
+# $w = Q^{-1/2}u$ is the whitened field, where the operator $Q$ multiplies each wavevector by the spectrum $C_k$; $Q^p w$ with growing $p$ are ever smoother versions of the flow, so that small convolutions know about large eddies. A gate lets the network say "quiet here, so
 # any departure is a surprise". Preset `quick` takes 160 steps (a minute).
 
 # %%
@@ -217,7 +218,7 @@ for name, answer in (("of u alone", gaussian), ("given the forcing", joint)):
 
 # %% [markdown]
 # The mean is mended, as it should be; all the rest stays as it was. Is that also so for scores that know better? Below, two networks of one design and one budget, fitted to the same 128 recordings; the second is given
-# $\varsigma$ as an input. **They are precomputed**, preset `standard`, by the commands that the next cell prints. ($\varsigma$ is all of $\varphi$ that the flow can feel: exchanging $\varphi_k$ and $-\varphi_{-k}$ changes
+# $\varsigma$ as an input ("conditioned" in names and tables). **They are precomputed**, preset `standard`, by the commands that the next cell prints. ($\varsigma$ is all of $\varphi$ that the flow can feel: exchanging $\varphi_k$ and $-\varphi_{-k}$ changes
 # neither the forcing nor the way it walks.)
 
 # %%
@@ -339,6 +340,20 @@ check("05.3", my_pairs)
 check("05.3", (truth.info["growth"]["mean"][16] - truth.values[16].square().sum()) / 0.01**2)
 
 # %% [markdown]
+# **05.4** Suppose the phases walked ten times as fast, so that the mean forcing forgets itself as $e^{-\gamma t}$ with γ = 10, and $\dot{\bar u} = -\bar u + \bar\varsigma$ as before. How large is now the largest excess of $C(t)/C(0)$ over the response
+# $e^{-t}$ of the mean? (With γ = 1 it was $1/e$, at the lag of 05.2. First derive $C(t)$; for $t > 0$ it is a sum of $e^{-t}$ and $e^{-\gamma t}$ with a slope of zero at $t = 0$.)
+
+# %%
+my_excess = None
+check("05.4", my_excess)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: C(t)/C(0) = (γ exp(−t) − exp(−γt))/(γ − 1). Forcing that forgets quickly is nearly white noise, and hides nothing.
+gamma, lags = 10, torch.linspace(0, 5, 100_001)
+memory = (gamma * torch.exp(-lags) - torch.exp(-gamma * lags)) / (gamma - 1)
+check("05.4", (memory - torch.exp(-lags)).max())
+
+# %% [markdown]
 # Let go of the recordings.
 
 # %%
@@ -358,6 +373,8 @@ experiments.free_memory()
 # 2. A score has to see far and to adapt to each place. Its noise is many times a Gaussian score's, which the control variate takes off where it hurts, at the large scales.
 # 3. Hidden forcing matters just where a good score leaves nothing else unexplained: a finding that no covariance shows.
 #
-# **Next:** [lesson 06](06_figure_one.ipynb), figure one.
+# **Next:** [06 · Figure one](06_figure_one.ipynb), and what its errors are made of.
+#
+# Numbers in square brackets, here [1]: [notation, glossary and references](notation_and_glossary.ipynb).
 #
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

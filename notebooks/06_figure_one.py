@@ -11,7 +11,7 @@
 #
 # **You will** put the letter's only figure together from lessons 02 to 05; draw it with bands; take its errors apart into what is wrong with the score, what the finite series adds, and what the truth itself does
 # not know; check the parts by three experiments that do not trust the band; and see what each number costs. **Time** 45 minutes. **Runs in** about a minute on two cores, in 1 GB. **Needs** lessons
-# [02](02_ornstein_uhlenbeck.ipynb) to [05](05_navier_stokes.ipynb).
+# [02](02_ornstein_uhlenbeck.ipynb) to [05](05_navier_stokes.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
 # ## The question
@@ -78,7 +78,7 @@ figure_one(found).update_layout(width=1120)
 #
 # * The twins come in independent parts $\hat T_p$. As noise of different parts is independent, $\langle \hat R - \hat T_p, \hat R - \hat T_q\rangle$, $p \ne q$, has no noise of the truth in its mean. What `compare` calls `l2_sq_unbiased` is that;
 #   plain squared L2 minus it is the truth's part.
-# * The band's standard error $\delta\hat R_i$ at each pixel, squared and summed, is the part of the finite series.
+# * The standard error at each pixel, of which the band is a multiple, comes from drawing blocks of the series anew (the *bootstrap* [14, 15]); squared and summed over pixels, it is the part of the finite series.
 #
 # What remains is the score's. It may come out slightly negative, where it is smaller than the scatter of the other two.
 
@@ -93,7 +93,7 @@ for one in found:
             rows.append([one.system.name, theme.LABELS[answer.method], *numbers])
 columns = ["system", "response", "L2, plain", "the score", "finite series", "finite truth"]
 table = go.Table(header={"values": columns}, cells={"values": list(zip(*rows, strict=True))})
-go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 360})
+go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 400})
 
 # %% [markdown]
 # Roots of means over lags, so that the squares of the last three add up to that of the first. Both bets are settled here, the second in part: the truths of lessons 04 and 05 are long enough to be no concern.
@@ -255,7 +255,7 @@ header = {"values": ["result", "seconds", "command"]}
 table = go.Table(
     header=header, cells={"values": list(zip(*rows, strict=True))}, columnwidth=[2, 1, 4]
 )
-go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 420})
+go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 500})
 
 # %% [markdown]
 # A response counts the whole way from nothing: its data, its score, the average. A truth costs most, though nobody who applies the method has to pay for it.
@@ -317,6 +317,18 @@ scatter = flow.info["growth"]["mean"][16] - flow.values[16].square().sum()
 check("06.3", (scatter / 128) ** 0.5)
 
 # %% [markdown]
+# **06.4** How many pairs, each kicked at one pixel, would a truth of the Allen-Cahn field need so that its own part of the error, the root of the mean over lags 1 to 90, is 0.01? The letter took 12,800.
+
+# %%
+my_pairs = None
+check("06.4", my_pairs)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: squares are averaged over lags, before the root
+scatter = torch.tensor(truth.info["growth"]["mean"]) - truth.values.square().sum((-2, -1))
+check("06.4", scatter[1:].mean() / 0.01**2)
+
+# %% [markdown]
 # Let go of the recordings.
 
 # %%
@@ -335,6 +347,8 @@ experiments.free_memory()
 # 2. Independent parts tell them apart: of the truth, to free an error of its noise; of the series, to find what no data would mend.
 # 3. Where the Gaussian score is right, all error is sampling. Where it is wrong, no data help it.
 #
-# **Next:** [lesson 08](08_response_lab.ipynb), the response lab.
+# **Next:** [08 · The response lab](08_response_lab.ipynb): what all these responses are good for.
+#
+# Numbers in square brackets, here [1], [14], [15]: [notation, glossary and references](notation_and_glossary.ipynb).
 #
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

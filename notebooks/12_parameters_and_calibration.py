@@ -82,35 +82,52 @@ plain = gfdt.sensitivities(data, linear.score, power, damping, lags=80.0, contro
 better = gfdt.sensitivities(data, linear.score, power, damping, lags=80.0)["lam"]
 decay = -2 * linear.rates.real
 slope = linear.mode_covariance * 2 * linear.grid.inverse_helmholtz / decay  # −∂C/∂λ
-exact = [-linear.grid.trace(slope * -torch.expm1(-decay * t)) / linear.grid.size for t in better.times]
+exact = [
+    -linear.grid.trace(slope * -torch.expm1(-decay * t)) / linear.grid.size for t in better.times
+]
 known = gfdt.Response(better.times, torch.tensor(exact), "exact")
-curves = {"exact": known, "plain": replace(plain, values=plain.values[:, 0], standard_error=plain.standard_error[:, 0])}
-curves["with control variate"] = replace(better, values=better.values[:, 0], standard_error=better.standard_error[:, 0])
+curves = {
+    "exact": known,
+    "plain": replace(plain, values=plain.values[:, 0], standard_error=plain.standard_error[:, 0]),
+}
+curves["with control variate"] = replace(
+    better, values=better.values[:, 0], standard_error=better.standard_error[:, 0]
+)
 figures.observable_curves(curves, "Ornstein-Uhlenbeck: answer of ⟨u²⟩ to λ", "∂⟨u²⟩/∂λ")
 
 # %%
 error = abs(float(better.values[-1, 0]) / exact[-1] - 1)
-print(f"relative error {error:.1%}; one standard error is {float(better.standard_error[-1, 0]) / abs(exact[-1]):.1%}")
+print(
+    f"relative error {error:.1%}; one standard error is {float(better.standard_error[-1, 0]) / abs(exact[-1]):.1%}"
+)
 assert error < 4 * float(better.standard_error[-1, 0]) / abs(exact[-1])
 narrower = float((better.standard_error[1:31] / plain.standard_error[1:31]).mean())
 print(f"the control variate leaves {narrower:.0%} of the error over the first 30 time units")
 assert narrower < 0.8
 
 # %% [markdown]
-# **Onsager's hypothesis** [17] is what one has without any score. The change starts as $\langle\nabla A\cdot f\rangle$, and is then taken to relax as $A$ itself does when it fluctuates, $\rho_A(t) = \langle A(t)A\rangle/\langle A^2\rangle$:
+# **Onsager's hypothesis** [19] is what one has without any score. The change starts as $\langle\nabla A\cdot f\rangle$, and is then taken to relax as $A$ itself does when it fluctuates, $\rho_A(t) = \langle A(t)A\rangle/\langle A^2\rangle$:
 #
 # $$ T_A(t) = \rho_A(t)\,\langle\nabla A\cdot f\rangle . $$
 #
 # For each wavevector of a linear field this is exact. There it is even better than the theorem, which has to find by averaging that the thousand other wavevectors, all of which $\kappa$ moves, do not matter. With `shrink=True` the answer keeps to
-# Onsager as long as the data show no significant departure, and leaves him when they do.
+# Onsager as long as the data show no significant departure, and leaves him when they do [21].
 
 # %%
 diffusivity = {"kappa": linear.drift_derivative("kappa")}
-ways = [gfdt.sensitivities(data, linear.score, spectrum, diffusivity, lags=80.0, shrink=shrink)["kappa"] for shrink in (False, True)]
-k, moved = gfdt.statistics.shell_average(linear.grid, -linear.mode_covariance * 2 * linear.grid.k_squared / decay * -torch.expm1(-80 * decay))
+ways = [
+    gfdt.sensitivities(data, linear.score, spectrum, diffusivity, lags=80.0, shrink=shrink)["kappa"]
+    for shrink in (False, True)
+]
+k, moved = gfdt.statistics.shell_average(
+    linear.grid,
+    -linear.mode_covariance * 2 * linear.grid.k_squared / decay * -torch.expm1(-80 * decay),
+)
 for way, name in zip(ways, ("theorem", "theorem, held to Onsager"), strict=True):
     off = float((way.values[-1] - moved).norm() / moved.norm())
-    print(f"∂C/∂κ by the {name}: relative error {off:.1%}; kept of a departure: {way.info.get('departure_kept', 1.0):.0%}")
+    print(
+        f"∂C/∂κ by the {name}: relative error {off:.1%}; kept of a departure: {way.info.get('departure_kept', 1.0):.0%}"
+    )
 assert off < 0.1 and way.info["departure_kept"] == 0.0
 
 # %% [markdown]
@@ -122,7 +139,9 @@ assert off < 0.1 and way.info["departure_kept"] == 0.0
 # %%
 field = gfdt.AllenCahn()
 what = measures(field)
-answers = {name: gfdt.load_shipped(f"allen-cahn-parameters-{name}") for name in ("gaussian", "generative")}
+answers = {
+    name: gfdt.load_shipped(f"allen-cahn-parameters-{name}") for name in ("gaussian", "generative")
+}
 print(answers["generative"].info["shipped"]["command"])
 truth = resimulated(field, "alpha", 0.02, members=128, every=0.5)
 
@@ -131,28 +150,48 @@ truth = resimulated(field, "alpha", 0.02, members=128, every=0.5)
 
 # %%
 short = gfdt.simulate(field, members=32, duration=30.0, every=0.125, seed=2, device="cpu")
-both = gfdt.observables.together(gfdt.observables.moment(field.grid, 2), gfdt.observables.moment(field.grid, 4))
+both = gfdt.observables.together(
+    gfdt.observables.moment(field.grid, 2), gfdt.observables.moment(field.grid, 4)
+)
 f, _ = field.drift_derivative("alpha")
 start = torch.stack([torch.func.jvp(both, (u,), (f(u),))[1].mean(0) for u in short.u]).mean(0)
 A = torch.stack([both(u) for u in short.u])
 A = A - A.mean((0, 1))
 n = A.shape[1]
-memory = torch.stack([(A[:, t:] * A[:, : n - t]).mean((0, 1)) for t in range(81)]) / A.square().mean((0, 1))
+memory = torch.stack(
+    [(A[:, t:] * A[:, : n - t]).mean((0, 1)) for t in range(81)]
+) / A.square().mean((0, 1))
 onsager = 0.02 * field.alpha * 0.125 * torch.cumsum(memory * start, 0)
 
 # %%
-panels = make_subplots(1, 2, subplot_titles=("change of ⟨u²⟩", "change of ⟨u⁴⟩"), horizontal_spacing=0.12)
+panels = make_subplots(
+    1, 2, subplot_titles=("change of ⟨u²⟩", "change of ⟨u⁴⟩"), horizontal_spacing=0.12
+)
 for number in (0, 1):
-    one = replace(truth, values=truth.values[:, number], standard_error=truth.standard_error[:, number], method="measured")
-    shown = {"measured": one} | {name: change_of(answer, "alpha", number, 0.02) for name, answer in answers.items()}
+    one = replace(
+        truth,
+        values=truth.values[:, number],
+        standard_error=truth.standard_error[:, number],
+        method="measured",
+    )
+    shown = {"measured": one} | {
+        name: change_of(answer, "alpha", number, 0.02) for name, answer in answers.items()
+    }
     drawn = figures.observable_curves(shown, "", "")
     panels.add_traces(drawn.data, 1, number + 1)
-    hypothesis = go.Scatter(x=short.times[:81], y=onsager[:, number], name="Onsager", line={"color": theme.PURPLE, "dash": "dot"})
+    hypothesis = go.Scatter(
+        x=short.times[:81],
+        y=onsager[:, number],
+        name="Onsager",
+        line={"color": theme.PURPLE, "dash": "dot"},
+    )
     panels.add_trace(hypothesis, 1, number + 1)
     panels.update_yaxes(range=[-0.004, 0.006], row=1, col=number + 1)
 for trace in panels.data[len(panels.data) // 2 :]:
     trace.showlegend = False
-panels.update_xaxes(title="time since the change").update_layout(template="gfdt", width=1000, height=420, margin_t=110)
+panels.update_xaxes(title="time since the change").update_layout(
+    template="gfdt", width=1000, height=420, margin_t=110
+)
 
 # %% [markdown]
 # The first bet: $\langle u^4\rangle$ falls at first, as a stronger well pulls the tails in, beyond $|u| = 1$; then it rises, as fewer pixels are left between the phases. The learned score sees both. The Gaussian score has it wrong by a factor, and Onsager
@@ -167,9 +206,13 @@ off = {}
 for name, answer in answers.items():
     predicted = change_of(answer, "alpha", seen, 0.02)
     there, here = ([round(t / float(r.times[1])) for t in lags] for r in (predicted, truth))
-    scatter = (predicted.standard_error[there] ** 2 + truth.standard_error[here][:, seen] ** 2).sqrt()
+    scatter = (
+        predicted.standard_error[there] ** 2 + truth.standard_error[here][:, seen] ** 2
+    ).sqrt()
     off[name] = ((predicted.values[there] - truth.values[here][:, seen]) / scatter).abs()
-    print(f"{theme.LABELS[name]}: within two combined standard errors {float((off[name] <= 2).float().mean()):.0%}, farthest {float(off[name].max()):.1f}")
+    print(
+        f"{theme.LABELS[name]}: within two combined standard errors {float((off[name] <= 2).float().mean()):.0%}, farthest {float(off[name].max()):.1f}"
+    )
 assert float((off["generative"] <= 2).float().mean()) > 0.85
 assert off["gaussian"].max() > 2 * off["generative"].max()
 
@@ -181,12 +224,26 @@ middles = 0.5 * (what.edges[1:] + what.edges[:-1])
 picture = go.Figure()
 row = round(3.0 / float(truth.times[1]))
 measured = truth.values[row, what.density]
-picture.add_scatter(x=middles, y=measured, name="measured, α + 2 %", mode="markers", marker={"color": theme.INK})
+picture.add_scatter(
+    x=middles, y=measured, name="measured, α + 2 %", mode="markers", marker={"color": theme.INK}
+)
 for parameter, dash in (("alpha", "solid"), ("kappa", "dash")):
     predicted = change_of(answers["generative"], parameter, what.density, 0.02)
     values = predicted.values[round(3.0 / float(predicted.times[1]))]
-    picture.add_scatter(x=middles, y=values, name=f"predicted, {parameter} + 2 %", line={"color": theme.GREEN, "dash": dash})
-picture.update_layout(template="gfdt", xaxis_title="u", yaxis_title="change of the density", width=760, height=400, margin_t=90)
+    picture.add_scatter(
+        x=middles,
+        y=values,
+        name=f"predicted, {parameter} + 2 %",
+        line={"color": theme.GREEN, "dash": dash},
+    )
+picture.update_layout(
+    template="gfdt",
+    xaxis_title="u",
+    yaxis_title="change of the density",
+    width=760,
+    height=400,
+    margin_t=90,
+)
 
 # %% [markdown]
 # **And the noise?** Its strength $\varepsilon$ is not in the drift. But noise that is additive and white stands in the Fokker-Planck equation as $\tfrac12\nabla\!\cdot(D\nabla\rho) = -\nabla\!\cdot\big(-\tfrac12 D\,s\,\rho\big)$, as a drift $-\tfrac12 D s$ would. So its change
@@ -195,7 +252,9 @@ picture.update_layout(template="gfdt", xaxis_title="u", yaxis_title="change of t
 # %%
 warmer = {"epsilon": gfdt.noise_derivative(linear.score, linear.grid, linear.noise_derivative())}
 answer = gfdt.sensitivities(data, linear.score, spectrum, warmer, lags=80.0)["epsilon"]
-_, moved = gfdt.statistics.shell_average(linear.grid, 2 / linear.epsilon * linear.mode_covariance * -torch.expm1(-80 * decay))
+_, moved = gfdt.statistics.shell_average(
+    linear.grid, 2 / linear.epsilon * linear.mode_covariance * -torch.expm1(-80 * decay)
+)
 off = float((answer.values[-1] - moved).norm() / moved.norm())
 print(f"∂C/∂ε against 2C/ε: relative error {off:.1%}")
 assert off < 0.2
@@ -209,19 +268,23 @@ assert off < 0.2
 # ## Calibration: from statistics to parameters
 #
 # The other way round: given the statistics of somebody's run, find the parameters. With $A(\theta)$ the mean statistics of our system, $y$ those of the target and $e$ their errors, minimise $\sum_i[(A_i(\theta) - y_i)/e_i]^2$. Gauss and Newton step by step:
-# where $\partial A/\partial\theta$ is known, one linear problem a step. Finite differences pay for it with one more run per parameter and step. The theorem reads it off the run that is there already [18]. `scipy.optimize.least_squares` takes the steps.
+# where $\partial A/\partial\theta$ is known, one linear problem a step. Finite differences pay for it with one more run per parameter and step. The theorem reads it off the run that is there already [20]. `scipy.optimize.least_squares` takes the steps.
 #
 # First the linear field: $\lambda$ and $\kappa$ from its spectrum, both 30 % wrong at the start (15 s).
 
 # %%
 size = Sampling(members=32, duration=300.0, every=1.0, lags=80.0)
-target = Target.of(gfdt.simulate(linear, members=32, duration=300.0, seed=7, device="cpu"), spectrum)
+target = Target.of(
+    gfdt.simulate(linear, members=32, duration=300.0, seed=7, device="cpu"), spectrum
+)
 wrong = replace(linear, lam=0.7 * linear.lam, kappa=1.3 * linear.kappa)
 learn = lambda system, series: gfdt.GaussianScore.fit(series)  # noqa: E731  the right score of this field
 found = Calibration(wrong, ("lam", "kappa"), target, spectrum, learn, size, updates=4).run()
 for update in found.path:
     ratios = [update.parameters[name] / getattr(linear, name) for name in ("lam", "kappa")]
-    print(f"run {update.simulations}: λ {ratios[0]:.3f}, κ {ratios[1]:.3f} of the true value; misfit {update.misfit:.1f}")
+    print(
+        f"run {update.simulations}: λ {ratios[0]:.3f}, κ {ratios[1]:.3f} of the true value; misfit {update.misfit:.1f}"
+    )
 ratios = [found.best.parameters[name] / getattr(linear, name) for name in ("lam", "kappa")]
 assert max(abs(ratio - 1) for ratio in ratios) < 0.1
 
@@ -234,12 +297,22 @@ table = shipped.load_table("allen-cahn-calibration")
 print(shipped.manifest()["allen-cahn-calibration"]["command"])
 picture = go.Figure()
 ways = dict.fromkeys(row["way"] for row in table)
-for way, colour, symbol in zip(ways, (theme.GREEN, theme.ORANGE, theme.INK), ("circle", "square", "x"), strict=True):
+for way, colour, symbol in zip(
+    ways, (theme.GREEN, theme.ORANGE, theme.INK), ("circle", "square", "x"), strict=True
+):
     rows = [row for row in table if row["way"] == way]
     options = {"line": {"color": colour}, "marker": {"symbol": symbol, "size": 9}}
-    picture.add_scatter(x=[row["simulations"] for row in rows], y=[row["error"] for row in rows], name=way, mode="lines+markers", **options)
+    picture.add_scatter(
+        x=[row["simulations"] for row in rows],
+        y=[row["error"] for row in rows],
+        name=way,
+        mode="lines+markers",
+        **options,
+    )
 picture.add_hline(0.05, line_dash="dot")
-picture.update_yaxes(type="log", title="larger relative error of α and κ").update_xaxes(title="undisturbed runs so far")
+picture.update_yaxes(type="log", title="larger relative error of α and κ").update_xaxes(
+    title="undisturbed runs so far"
+)
 picture.update_layout(template="gfdt", width=820, height=420, margin_t=90)
 
 # %% [markdown]
@@ -266,7 +339,10 @@ check("12.2", my_slope)
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 # Solution: the lasting answer of each wavevector, summed
-final = -linear.grid.trace(linear.mode_covariance * 2 * linear.grid.inverse_helmholtz / decay) / linear.grid.size
+final = (
+    -linear.grid.trace(linear.mode_covariance * 2 * linear.grid.inverse_helmholtz / decay)
+    / linear.grid.size
+)
 check("12.2", final * linear.lam / linear.variance)
 
 # %% [markdown]
@@ -313,6 +389,6 @@ experiments.free_memory()
 #
 # **Next:** [the quiz](quiz.ipynb), or your own data, [lesson 07](07_your_own_data.ipynb).
 #
-# Numbers in square brackets: [notation, glossary and references](notation_and_glossary.ipynb).
+# Numbers in square brackets, here [19], [20], [21]: [notation, glossary and references](notation_and_glossary.ipynb).
 #
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

@@ -4,12 +4,13 @@ import importlib.util
 import math
 from functools import partial
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 
 from gfdt_tutorial import PeriodicGrid, bench
-from gfdt_tutorial.bench import allen_cahn, navier_stokes, ornstein_uhlenbeck, peers, response, training
+from gfdt_tutorial.bench import allen_cahn, lessons, navier_stokes, ornstein_uhlenbeck, peers, response, training
 from gfdt_tutorial.bench.rows import Row, batch
 
 
@@ -55,6 +56,52 @@ def test_a_training_step_takes_longer_than_its_network():
     (row,) = training.steps(("data",), repeats=5, preset="tiny")
     assert "kind data" in row.what
     assert 0.6 < row.value < 20
+
+
+# Lessons
+
+
+TWO_CELLS = """
+import torch
+held = torch.ones(512, 2**18)  # 512 MB
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A repository with one notebook of two cells, which the README knows."""
+    cells = [nbformat.v4.new_markdown_cell("# 77 · Two cells\n\n**You will** wait. **Time** 5 minutes.")]
+    cells += [nbformat.v4.new_code_cell(code) for code in (TWO_CELLS, "import time; time.sleep(1.5); del held")]
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebooks" / "77_two_cells.ipynb")
+    (tmp_path / "README.md").write_text("| [77 Two](notebooks/77_two_cells.ipynb) | wait | 4 | 99 | 9.99 GB |\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_lesson_is_measured_in_a_kernel_of_its_own(checkout):
+    done = lessons.execute(checkout / "notebooks" / "77_two_cells.ipynb")
+    assert 1.5 < done.seconds < 60
+    assert 512 < done.peak_mb < 1500 and done.peak_mb - done.held_mb > 300  # what the kernel gave back is not held
+    assert len(done.notebook.cells) == 3
+
+
+def test_rows_of_the_lessons_are_those_of_the_readme_with_numbers_as_measured(checkout, monkeypatch, capsys):
+    def execute(path):
+        return lessons.Executed(nbformat.read(path, as_version=4), 12.4, 987.0, 400.0)
+
+    monkeypatch.setattr(lessons, "execute", execute)
+    seconds, memory = lessons.lessons(checkout)
+    assert capsys.readouterr().out == "| [77 Two](notebooks/77_two_cells.ipynb) | wait | 5 | 12 | 0.99 GB |\n"
+    assert (seconds.value, seconds.bound, memory.value, memory.bound) == (12.4, 180, 987, 1200)
+    (checkout / "README.md").write_text("")
+    lessons.lessons(checkout)
+    assert capsys.readouterr().out == "| 77_two_cells |  | 5 | 12 | 0.99 GB |\n"
+
+
+def test_lessons_of_a_package_without_its_repository_are_said_to_be_missing(tmp_path):
+    with pytest.raises(ValueError, match=r"no notebooks in .*run this in a clone"):
+        lessons.lessons(tmp_path)
 
 
 # Matrices

@@ -166,7 +166,7 @@ def test_lesson_00_proves_the_installation(open_lesson):
 
 
 def test_the_training_of_lesson_03_starts_and_stops_by_its_button(open_lesson):
-    page = open_lesson("training")  # the widget alone: the lesson takes minutes, and nbval runs it
+    page = open_lesson("training")  # the widget alone: the lesson takes minutes, and test_lessons.py runs it
     readout, button = page.locator(f"{EXPLORER} .gfdt-readout"), page.locator(f"{EXPLORER} button").first
     sync_api.expect(readout).to_contain_text("step 0 of 300")
     button.click()

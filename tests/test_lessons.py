@@ -1,63 +1,125 @@
-"""Every lesson from a fresh kernel, top to bottom: its time and memory, and what its last cells promise. (nbval runs them too.)"""
+"""Every lesson from a fresh kernel, top to bottom: its time and memory, and what its cells promise; and the rhythm that all share."""
 
-import json
-import time
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
-LESSONS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+from gfdt_tutorial.bench.lessons import HELD_MB, PEAK_MB, SECONDS, execute, printed
+from gfdt_tutorial.exercises import EXERCISES
 
-# Binder gives 2 GB to all of one learner's kernels and to the server
-PEAK_MB, HELD_MB, SECONDS = 1200, 600, 180
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+EVERY = sorted(NOTEBOOKS.glob("*.ipynb"))
+LESSONS = [path for path in EVERY if path.stem[0].isdigit()]  # the others: notation, glossary and references; the quiz
 
-MEASURE = """
-import json, psutil
-from gfdt_tutorial.experiments import peak_memory_mb
-print(json.dumps({"peak": peak_memory_mb(), "held": psutil.Process().memory_info().rss / 2**20}))
-"""
+HEADINGS = ("The question", "Bet first", "Derive", "Check", "Explore", "Exercises", "What this lesson does not show", "Summary")
 
-
-def printed(cell) -> str:
-    return "".join(output.text for output in cell.outputs if output.output_type == "stream" and output.name == "stdout")
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 
 
-@pytest.fixture(scope="module", params=LESSONS, ids=lambda path: path.stem)
-def lesson(request):
-    """The executed notebook, with its seconds, peak and held memory."""
-    notebook = nbformat.read(request.param, as_version=4)
-    notebook.cells.append(nbformat.v4.new_code_cell(MEASURE))
-    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(request.param.parent)}})
-    start = time.perf_counter()
-    client.execute()
-    memory = json.loads(printed(notebook.cells[-1]))
-    seconds = time.perf_counter() - start
-    print(f"\n{request.param.stem}: {seconds:.0f} s, peak {memory['peak']:.0f} MB, {memory['held']:.0f} MB held after it")
-    return notebook, seconds, memory
+def source(path) -> str:
+    """All text of a notebook."""
+    return "\n\n".join(cell.source for cell in read(path) if cell.cell_type == "markdown")
 
 
-@pytest.mark.slow
-def test_a_lesson_runs_in_its_time_and_memory(lesson):
-    _, seconds, memory = lesson
-    assert seconds < SECONDS
-    assert memory["peak"] < PEAK_MB
-    assert memory["held"] < HELD_MB
+def read(path) -> list:
+    return nbformat.read(path, as_version=4).cells
+
+
+# As they run
+
+
+@pytest.fixture(scope="module", params=EVERY, ids=lambda path: path.stem)
+def executed(request):
+    """The notebook after it ran, with its seconds, peak and held memory."""
+    done = execute(request.param)
+    print(f"\n{request.param.stem}: {done.seconds:.0f} s, peak {done.peak_mb:.0f} MB, {done.held_mb:.0f} MB held after it")
+    return done
 
 
 @pytest.mark.slow
-def test_every_stub_says_not_attempted_and_every_solution_passes(lesson):
-    notebook, _, _ = lesson
-    code = [cell for cell in notebook.cells if cell.cell_type == "code" and "check(" in cell.source]
+def test_a_lesson_runs_in_its_time_and_memory(executed):
+    assert executed.seconds < SECONDS
+    assert executed.peak_mb < PEAK_MB
+    assert executed.held_mb < HELD_MB
+
+
+@pytest.mark.slow
+def test_every_stub_says_not_attempted_and_every_solution_passes(executed):
+    code = [cell for cell in executed.notebook.cells if cell.cell_type == "code" and "check(" in cell.source]
     solutions = [cell for cell in code if "solution" in cell.metadata.get("tags", [])]
     stubs = [cell for cell in code if cell not in solutions]
-    assert len(solutions) == len(stubs) >= 3
     assert all("passed." in printed(cell) and cell.metadata["jupyter"]["source_hidden"] for cell in solutions)
     assert all("not attempted yet" in printed(cell) for cell in stubs)
 
 
+# As they are written
+
+
+@each_lesson
+def test_a_lesson_opens_with_goals_minutes_and_needs(lesson):
+    first = read(lesson)[0].source
+    assert re.match(rf"# {lesson.stem[:2]} · ", first)
+    for part in (r"\*\*You will\*\*", r"\*\*Time\*\* \d+ minutes\.", r"\*\*Runs in\*\*", r"\*\*Needs\*\*"):
+        assert len(re.findall(part, first)) == 1, part
+    assert "(notation_and_glossary.ipynb)" in first
+
+
+@each_lesson
+def test_a_lesson_has_the_rhythm_of_all(lesson):
+    """A heading may say more than its first word; those between the first `Derive` and the end are as the lesson needs them."""
+    found = re.findall(r"^## (.+)", source(lesson), re.MULTILINE)
+    places = [next((i for i, each in enumerate(found) if re.match(rf"{name}\b", each)), None) for name in HEADINGS]
+    assert None not in places, f"no {HEADINGS[places.index(None)]!r} among {found}"
+    assert places == sorted(places), found
+    assert len(re.findall(r"^\d\. ", source(lesson).split("## Summary")[1], re.MULTILINE)) == 3
+    assert re.search(r"^\*\*Next:\*\* ", source(lesson), re.MULTILINE)
+
+
+@each_lesson
+def test_a_lesson_has_three_exercises_or_more_each_with_stub_checker_and_folded_solution(lesson):
+    code = [cell for cell in read(lesson) if cell.cell_type == "code" and "check(" in cell.source]
+    numbers = {kind: [] for kind in ("stub", "solution")}
+    for cell in code:
+        kind = "solution" if "solution" in cell.metadata.get("tags", []) else "stub"
+        numbers[kind] += re.findall(r'check\("([^"]+)"', cell.source)
+        assert kind == "stub" or cell.metadata["jupyter"]["source_hidden"]
+    wanted = [f"{lesson.stem[:2]}.{n + 1}" for n in range(len(numbers["stub"]))]
+    assert numbers["stub"] == numbers["solution"] == wanted
+    assert len(wanted) >= 3 and set(wanted) <= set(EXERCISES)
+    assert all(f"**{number}** " in source(lesson) for number in wanted)
+
+
+def test_exercises_are_those_of_the_lessons():
+    asked = re.findall(r'check\("([^"]+)"', "".join(cell.source for path in LESSONS for cell in read(path) if cell.cell_type == "code"))
+    assert set(asked) == set(EXERCISES)
+    assert len([number for number in EXERCISES if number < "09"]) >= 27
+
+
+def test_the_quiz_asks_twenty_questions_and_folds_each_answer():
+    cells = read(NOTEBOOKS / "quiz.ipynb")
+    computed = [cell for cell in cells if cell.cell_type == "code" and re.search(r"^answer\(", cell.source, re.MULTILINE)]
+    assert all(cell.metadata["jupyter"]["source_hidden"] for cell in computed)
+    marks = re.findall(r"^\*\*\d+\.\*\*|^<details>|^answer\(", "\n".join(cell.source for cell in cells), re.MULTILINE)
+    assert [mark.strip("*.") for mark in marks[::2]] == [str(n) for n in range(1, 21)]
+    assert len(marks) == 40 and not any(mark.startswith("**") for mark in marks[1::2])
+
+
+def test_references_are_numbered_and_each_citation_leads_to_one():
+    listed = re.findall(r"^\[(\d+)\] ", source(NOTEBOOKS / "notation_and_glossary.ipynb"), re.MULTILINE)
+    assert [int(number) for number in listed] == list(range(1, len(listed) + 1))
+    for path in EVERY:
+        cited = {number for group in re.findall(r"\[(\d+(?:, \d+)*)\](?!\()", source(path)) for number in group.split(", ")}
+        assert cited <= set(listed), path.name
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+def test_links_lead_somewhere(path):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", source(path))
+    assert [link for link in links if not (NOTEBOOKS / link).exists()] == []
+
+
 def test_every_lesson_says_how_to_free_the_memory():
-    for path in LESSONS:
-        last = nbformat.read(path, as_version=4).cells[-1]
-        assert "Shut Down Kernel" in last.source, path.name
+    for path in EVERY:
+        assert "Shut Down Kernel" in read(path)[-1].source, path.name

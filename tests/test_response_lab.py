@@ -182,6 +182,7 @@ def test_an_ensemble_checks_the_answer_in_a_thread_until_the_kick_is_another():
     assert not np.any(maps(panel)[-1]) and "members" not in panel.readout.value
 
 
+@pytest.mark.slow
 def test_an_amplitude_outside_the_linear_regime_is_warned_of_with_what_was_measured(monkeypatch):
     monkeypatch.setattr(lab, "MEMBERS", 24)
     panel = widgets.KickLab("allen-cahn", ready="random", amplitude=2.0)
@@ -236,6 +237,7 @@ def test_a_run_that_diverges_and_a_callback_that_fails_are_shown(monkeypatch):
         assert "ZeroDivisionError" in panel.readout.value
 
 
+@pytest.mark.slow
 def test_a_kernel_that_is_closed_in_the_middle_of_a_run_goes():
     from jupyter_client.manager import start_new_kernel
 

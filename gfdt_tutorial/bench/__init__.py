@@ -6,6 +6,7 @@ from gfdt_tutorial.bench import (
     bands,
     calibration,
     figure1,
+    lessons,
     navier_stokes,
     ornstein_uhlenbeck,
     parameters,
@@ -46,6 +47,7 @@ GROUPS = {
     "response-lab": response_lab.response_lab,
     "parameters": parameters.answers,
     "calibration": calibration.recovery,
+    "lessons": lessons.lessons,
 }
 EVERYDAY = tuple(GROUPS)[:13]  # the others take long, write, or need more than this package
 

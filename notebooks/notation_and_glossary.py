@@ -1,0 +1,204 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Notation, glossary and references
+#
+# **You will** look things up: what a symbol stands for, on paper and in the code; what a word means here; where to read more. It is no lesson, and every lesson points to it. **Time** 10 minutes.
+# **Runs in** a few seconds.
+
+# %% [markdown]
+# ## Conventions
+#
+# As the package states them:
+
+# %%
+import torch
+
+import gfdt_tutorial as gfdt
+from gfdt_tutorial import statistics
+
+print(gfdt.__doc__.split(">>>")[0].rstrip())
+
+# %% [markdown]
+# ## Notation
+#
+# | symbol | meaning | in the code | lesson |
+# |---|---|---|---|
+# | $u$, $u_i$ | a field; its value at pixel $i$ | `data.u`, shape (member, time, y, x) | 00 |
+# | $N$ | pixels a side, 32; $N^2$ of them | `grid.shape`, `grid.size` | 02 |
+# | $\langle\,\cdot\,\rangle$ | average over the undisturbed, stationary system | | 00 |
+# | $\rho(u)$ | stationary probability density of fields | | 00 |
+# | $s = \nabla \ln\rho$ | score, $s_j = \partial \ln\rho/\partial u_j$: a field as well | `score(u)` | 00 |
+# | $C(t)$ | covariance between pixels, $\langle u_i(t)\,u_j(0)\rangle$, mean removed | `system.covariance(lags)` | 00 |
+# | $R(t)$, $R_{ij}(t)$ | mean response of pixel $i$ to a unit kick of pixel $j$ a time $t$ earlier | `answer.values`, (lag, y, x) | 00 |
+# | $R_{11}, R_{31}, R_{51}, R_{71}$ | the same 0, 2, 4, 6 pixels downstream, in the letter's numbering | `answer.along(2)` | 00 |
+# | $\hat R$, $\hat T$, $R_s$ | a response as estimated; a truth as estimated; what one score gives on endless data | `answer`, `truth` | 06 |
+# | $\hat u_k$ | Fourier coefficient of $u$ at the wavevector $k = (k_x, k_y)$, unnormalised | `grid.rfft(u)` | 02 |
+# | $C_k$ | spectrum, $\langle\lvert\hat u_k\rvert^2\rangle/N^2$, an eigenvalue of $C(0)$; as an operator, $Q$ | `system.mode_covariance` | 02 |
+# | $R_k(t)$ | Fourier transform of $R(t)$ over displacements | `grid.rfft(answer.values)` | 02 |
+# | $L_k$ | complex rate of the linear field: $R_k(t) = e^{L_k t}$ | `system.rates` | 02 |
+# | $\Delta$, $\Sigma = (1-\Delta)^{-1}$ | Laplacian, $-k^2$; smoothing, $1/(1+k^2)$ | `grid.laplacian`, `grid.inverse_helmholtz` | 02 |
+# | $A$, κ, λ, α | advection along $+x$; diffusivity; relaxation rate; strength of the double well | `advection`, `kappa`, `lam`, `alpha` | 02, 04 |
+# | ε, ξ | strength of the noise; space-time white noise | `epsilon` | 02 |
+# | ψ, ς, φ | stream function; forcing; the hidden phases of its waves | `data.context` holds ς | 05 |
+# | σ | standard deviation of noise that is *added to data*, to learn a score | `sigma` | 03 |
+# | $w$, $z$, $x_\pm$ | a data point (whitened in the network); white noise of variance 1; $w \pm \sigma z$ | | 03 |
+# | $J$ | answer of one pair of twins, $\delta u(t)/\delta u(0)$: one column of the propagator, along one history | `truth.info["growth"]` | 04 |
+# | $p$, $f(t)$ | pattern of a kick; time course of a push | `answer.to(p, f)` | 08 |
+# | $f$, $\nabla\!\cdot f$, $B$ | change of the drift, its divergence; $B = -\nabla\!\cdot f - f\cdot s$ | `system.drift_derivative("lam")` | 02, 12 |
+# | L2, L∞ | root of the sum of squared errors over pixels; largest error at any pixel | `compare(answer, truth)` | 02 |
+# | hats and bars | $\hat u$: Fourier coefficient; $\hat R$: estimate; $\bar u$: spatial mean | | |
+#
+# The same letter twice: $x$ is a place in lessons 02 to 08 and a noisy data point in lesson 03; $f(t)$ is a time course in lesson 08, and $f(u)$ a change of the drift in 02 and 12; $s$ is a score, and in an integral over time a lag.
+
+# %% [markdown]
+# The card against the code. A spectrum is a mean of squares over $N^2$, and its mean is the variance of a pixel:
+
+# %%
+system = gfdt.OrnsteinUhlenbeck()
+grid, C_k = system.grid, system.mode_covariance
+data = gfdt.simulate(system, members=64, duration=200.0, every=5.0, seed=0, device="cpu")
+by_hand = grid.rfft(data.u).abs().square().mean((0, 1)) / grid.size
+assert torch.allclose(by_hand.double(), statistics.mode_covariance(grid, data.u), rtol=1e-4)
+shell = statistics.shell_average(grid, by_hand / C_k)[1]
+print(f"measured over C_k by shell: from {shell.min():.2f} to {shell.max():.2f}")
+print(f"mean of C_k {grid.trace(C_k) / grid.size:.4f}, ⟨u²⟩ {system.variance:.4f}")
+assert (shell - 1).abs().max() < 0.1
+
+# %% [markdown]
+# A response is 1 at displacement 0 and lag 0, and moves along $+x$. The Gaussian score is $-C(0)^{-1}u$, per wavevector $-\hat u_k/C_k$, and is the analytic one on this field:
+
+# %%
+exact = gfdt.exact_response(system, lags=90.0)
+assert exact.values[0, 0, 0] == exact.values[0].sum() == 1
+pixels = system.advection * 60 / (grid.lengths[-1] / grid.shape[-1])
+print(
+    f"after 60 the kick is at displacement {int(exact.values[60, 0].argmax())}; A t is {pixels:.1f} pixels"
+)
+u = data.u[0, 0]
+assert torch.allclose(system.score(u), grid.irfft(-grid.rfft(u) / C_k).float(), atol=1e-4)
+
+# %% [markdown]
+# `respond` is $-\langle u_i(t)\,s_j(0)\rangle$, averaged over places as well; normalised it is $R(t)\,R(0)^{-1}$, one division a wavevector; and the quoted errors are as the card says:
+
+# %%
+answer = gfdt.respond(data, system.score, lags=90.0)
+s_k, u_k = grid.rfft(system.score(data.u)), grid.rfft(data.u - data.u.mean())
+at_10 = grid.irfft(-(u_k[:, 2:] * s_k[:, :-2].conj()).mean((0, 1)) / grid.size).float()
+assert torch.allclose(answer.values[2], at_10, atol=2e-3)
+ratio = grid.irfft(grid.rfft(answer.values) / grid.rfft(answer.values[:1]))
+assert torch.allclose(answer.normalise().values, ratio, atol=1e-4)
+error = (answer.values - exact.values[::5])[1:].double()  # lag 0 left out
+quoted = gfdt.compare(answer, exact).quoted
+print(f"L2 {quoted['l2']:.4f}, L∞ {quoted['linf']:.4f}")
+assert abs(quoted["l2"] - error.square().sum((1, 2)).mean().sqrt()) < 1e-6
+assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
+
+# %% [markdown]
+# ## Glossary
+#
+# | word | what it means here | lesson |
+# |---|---|---|
+# | **analytic** | of a response: made with the score that is written down, where one is | 02 |
+# | **antithetic pairs** | noise used twice, with both signs, so that what is odd in it drops out of the loss | 03 |
+# | **band** | where the truth of *this score* lies with a given probability (`level`, 90 %), given that the recording is finite. Says nothing of a wrong score | 00 |
+# | **bootstrap** | blocks of the data drawn again with replacement: how much would the answer differ from one recording to the next? [14, 15] | 00, 06 |
+# | **context** | what is given to a score beside $u$: hidden forcing, where it was recorded. Such a score is *conditioned* | 05 |
+# | **control variate** | a noisy quantity of known mean whose noise is alike; what it is off by is taken from the answer. Here the Gaussian response at lag 0 | 04 |
+# | **denoising score matching** | learning a score as a least-squares fit: predict the noise that was added to the data [10] | 03 |
+# | **drift** | the part of an equation of motion that is not noise | 02 |
+# | **dynamical** | of a response: measured with kicked twins. Also *the truth* | 00 |
+# | **ensemble, member** | independent runs of the same system; one of them | 00 |
+# | **even part** | what an opposite push does not turn round: half of the two answers' sum. Zero in the linear regime | 08 |
+# | **Gaussian** | of a score: $-C(0)^{-1}(u - \langle u\rangle)$; of a response: made with it, $C(t)\,C(0)^{-1}$ | 00 |
+# | **generalized fluctuation-dissipation theorem** | $R_{ij}(t) = -\langle u_i(t)\,s_j(u(0))\rangle$, and the same for any observable and any small change of the drift [2, 3] | 00, 02 |
+# | **generative** | of a response: made with a learned score | 00 |
+# | **Itô calculus** | in $du = \ldots + \ldots dW$ the noise of a step does not know the step it makes; products with noise have mean zero | |
+# | **kick; push** | a change of the field at one instant; one that lasts, with a time course | 00, 08 |
+# | **kurtosis** | $\langle v^4\rangle/\langle v^2\rangle^2$, $v = u - \langle u\rangle$; 3 for a Gaussian, less for two phases, more for intermittent fields | 03 |
+# | **lag; origin** | time from the kick to the answer; the instant in the recording that plays the part of the kick | 00 |
+# | **level** | of a band: its probability. Of noise: σ. A score that knows all noise levels can generate | 00, 03 |
+# | **linear regime** | kicks so small that the mean answer is proportional to them | 08 |
+# | **naive loss** | the textbook form of denoising score matching; noise of variance $1/\sigma^2$ | 03 |
+# | **normalised** | of a response: $R(t)\,R(0)^{-1}$ per wavevector. Mends amplitudes, and hides that they were wrong | 03 |
+# | **Nyquist wavenumber** | the shortest wave that a grid holds, two pixels long; it has no direction to travel in | 00, 05 |
+# | **observable** | any function of the field whose mean is asked for, such as $\langle u^2\rangle$ | 02 |
+# | **phase** | of the Allen-Cahn field: where $u$ is about $+1$, or $-1$. Of a forcing wave: φ | 04, 05 |
+# | **preset** | how large an experiment: `tiny`, `quick`, `standard`, `paper` | 00 |
+# | **score** | $\nabla\ln\rho$: which way, and how fast, fields become likelier | 00 |
+# | **shell** | all wavevectors of about the same length | 02 |
+# | **shipped, precomputed** | made once, with the command that a lesson prints, and kept in the package with its hash | 04 |
+# | **snapshot** | the field of one member at one time | 00 |
+# | **spectrum** | $C_k$ as a function of $k$: how much of the variance is at which scale | 02 |
+# | **spin-up** | time that a simulation is left alone before recording starts, until it is stationary | 04 |
+# | **stationary** | with statistics that do not change in time. The theorem asks for it | 02 |
+# | **Stein's identity** | $\langle u_i s_j\rangle = -\delta_{ij}$, for the score of any density that falls off [13]. Necessary, not sufficient: the Gaussian score passes always | 02 |
+# | **truth** | the best known response: a closed form, or many twins. Twins leave noise, and an error can be *freed* of it by their independent parts | 04, 06 |
+# | **twins, pairs** | two runs with the same past and the same noise, of which one is kicked, or both in opposite ways | 00, 02 |
+# | **validation loss** | the loss on data that training does not see | 03 |
+# | **W1 distance** | of two densities in one dimension: the mean gap between equal quantiles | 03 |
+# | **whitened** | of a field: divided by $C_k^{1/2}$ per wavevector, so that all scales have the same variance | 05 |
+
+# %% [markdown]
+# ## References
+#
+# [1] L. T. Giorgini, K. Deck, T. Bischoff, A. N. Souza, *Response theory via generative score modeling*, Phys. Rev. Lett. **133**, 267302 (2024), [doi:10.1103/PhysRevLett.133.267302](https://doi.org/10.1103/PhysRevLett.133.267302), [arXiv:2402.01029](https://arxiv.org/abs/2402.01029). "The letter".
+#
+# *Response theory*
+#
+# [2] R. Kubo, *The fluctuation-dissipation theorem*, Rep. Prog. Phys. **29**, 255 (1966), [doi:10.1088/0034-4885/29/1/306](https://doi.org/10.1088/0034-4885/29/1/306).
+#
+# [3] U. Marini Bettolo Marconi, A. Puglisi, L. Rondoni, A. Vulpiani, *Fluctuation-dissipation: response theory in statistical physics*, Phys. Rep. **461**, 111 (2008), [doi:10.1016/j.physrep.2008.02.002](https://doi.org/10.1016/j.physrep.2008.02.002), [arXiv:0803.0719](https://arxiv.org/abs/0803.0719).
+#
+# [4] F. C. Cooper, P. H. Haynes, *Climate sensitivity via a nonparametric fluctuation-dissipation theorem*, J. Atmos. Sci. **68**, 937 (2011), [doi:10.1175/2010JAS3633.1](https://doi.org/10.1175/2010JAS3633.1). The density estimated by kernels, in a few dimensions.
+#
+# [5] D. Ruelle, *General linear response formula in statistical mechanics, and the fluctuation-dissipation theorem far from equilibrium*, Phys. Lett. A **245**, 220 (1998). Where the density is not smooth.
+#
+# [6] L. T. Giorgini, F. Falasca, A. N. Souza, *Predicting forced responses of probability distributions via the fluctuation-dissipation theorem and generative modeling*, PNAS (2025), [doi:10.1073/pnas.2509578122](https://doi.org/10.1073/pnas.2509578122). The letter's authors go on.
+#
+# *The systems*
+#
+# [7] G. E. Uhlenbeck, L. S. Ornstein, *On the theory of the Brownian motion*, Phys. Rev. **36**, 823 (1930), [doi:10.1103/PhysRev.36.823](https://doi.org/10.1103/PhysRev.36.823).
+#
+# [8] S. M. Allen, J. W. Cahn, *A microscopic theory for antiphase boundary motion and its application to antiphase domain coarsening*, Acta Metall. **27**, 1085 (1979), [doi:10.1016/0001-6160(79)90196-2](https://doi.org/10.1016/0001-6160%2879%2990196-2).
+#
+# *Scores, learned and used*
+#
+# [9] A. Hyvärinen, *Estimation of non-normalized statistical models by score matching*, J. Mach. Learn. Res. **6**, 695 (2005), [jmlr.org](https://jmlr.org/papers/v6/hyvarinen05a.html).
+#
+# [10] P. Vincent, *A connection between score matching and denoising autoencoders*, Neural Comput. **23**, 1661 (2011), [doi:10.1162/NECO_a_00142](https://doi.org/10.1162/NECO_a_00142).
+#
+# [11] Y. Song, J. Sohl-Dickstein, D. P. Kingma, A. Kumar, S. Ermon, B. Poole, *Score-based generative modeling through stochastic differential equations*, ICLR 2021, [arXiv:2011.13456](https://arxiv.org/abs/2011.13456).
+#
+# [12] B. D. O. Anderson, *Reverse-time diffusion equation models*, Stoch. Process. Appl. **12**, 313 (1982), [doi:10.1016/0304-4149(82)90051-5](https://doi.org/10.1016/0304-4149%2882%2990051-5).
+#
+# *Statistics and numerics*
+#
+# [13] C. M. Stein, *Estimation of the mean of a multivariate normal distribution*, Ann. Statist. **9**, 1135 (1981), [doi:10.1214/aos/1176345632](https://doi.org/10.1214/aos/1176345632).
+#
+# [14] B. Efron, *Bootstrap methods: another look at the jackknife*, Ann. Statist. **7**, 1 (1979), [doi:10.1214/aos/1176344552](https://doi.org/10.1214/aos/1176344552).
+#
+# [15] H. R. Künsch, *The jackknife and the bootstrap for general stationary observations*, Ann. Statist. **17**, 1217 (1989), [doi:10.1214/aos/1176347265](https://doi.org/10.1214/aos/1176347265).
+#
+# [16] G. Strang, *On the construction and comparison of difference schemes*, SIAM J. Numer. Anal. **5**, 506 (1968), [doi:10.1137/0705041](https://doi.org/10.1137/0705041).
+#
+# [17] D. P. Kingma, J. Ba, *Adam: a method for stochastic optimization*, ICLR 2015, [arXiv:1412.6980](https://arxiv.org/abs/1412.6980).
+#
+# [18] L. T. Giorgini, T. Bischoff, A. N. Souza, *KGMM: a k-means clustering approach to Gaussian mixture modeling for score function estimation*, [arXiv:2503.18054](https://arxiv.org/abs/2503.18054) (2025). A score without a network, in a few
+# dimensions.
+#
+# *Answers to parameters*
+#
+# [19] L. Onsager, *Reciprocal relations in irreversible processes. II*, Phys. Rev. **38**, 2265 (1931), [doi:10.1103/PhysRev.38.2265](https://doi.org/10.1103/PhysRev.38.2265). A fluctuation relaxes as a disturbance does.
+#
+# [20] L. T. Giorgini, T. Bischoff, A. N. Souza, [arXiv:2509.19660](https://arxiv.org/abs/2509.19660) (2025). Parameters calibrated with the slopes that the theorem gives.
+#
+# [21] W. James, C. Stein, *Estimation with quadratic loss*, Proc. Fourth Berkeley Symp. Math. Statist. Prob. **1**, 361 (1961). Why to shrink what is lost in noise.
+#
+# *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
