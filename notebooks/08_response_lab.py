@@ -240,7 +240,7 @@ figures.parameters(shift, rerun)
 # %% [markdown]
 # **Measure** runs 32 members, then 32 more, and so on: the blue band narrows as one over the root of their number. Every move of a slider starts it anew.
 #
-# * Allen-Cahn: which parameter moves ⟨u²⟩ without moving the density, or the density without moving ⟨u²⟩?
+# * Allen-Cahn: which parameter moves the spectrum, but hardly ⟨u²⟩? And could one move ⟨u²⟩ and leave the density as it is?
 # * Move two parameters so that their effects on ⟨u²⟩ cancel. Do they cancel in the spectrum?
 # * Ornstein-Uhlenbeck, λ −30 %: why is more measured than predicted? And at −3 %?
 
