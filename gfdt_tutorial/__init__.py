@@ -44,6 +44,7 @@ from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.shipped import load_shipped, load_shipped_score
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.double_well import DoubleWell
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import DivergedError, simulate
@@ -55,6 +56,7 @@ __all__ = [
     "Budget",
     "Changed",
     "DivergedError",
+    "DoubleWell",
     "Errors",
     "GaussianScore",
     "LearnedScore",

@@ -1,5 +1,5 @@
 """The command line, thin over the public functions: python -m gfdt_tutorial VERB, with the verbs
-simulate | fit-score | respond | perturb | truth | compare | figure1 | assets | bench.
+simulate | fit-score | respond | perturb | truth | compare | analyse | figure1 | assets | bench.
 
 Series and responses pass as .npz files (keys: `TimeSeries.save`, `Response.save`). Bad input: one message on stderr and exit 2.
 Ctrl-C: exit 130. No file is ever left half-written.
@@ -10,9 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gfdt_tutorial import bench, experiments, figures, presets, shipped, storage
+from gfdt_tutorial import bench, experiments, figures, presets, report, shipped, storage
+from gfdt_tutorial.analysis import analyse
 from gfdt_tutorial.cache import Cache
 from gfdt_tutorial.figure_one import figure_one
+from gfdt_tutorial.progress import note
+from gfdt_tutorial.reading import read_series
 from gfdt_tutorial.responses.curves import Response, compare
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.symmetries import SYMMETRIES
@@ -147,6 +150,17 @@ def _figure1(chosen: argparse.Namespace) -> None:
         print(image)
 
 
+def _analyse(chosen: argparse.Namespace) -> None:
+    folder = storage.check_folder(chosen.out)
+    data = read_series(chosen.file, axes=chosen.axes, every=chosen.every, variable=chosen.variable)
+    options = {"lags": chosen.lags, "seed": chosen.seed, "level": chosen.level, "force": chosen.force, "device": chosen.device}
+    found = analyse(data, chosen.preset, **options, tell=lambda stage: note(f"{stage} ..."))
+    print(found.suitability)
+    print(found.verdict)
+    for path in found.save(folder, report.page(found)):
+        print(path)
+
+
 def _bench(chosen: argparse.Namespace) -> None:
     rows = bench.run(chosen.only)
     print(bench.table(rows))
@@ -233,6 +247,20 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--truth", required=True, help="an .npz written by perturb, or the word exact where a closed form exists")
     verb.add_argument("--figure", help="write a figure: .html opens offline, .png and .svg need kaleido and Chromium")
     verb.add_argument("--json", help="write the errors at every lag")
+
+    words = "a series of your own: is it fit for this, what is its score, how does it answer a push; a report of one page"
+    verb = _verb(verbs, "analyse", _analyse, words)
+    verb.add_argument("file", help=".npy, .npz, NetCDF (.nc) or .zarr")
+    verb.add_argument("--axes", help="letters of the array's axes, in order: m member, t time, y and x space; where the file does not say")
+    verb.add_argument("--every", type=float, help="sampling interval, in the time unit you want lags in; where the file has no times")
+    verb.add_argument("--variable", help="which array of the file")
+    verb.add_argument("--preset", choices=presets.PRESETS, default="quick")
+    verb.add_argument("--lags", type=float, help="largest lag, in time units; twice the memory of the data by default")
+    verb.add_argument("--level", type=float, default=0.90, help="of the bands")
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    verb.add_argument("--force", action="store_true", help="go on although a check refuses the data; the report will say so")
+    verb.add_argument("--out", required=True, help="folder for report.html, responses.npz, analysis.json, score-1, score-2")
 
     words = "simulate, fit, respond, perturb, compare; draw the letter's Figure 1; Ctrl-C or a crash: the same command goes on"
     verb = _verb(verbs, "figure1", _figure1, words)

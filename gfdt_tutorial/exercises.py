@@ -10,6 +10,7 @@ from gfdt_tutorial.parameters import change_of
 from gfdt_tutorial.responses.curves import error_sources, exact_response
 from gfdt_tutorial.shipped import load_shipped
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.double_well import DoubleWell
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 
@@ -61,6 +62,15 @@ def verdict(number: str, attempt) -> str:
     return "passed." if error <= exercise.tolerance else f"not yet. Hint: {exercise.hint}"
 
 
+def _first_slope() -> float:
+    well = DoubleWell()
+    return float(well.average(lambda x: -4 * well.barrier * (3 * x.square() - 1)))
+
+
+def _moved_mean(force: float) -> float:
+    return force * 2 * DoubleWell().variance / DoubleWell().epsilon ** 2
+
+
 def _downstream_time(pixels: int) -> float:
     system = OrnsteinUhlenbeck()
     return pixels * system.grid.lengths[-1] / system.grid.shape[-1] / system.advection
@@ -103,6 +113,12 @@ def _share_of_the_score() -> float:
 def _times_the_data(l2: float) -> float:
     answer = load_shipped("ornstein-uhlenbeck-generative")
     return (error_sources(answer, exact_response(OrnsteinUhlenbeck())).quoted["sampling"] / l2) ** 2
+
+
+def _uneven_variance(part: float, places: int = 36) -> float:
+    """Root mean square of the variance over the box about its mean, relative to that, for fluctuations 1 + part · cos(2πi/places)."""
+    variance = (1 + part * torch.cos(2 * math.pi * torch.arange(places, dtype=torch.float64) / places)).square()
+    return float(variance.std(correction=0) / variance.mean())
 
 
 def _dipole_answer() -> float:
@@ -153,6 +169,16 @@ EXERCISES = {
     "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
     "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
     "00.3": Exercise(31.0, 0.0, "the box is periodic: the pixel before the first of a row is the last of that row."),
+    "01.1": Exercise(
+        float(DoubleWell().score(torch.tensor(0.5))), 0.01, "s = −2V′/ε², with V = h (x² − 1)² − a x, h = 0.5, a = 0.3, ε = 1."
+    ),
+    "01.2": Exercise(0.0, 1e-3, "the variance is even under left ↔ right, and a push is odd: what does the push to the left do?"),
+    "01.3": Exercise(_first_slope(), 0.05, "at first every walker follows its drift, and two neighbours part at the rate ∂ₓ(−V′) = −V″."),
+    "01.4": Exercise(
+        _moved_mean(0.05),
+        0.002,
+        "a lasting force is a kick of 0.05 dt in every dt: 0.05 ∫R dt. In equilibrium R = −(2/ε²) C′(t), so the integral is 2 C(0)/ε².",
+    ),
     "03.1": Exercise(100.0, 1.0, "the variance of z/σ is 1/σ²: compare 1/0.02² with 1/0.2²."),
     "03.2": Exercise(_bias(), 0.002, "the blurred score is −û/(C_k + σ²) where −û/C_k was wanted; the smallest C_k suffers most."),
     "03.3": Exercise(1 / 1.25, 0.005, "the expected loss is ½ a² (1 + σ²) − a; its derivative vanishes at the answer."),
@@ -179,6 +205,11 @@ EXERCISES = {
         "quoted['sampling'] is the L2 now; its square is proportional to 1/n.",
     ),
     "06.3": Exercise(lambda: _pixel_pairs_for(1.0, 1.0) ** 0.5 / 128**0.5, 0.005, "((⟨|J|²⟩ − |R|²)/n)^½, with n = 128; see 05.3."),
+    "07.1": Exercise(1.45 / 0.01**2, 100.0, "the standard error is 1/√n_eff standard deviations, and n_eff = T/τ."),
+    "07.2": Exercise(
+        math.log2((1 - 0.8**2) / (1 - 0.8)), 0.01, "⟨(u(t + τ) − u(t))²⟩ = 2⟨u²⟩(1 − ρ(τ)), with ρ = 0.8 and 0.8²; take log₂ of the ratio."
+    ),
+    "07.3": Exercise(_uneven_variance(0.1), 0.002, "the variance at place i is (1 + 0.1 cos)²; take its standard deviation over its mean."),
     "08.2": Exercise(_dipole_answer, 1e-4, "make the kick as a tensor, and take truth.to(kick) at lag 8, as the lags are 1/16 apart."),
     "08.3": Exercise(1 / OrnsteinUhlenbeck().lam, 0.05, "integrate exp(−λt) over all t."),
     "08.1": Exercise(0.1, 1e-6, "half of ⟨u₊ − u₀⟩ + ⟨u₋ − u₀⟩."),

@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,10 +16,13 @@ from gfdt_tutorial.pipeline import Comparison, plan, run, truth_of
 from gfdt_tutorial.presets import TRUTHS
 from gfdt_tutorial.progress import note
 from gfdt_tutorial.responses.curves import Errors, Response, exact_response
+from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.twins import perturb
+from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.shipped import ASSETS, load_shipped, manifest, ship, ship_score
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.double_well import DoubleWell, Moments
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import parameters, simulate
@@ -189,6 +192,53 @@ def reference_truth(
         checkpoint=checkpoint,
         cluster=cluster,
     )
+
+
+@dataclass(frozen=True)
+class ScoreCheck:
+    """How good a score of the double well is, and the responses of mean and variance that it gives; errors are relative, root mean square.
+
+    Attributes:
+        answer: from the data, (lag, 2).
+        score: (⟨|s − s*|²⟩/⟨|s*|²⟩)^½ under the exact density.
+        mean, variance: of that response, over lags > 0.
+        both: of the two as one vector, the L2 of `compare` over that of the truth.
+        endless: `both` with the average over endless data, so that what is left is the fault of the score.
+    """
+
+    answer: Response
+    score: float
+    mean: float
+    variance: float
+    both: float
+    endless: float
+
+
+def check_score(system: DoubleWell, score: Callable, data: TimeSeries, lags: float = 2.0) -> ScoreCheck:
+    """The impulse response of mean and variance by one score, against the exact one.
+
+    The average runs over the data both ways in time, as one variable in a potential is reversible. The observable is centred on the mean
+    of the data for the answer, on the exact mean for the truth.
+
+    Raises:
+        ValueError: as `respond`.
+    """
+    answer = respond(data.both_ways(), score, lags, observable=Moments(float(data.u.mean())))
+    moments = Moments(float(system.average(torch.clone)))
+    truth, endless = (system.response(answer.times, moments, one) for one in (system.score, score))
+    off = score(system.points) - system.score(system.points)
+    squares = [system.average(lambda x, f=field: f.square()) for field in (off, system.score(system.points))]
+    return ScoreCheck(
+        answer,
+        float((squares[0] / squares[1]).sqrt()),
+        *(_relative(answer.values[:, part], truth[:, part]) for part in (0, 1)),
+        _relative(answer.values, truth),
+        _relative(endless, truth),
+    )
+
+
+def _relative(values: torch.Tensor, truth: torch.Tensor) -> float:
+    return float((values - truth)[1:].norm() / truth[1:].norm())
 
 
 def metrics(found: list[Comparison], preset: str, seed: int) -> dict:

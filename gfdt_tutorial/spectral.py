@@ -52,6 +52,11 @@ class PeriodicGrid:
         return math.prod(self.shape)
 
     @property
+    def unit(self) -> float:
+        """The lowest wavenumber of the longest side, 2π/L: 1 by default."""
+        return 2 * math.pi / max(self.lengths, default=2 * math.pi)
+
+    @property
     def axes(self) -> tuple[int, ...]:
         """The axes of a field that are space: the last ones."""
         return tuple(range(-len(self.shape), 0))

@@ -54,7 +54,7 @@ def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor
     """
     if not grid.shape:
         raise ValueError("a grid without axes has no wavenumbers")
-    unit = 2 * math.pi / max(grid.lengths)
+    unit = grid.unit
     shell = (grid.k_squared.sqrt() / unit).round().long()
     last = int(min(math.pi * n / length for n, length in zip(grid.shape, grid.lengths, strict=True)) / unit + 1e-9)
     flat = modes.to(torch.float64).reshape(-1, shell.numel())
@@ -72,7 +72,7 @@ def shell_mean(grid: PeriodicGrid, modes: torch.Tensor) -> torch.Tensor:
 
     Taken, and returned, on the CPU.
     """
-    shell = (grid.k_squared.sqrt() / (2 * math.pi / max(grid.lengths))).round().long().flatten()
+    shell = (grid.k_squared.sqrt() / grid.unit).round().long().flatten()
     weight = grid.multiplicity.flatten()
     sums = torch.zeros(int(shell.max()) + 1, dtype=torch.float64).index_add(0, shell, modes.double().cpu().flatten() * weight)
     counts = torch.bincount(shell, weights=weight)
@@ -95,6 +95,51 @@ def lagged_sum(later: torch.Tensor, earlier: torch.Tensor, max_lag: int) -> torc
     length = scipy.fft.next_fast_len(max(later.shape[1], earlier.shape[1] + max_lag))
     product = (torch.fft.fft(later, length, dim=1) * torch.fft.fft(earlier, length, dim=1).conj()).sum(0)
     return torch.fft.ifft(product, dim=0)[: max_lag + 1]
+
+
+def autocovariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) -> torch.Tensor:
+    """⟨û_k(τ + t) û_k(τ)*⟩ / N² at every lag up to half the series, averaged over the wavevectors of each shell, of whole multiples of
+    the lowest wavenumber.
+
+    Args:
+        fields: (member, time, *shape).
+        mean: ⟨u⟩, taken off first.
+
+    Returns:
+        (time // 2 + 1, shell), double precision, in units of the field squared: what a shell contributes to the variance of a pixel, at
+        lag 0 and later. Shells without wavevectors are zero.
+    """
+    steps = fields.shape[1]
+    length = scipy.fft.next_fast_len(2 * steps)
+    shell = (grid.k_squared.sqrt() / grid.unit).round().long().flatten()
+    power = torch.zeros(length, int(shell.max()) + 1, dtype=torch.float64)
+    for member in fields:
+        spectra = grid.rfft((member - mean).cpu()).reshape(steps, -1)
+        for part in blocks(spectra.shape[1], 16 * length):
+            moved = torch.fft.fft(spectra[:, part], length, dim=0).abs().square().double()
+            power.index_add_(1, shell[part], moved * grid.multiplicity.flatten()[part])
+    lags = torch.arange(steps // 2 + 1)
+    products = torch.fft.ifft(power, dim=0).real[: len(lags)]
+    return products / (len(fields) * grid.size**2 * (steps - lags)[:, None])
+
+
+def decorrelation_time(autocorrelation: torch.Tensor, every: float) -> tuple[float, bool]:
+    """How long a fluctuation is remembered: the larger of h(1 + 2 Σ_m ρ_m) and h(1 + 2 Σ_m ρ_m²), and h at least.
+
+    A mean of n samples h apart has the variance of n h/τ independent ones, with the first sum for a mean of u and the second for one of
+    products, which an oscillation does not shorten. Sums end at the first lag that is five times the second (Sokal's window).
+
+    Args:
+        autocorrelation: (lag,), ρ_0 = 1.
+
+    Returns:
+        (τ, resolved): in the units of `every`; and whether the window closed within the lags given, else τ is a lower bound.
+    """
+    squares = 1 + 2 * autocorrelation[1:].square().cumsum(0)
+    closed = torch.nonzero(torch.arange(1, len(autocorrelation)) >= 5 * squares)
+    last = int(closed[0]) if len(closed) else len(squares) - 1
+    linear = 1 + 2 * float(autocorrelation[1 : last + 2].sum())
+    return every * max(1.0, float(squares[last]), linear), bool(len(closed))
 
 
 @dataclass(frozen=True)
@@ -198,22 +243,22 @@ def smooth_spectrum(grid: PeriodicGrid, covariances: torch.Tensor) -> torch.Tens
     log = mean.log()
     noise = covariances.var(0) / count / mean.square()  # variance of ln C_k by sampling
     weight = grid.multiplicity.to(log.device)
-    radius = (grid.k_squared.sqrt() / (2 * math.pi / max(grid.lengths))).to(log.device)
+    radius = (grid.k_squared.sqrt() / grid.unit).to(log.device)
     found, shell = torch.unique(radius.round().flatten(), return_inverse=True)  # a thin box leaves some shells empty
     total = torch.zeros(len(found), dtype=log.dtype, device=log.device)
 
     def by_shell(values):
         return total.index_add(0, shell, (values * weight).flatten()) / total.index_add(0, shell, weight.flatten().clone())
 
-    curve = _interpolate(by_shell(radius), by_shell(log), radius)
+    curve = interpolate(by_shell(radius), by_shell(log), radius)
     kept = (1 - by_shell(noise) / by_shell((log - curve).square()).clamp_min(1e-30)).clamp(0, 1)
     return torch.exp(curve + kept[shell].reshape(log.shape) * (log - curve))
 
 
-def _interpolate(knots: torch.Tensor, values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Linear between knots, and beyond the last."""
+def interpolate(knots: torch.Tensor, values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Linear between knots, which rise, and beyond the last; of the shape of `where`."""
     if len(knots) == 1:
-        return values.expand(where.shape)
+        return values[0].expand(where.shape)
     upper = torch.searchsorted(knots, where.contiguous()).clamp(1, len(knots) - 1)
     part = (where - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
     return (1 - part) * values[upper - 1] + part * values[upper]

@@ -44,6 +44,21 @@ def atomic(*paths: str | Path) -> Iterator[list[BinaryIO]]:
         raise
 
 
+def check_folder(path: str | Path) -> Path:
+    """`path`, in which files can be written, or which can be made; nothing is made yet.
+
+    Raises:
+        ValueError: something else has this name, or writing is not allowed.
+    """
+    path = Path(path)
+    there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise ValueError(f"{path} cannot be a folder: {there} is a file; choose another name")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{path} cannot be written: you may not write in {there}; choose another folder")
+    return path
+
+
 def write(path: str | Path, writer: Callable[[BinaryIO], Any]) -> Path:
     """Call `writer(file)` on an atomic file; returns the path."""
     with atomic(path) as [file]:
@@ -53,8 +68,12 @@ def write(path: str | Path, writer: Callable[[BinaryIO], Any]) -> Path:
 
 def save_npz(path: str | Path, arrays: Mapping[str, Any]) -> Path:
     """Tensors, arrays, numbers and text under their names. None is left out."""
-    plain = {name: _plain(value) for name, value in arrays.items() if value is not None}
-    return write(path, lambda file: np.savez(file, **plain))
+    return write(path, lambda file: write_npz(file, arrays))
+
+
+def write_npz(file: BinaryIO, arrays: Mapping[str, Any]) -> None:
+    """The same into a file that is open."""
+    np.savez(file, **{name: _plain(value) for name, value in arrays.items() if value is not None})
 
 
 def load_npz(path: str | Path, required: Iterable[str] = ()) -> dict[str, np.ndarray]:

@@ -17,6 +17,9 @@ METHODS = {
     "generative": (GREEN, "solid", 2),
     "conditioned": (PURPLE, "longdash", 2),
     "measured": (SKY, "solid", 1.5),
+    "histogram": (SKY, "solid", 1.5),
+    "kernel density": (PURPLE, "dash", 2),
+    "clusters": (BLUE, "dot", 2.5),
 }
 LABELS = {
     "exact": "exact",

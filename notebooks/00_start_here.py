@@ -158,15 +158,15 @@ assert "t = 30" in first.readout.value
 #
 # | lesson | what it is about | after |
 # |---|---|---|
-# | 01 | score and response in one variable: a double well, everything on one page | 00 |
+# | [01](01_score_and_response.ipynb) | score and response in one variable: a double well, everything on one page | 00 |
 # | [02](02_ornstein_uhlenbeck.ipynb) | the Ornstein-Uhlenbeck field, where all is known: the judge of every method | 00 |
 # | [03](03_score_matching.ipynb) | score matching: a score learned from snapshots | 02 |
 # | [04](04_allen_cahn.ipynb) | the Allen-Cahn field, where the Gaussian response fails | 03 |
 # | [05](05_navier_stokes.ipynb) | turbulence, and forcing that a recording does not show | 04 |
 # | [06](06_figure_one.ipynb) | the letter's figure, and what its errors are made of | 02 to 05 |
-# | 07 | your own data | 03 |
+# | [07](07_your_own_data.ipynb) | your own data | 03 |
 # | [08](08_response_lab.ipynb) | a laboratory: kicks and pushes of any shape, and where linearity ends | 02 |
-# | 12 | parameters and calibration | 02, 04 |
+# | [12](12_parameters_and_calibration.ipynb) | parameters and calibration | 02, 04 |
 # | [quiz](quiz.ipynb) | twenty questions on all of them | |
 #
 # **Presets** say how large an ensemble to run (members, time units, and for the truth how many pairs of twins): `quick` for lessons and Binder, `standard` for a laptop over coffee, `paper` for the
@@ -254,7 +254,7 @@ check("00.3", -1 % 32)
 # 2. Four names for four responses: Gaussian, analytic, generative, dynamical. They differ in where the score comes from; the last is the truth.
 # 3. Every response carries a band, which shrinks like one over the square root of the data.
 #
-# **Next:** [02 · The Ornstein-Uhlenbeck field](02_ornstein_uhlenbeck.ipynb), where every line above is derived and checked.
+# **Next:** [01 · Score and response in one variable](01_score_and_response.ipynb), where each of these words is a curve that you can draw.
 #
 # Numbers in square brackets, here [1]: [notation, glossary and references](notation_and_glossary.ipynb).
 #

@@ -123,7 +123,7 @@ print(
 # > where the average on the right is over the *undisturbed* system.
 #
 # The proof is that of lesson 00: shifting the initial density by $\delta u_j$ changes it by
-# $-\delta u_j\,\partial_j\rho = -\delta u_j\,s_j\,\rho$; average $u_i(t)$ over that change. (Lesson 01 does it at leisure for a single variable; [2] and [3] are the classical review and a modern one.) With the Gaussian score the theorem reads
+# $-\delta u_j\,\partial_j\rho = -\delta u_j\,s_j\,\rho$; average $u_i(t)$ over that change. ([Lesson 01](01_score_and_response.ipynb) does it at leisure for a single variable; [2] and [3] are the classical review and a modern one.) With the Gaussian score the theorem reads
 #
 # $$ R(t) = C(t)\,C(0)^{-1}: \tag{5} $$
 #

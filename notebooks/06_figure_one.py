@@ -347,7 +347,7 @@ experiments.free_memory()
 # 2. Independent parts tell them apart: of the truth, to free an error of its noise; of the series, to find what no data would mend.
 # 3. Where the Gaussian score is right, all error is sampling. Where it is wrong, no data help it.
 #
-# **Next:** [08 · The response lab](08_response_lab.ipynb): what all these responses are good for.
+# **Next:** [07 · Your own data](07_your_own_data.ipynb), where nobody knows the truth.
 #
 # Numbers in square brackets, here [1], [14], [15]: [notation, glossary and references](notation_and_glossary.ipynb).
 #

@@ -348,7 +348,7 @@ experiments.free_memory()
 # 2. Linear is a property of the push, not of the method. It is measured, not assumed: here, by pushing up, down, and not at all.
 # 3. An even part is one sign of nonlinearity, but symmetric fields have none: compare with the linear answer itself.
 #
-# **Next:** the [quiz](quiz.ipynb), twenty questions on all lessons.
+# **Next:** [12 · Parameters and calibration](12_parameters_and_calibration.ipynb), and at the end the [quiz](quiz.ipynb).
 #
 # Numbers in square brackets, here [1], [16]: [notation, glossary and references](notation_and_glossary.ipynb).
 #

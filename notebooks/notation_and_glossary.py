@@ -201,4 +201,10 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 #
 # [21] W. James, C. Stein, *Estimation with quadratic loss*, Proc. Fourth Berkeley Symp. Math. Statist. Prob. **1**, 361 (1961). Why to shrink what is lost in noise.
 #
+# *Data of others*
+#
+# [22] E. N. Lorenz, *Predictability: a problem partly solved*, ECMWF Seminar on Predictability **1**, 1 (1996). The ring of lesson 07.
+#
+# [23] A. Majda, R. Abramov, M. Grote, *Information Theory and Stochastics for Multiscale Nonlinear Systems*, AMS (2005). The theorem on that ring, with Gaussian and other scores.
+#
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

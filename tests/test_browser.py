@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import OrnsteinUhlenbeck, exact_response, kick_pattern
+from gfdt_tutorial import DoubleWell, OrnsteinUhlenbeck, exact_response, kick_pattern
 from gfdt_tutorial.figures import DISPLACEMENTS
 from gfdt_tutorial.parameter_lab import Shift
 
@@ -41,6 +41,10 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+WELL = """
+from gfdt_tutorial import widgets
+widgets.DoubleWellExplorer()
+"""
 TRAINING = """
 import gfdt_tutorial as gfdt
 from gfdt_tutorial import widgets
@@ -89,7 +93,16 @@ def lab(tmp_path_factory):
     """A JupyterLab of its own on a copy of the lessons; yields (address, token)."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", home / "root", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    alone = {"training": TRAINING, "live": LIVE, "flow": FLOW, "kick": KICK, "force": FORCE, "score": SCORE, "parameters": PARAMETERS}
+    alone = {
+        "well": WELL,
+        "training": TRAINING,
+        "live": LIVE,
+        "flow": FLOW,
+        "kick": KICK,
+        "force": FORCE,
+        "score": SCORE,
+        "parameters": PARAMETERS,
+    }
     for name, code in alone.items():
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
         nbformat.write(notebook, home / "root" / f"{name}.ipynb")
@@ -151,6 +164,20 @@ def test_lesson_02_follows_its_sliders_to_the_closed_form(open_lesson):
     assert values["advection"] == pytest.approx(0.025)
     np.testing.assert_allclose(drawn, [answer[:, 0, d].numpy() for d in DISPLACEMENTS], atol=1e-5)
     assert np.abs(np.subtract(drawn, before)).max() > 0.01
+    assert page.locator(".gfdt-error").count() == 0
+
+
+def test_the_double_well_of_lesson_01_follows_its_kick_to_the_exact_answer(open_lesson):
+    page = open_lesson("well")  # the widget alone: nbval runs the lesson
+    page.locator(f"{EXPLORER} .noUi-handle").nth(3).focus()  # h, a, ε, then δ
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => " + CURVE.format(2) + "[0] > 0.44")  # right after the kick the mean has moved by δ
+    kick = json.loads(page.locator(f"{EXPLORER} .gfdt-readout").get_attribute("data-values"))["kick"]
+    drawn = page.evaluate(f"() => Array.from({CURVE.format(2)})")
+    keep_screenshots(page, "01_well")
+    well, times = DoubleWell(), 0.05 * torch.arange(61, dtype=torch.float64)
+    assert kick == pytest.approx(0.45)
+    np.testing.assert_allclose(drawn, well.kicked(times, kick) - well.average(torch.clone), atol=1e-5)
     assert page.locator(".gfdt-error").count() == 0
 
 

@@ -61,6 +61,10 @@ MISTAKES = {
     "00.1": 2 / 0.02,  # two units of length instead of two pixels
     "00.2": 90.0,  # as long as the longest lag
     "00.3": 1.0,  # downstream
+    "01.1": -EXERCISES["01.1"].expected,  # away from the peak
+    "01.2": 0.5,  # as with the tilt
+    "01.3": -EXERCISES["01.3"].expected,  # growing apart
+    "01.4": EXERCISES["01.4"].expected / 2,  # 1/ε² for 2/ε²
     "02.1": 2.0,  # of the standard deviation
     "02.2": 1 / OrnsteinUhlenbeck().lam,  # the life of k = 0
     "02.3": OrnsteinUhlenbeck().covariance([30.0])[0],  # not divided by C(0)
@@ -81,6 +85,9 @@ MISTAKES = {
     "06.2": EXERCISES["06.2"].expected ** 0.5,  # not squared
     "06.3": EXERCISES["06.3"].expected * 128**0.5,  # of one pair
     "06.4": EXERCISES["06.4"].expected * 0.01,  # not squared
+    "07.1": 1 / 0.01**2,  # as if the unit of time were the memory
+    "07.2": 1.0,  # of noise, at small τ
+    "07.3": 0.1,  # of the deviation, not the variance
     "08.1": 0.4,  # the odd part
     "08.2": float(load_shipped("navier-stokes-truth").values[8, 0, 0]),  # the neighbour left out
     "08.3": OrnsteinUhlenbeck().lam,

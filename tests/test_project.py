@@ -89,8 +89,10 @@ def test_lesson_is_short(lesson):
 
 
 def conda_requirements():
-    plain = [entry for entry in yaml.safe_load(text("environment.yml"))["dependencies"] if not entry.startswith("python=")]
-    return {str(Requirement(entry)) for entry in plain}
+    entries = yaml.safe_load(text("environment.yml"))["dependencies"]
+    from_pip = [name for entry in entries if isinstance(entry, dict) for name in entry["pip"]]
+    plain = [entry for entry in entries if isinstance(entry, str) and not entry.startswith("python=")]
+    return {str(Requirement(entry)) for entry in plain + from_pip}
 
 
 def test_environment_files_are_equal():
@@ -98,15 +100,16 @@ def test_environment_files_are_equal():
 
 
 def test_environment_is_complete():
-    needed = [Requirement(entry) for entry in PROJECT["dependencies"]]
+    extras = PROJECT["optional-dependencies"]
+    needed = [Requirement(entry) for entry in PROJECT["dependencies"] + extras["files"] + extras["data"]]
     for requirement in needed:
         requirement.name = CONDA_NAMES.get(requirement.name, requirement.name)
-    dev = [entry for entry in PROJECT["optional-dependencies"]["dev"] if Requirement(entry).name == "pytest"]
+    dev = [entry for entry in extras["dev"] if Requirement(entry).name == "pytest"]
     assert conda_requirements() == {str(requirement) for requirement in needed} | {"pip", *dev}
 
 
 def test_environment_names_one_python():
-    (entry,) = (entry for entry in yaml.safe_load(text("environment.yml"))["dependencies"] if entry.startswith("python="))
+    (entry,) = (entry for entry in yaml.safe_load(text("environment.yml"))["dependencies"] if str(entry).startswith("python="))
     version = re.fullmatch(r"python=(3\.\d+)", entry).group(1)
     assert Version(version) in SpecifierSet(PROJECT["requires-python"])
 

@@ -22,11 +22,12 @@ from gfdt_tutorial import (
     TimeSeries,
     Training,
     fit_score,
+    sample,
     simulate,
     statistics,
 )
 from gfdt_tutorial.scores import diagnostics
-from gfdt_tutorial.scores.budgets import BUDGETS, budget
+from gfdt_tutorial.scores.budgets import BUDGETS, budget, wide
 from gfdt_tutorial.scores.fit import suited
 from gfdt_tutorial.scores.matching import antithetic_loss, liveliness
 
@@ -188,6 +189,28 @@ def test_the_noise_suits_the_spectrum():
     assert suited(steep(0.03)) == budget("quick")
     assert suited(steep(0.03), "paper") == budget("paper")
     assert (suited(series()).noise, suited(steep(0.03)).noise) == ("white", "data")
+
+
+def test_small_fields_come_in_larger_batches():
+    few = TimeSeries(torch.randn(8, 50, 16, generator=torch.Generator().manual_seed(0)), torch.arange(50.0), "mtx")
+    assert (suited(few).pairs, suited(few, "tiny").pairs) == (4 * budget("quick").pairs, 4 * budget("tiny").pairs)
+    assert replace(suited(few), pairs=32) == wide(budget("quick", "white"))
+
+
+@pytest.mark.parametrize("levels", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_score_of_a_lone_number_is_learned(levels, tmp_path):
+    """u = ±1 + 0.4 z, whose score is [tanh(u / 0.16) − u] / 0.16."""
+    rng = torch.Generator().manual_seed(0)
+    u = torch.randint(0, 2, (8, 2000), generator=rng) * 2.0 - 1 + 0.4 * torch.randn(8, 2000, generator=rng)
+    data, some = TimeSeries(u, torch.arange(2000.0), "mt"), torch.linspace(-2, 2, 81)
+    score = fit_score(data, preset="quick", levels=levels)
+    assert LearnedScore.load(score.save(tmp_path))(some).equal(score(some))
+    if levels:
+        assert diagnostics.kurtosis(sample(score, 2000)) == pytest.approx(diagnostics.kurtosis(u), abs=0.15)
+        return
+    exact = ((some / 0.16).tanh() - some) / 0.16
+    assert diagnostics.relative_error(score(u), ((u / 0.16).tanh() - u) / 0.16) < 0.2
+    assert diagnostics.relative_error(GaussianScore.fit(data)(some), exact) > 0.6
 
 
 def test_the_weakest_wavevector_decides_at_ten_times_the_noise():

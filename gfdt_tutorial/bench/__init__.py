@@ -5,6 +5,7 @@ from gfdt_tutorial.bench import (
     allen_cahn,
     bands,
     calibration,
+    double_well,
     figure1,
     lessons,
     navier_stokes,
@@ -18,8 +19,10 @@ from gfdt_tutorial.bench import (
 from gfdt_tutorial.bench.rows import Row
 
 GROUPS = {
+    "double-well": double_well.accuracy,
     "accuracy": ornstein_uhlenbeck.accuracy,
     "learning": ornstein_uhlenbeck.learning,
+    "double-well-slider": double_well.slider_latency,
     "slider-latency": ornstein_uhlenbeck.slider_latency,
     "simulation-over-floor": ornstein_uhlenbeck.simulation_over_floor,
     "growth-with-grid": ornstein_uhlenbeck.growth_with_grid,
@@ -49,7 +52,7 @@ GROUPS = {
     "calibration": calibration.recovery,
     "lessons": lessons.lessons,
 }
-EVERYDAY = tuple(GROUPS)[:13]  # the others take long, write, or need more than this package
+EVERYDAY = tuple(GROUPS)[:15]  # the others take long, write, or need more than this package
 
 
 def run(only: str | None = None) -> list[Row]:

@@ -6,7 +6,7 @@ import torch
 
 from gfdt_tutorial import checks
 from gfdt_tutorial.randomness import generator
-from gfdt_tutorial.responses.weights import Perturbation, score_of
+from gfdt_tutorial.responses.weights import Perturbation, along, score_of
 from gfdt_tutorial.spectral import PeriodicGrid
 
 
@@ -43,8 +43,8 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, *,
         for probe in range(probes):
             rng = generator(seed, probe, _digest(u))
             z = (2.0 * torch.randint(2, u.shape, generator=rng) - 1).to(u)
-            along = _derivative(score, u, grid.apply(rate, z))
-            total += (z * along).sum(grid.axes) if grid.shape else z * along
+            moved = z * _derivative(score, u, grid.apply(rate, z))
+            total += moved.sum(grid.axes) if grid.shape else moved
         return -0.5 * total / probes
 
     return f, divergence
@@ -52,7 +52,7 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, *,
 
 def _derivative(score: Callable, u: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
     try:
-        return torch.func.jvp(score, (u,), (direction,))[1].detach()
+        return along(score, u, direction)
     except (RuntimeError, NotImplementedError) as error:
         raise ValueError(
             f"a change of the noise takes the derivative of the score, which torch cannot: {str(error).splitlines()[0]}"

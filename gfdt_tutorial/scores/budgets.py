@@ -75,7 +75,13 @@ WHITE_LEVELS = {"noise": "white", "level": 0.05, "kernels": (3, 3, 1), "rate": 4
 INTERMITTENT = {"level": 0.05, "kernels": (7, 5, 5), "powers": (0.0, 0.5, 1.0, 1.5), "gated": True, "width": 24, "rate": 4e-3}
 # steps, and reach: with few data better without; and 400 steps give a lower loss, but no better responses, than 200 (lesson 05)
 INTERMITTENT_STEPS = {"tiny": (10, 0.0), "quick": (160, 0.0), "standard": (200, 2.0), "paper": (20_000, 2.0)}
+WIDE = {"level": 0.05, "kernels": (7, 5, 1), "rate": 4e-3}  # lesson 07: on a ring whose sites act on the next but one
 KINDS = ("data", "white", "intermittent")
+
+
+def wide(spent: Budget) -> Budget:
+    """The same with a network that sees five pixels to either side, and three times the steps that it needs."""
+    return replace(spent, steps=3 * spent.steps, **WIDE)
 
 
 def budget(preset: str = "quick", kind: str = "data", levels: bool = False) -> Budget:

@@ -1,9 +1,10 @@
 """fit_score: one training, from a preset to a score, with a bar, safe to interrupt."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from gfdt_tutorial.progress import progress
-from gfdt_tutorial.scores.budgets import Budget, budget
+from gfdt_tutorial.scores.budgets import Budget, budget, wide
 from gfdt_tutorial.scores.diagnostics import kurtosis
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
@@ -11,6 +12,7 @@ from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.statistics import mode_covariance
 
 SOME = 4096  # fields are enough to see a spectrum
+VALUES = 64  # pixels a field, below which more fields make up for it
 INTERMITTENCY = 3.5  # kurtosis of whitened fields; 3 for Gaussian ones
 
 
@@ -78,12 +80,25 @@ def suited(data: TimeSeries, preset: str = "quick", levels: bool = False) -> Bud
     White noise where even the weakest wavevector has ten times the variance of the (least) noise. Else noise with the spectrum of the
     data; and if fields that are whitened by it have a kurtosis above 3.5, and one level is all that is asked for, the budget for
     intermittent ones: where every wavevector is as strong as any other, a wide density shows strength that varies from place to place.
+    Small fields, and lone numbers, come in larger batches: a step learns from pixels. On one axis, where it costs little, the network sees
+    far (`wide`).
     """
-    white = budget(preset, "white", levels)
+    spent = _suited(data, preset, levels)
+    return replace(spent, pairs=spent.pairs * max(1, VALUES // data.grid.size))
+
+
+def _suited(data: TimeSeries, preset: str, levels: bool) -> Budget:
+    if len(data.grid.shape) == 1 and not levels:
+        return _of_noise(data, wide(budget(preset, "white")), wide(budget(preset)), preset)
+    return _of_noise(data, budget(preset, "white", levels), budget(preset), None if levels else preset)
+
+
+def _of_noise(data: TimeSeries, white: Budget, coloured: Budget, preset: str | None) -> Budget:
+    """`white` or `coloured`, or for a preset the budget for intermittent fields."""
     grid, some = data.grid, data.u[:, :: -(-data.snapshots // SOME)]
     covariance = mode_covariance(grid, some, float(some.mean()))
     noise = white.level**2 * grid.trace(covariance) / grid.size
     if float(covariance.min()) >= 10 * noise:
         return white
     whitened = grid.apply(covariance.clamp_min(1e-12 * float(covariance.max())).rsqrt(), some.flatten(0, 1) - some.mean())
-    return budget(preset, "intermittent" if not levels and kurtosis(whitened) > INTERMITTENCY else "data")
+    return budget(preset, "intermittent") if preset and kurtosis(whitened) > INTERMITTENCY else coloured

@@ -135,13 +135,20 @@ class LearnedScore:
             count += len(u)
         missing = -count * grid.size - product
         change = (shell_mean(grid, missing.real) / shell_mean(grid, power)).to(torch.complex128)
-        slopes = [grid.derivative(axis).imag / grid.k_squared.sqrt().clamp_min(1e-12) for axis in grid.axes]
-        normal = torch.stack([torch.stack([shell_mean(grid, power * a * b) for a in slopes], -1) for b in slopes], -2)
-        wanted = torch.stack([shell_mean(grid, missing.imag * slope) for slope in slopes], -1)
-        b = (torch.linalg.pinv(normal, hermitian=True) @ wanted[..., None])[..., 0]  # on some shells an axis has no slope
-        change += 1j * sum(slope * b[..., axis] for axis, slope in enumerate(slopes))
+        change += 1j * self._slope(missing.imag, power)
         before = 0.0 if self.correction is None else self.correction.cpu()
         return replace(self, correction=(before + change).to(self.network.root.device, torch.complex64))
+
+    def _slope(self, missing: torch.Tensor, power: torch.Tensor) -> torch.Tensor | float:
+        """Σ_j b_j k_j/|k| by least squares on each shell."""
+        grid = self.grid
+        if not grid.shape:
+            return 0.0
+        slopes = [grid.derivative(axis).imag / grid.k_squared.sqrt().clamp_min(1e-12) for axis in grid.axes]
+        normal = torch.stack([torch.stack([shell_mean(grid, power * a * b) for a in slopes], -1) for b in slopes], -2)
+        wanted = torch.stack([shell_mean(grid, missing * slope) for slope in slopes], -1)
+        b = (torch.linalg.pinv(normal, hermitian=True) @ wanted[..., None])[..., 0]  # on some shells an axis has no slope
+        return sum(slope * b[..., axis] for axis, slope in enumerate(slopes))
 
     def to(self, device: str) -> "LearnedScore":
         """The same on another device; the network is moved in place."""

@@ -14,8 +14,6 @@ smoother, are there in coordinates "data". With "white" coordinates and levels t
 noise instead, so that where noise hides a pixel, a small convolution still sees what its surroundings, near and far, say.
 """
 
-import math
-
 import torch
 from torch import nn
 
@@ -26,7 +24,7 @@ class ScoreNetwork(nn.Module):
     """The score of noisy data y, in the coordinates of this module.
 
     Args:
-        grid: one or two axes.
+        grid: of the fields; without axes, the network mixes channels only.
         whitening: Q_k, (*half,).
         covariance: C_k, (*half,), where the filter starts; anything positive, right or wrong.
         kernels, width: of the convolutions.
@@ -51,21 +49,23 @@ class ScoreNetwork(nn.Module):
         gated: bool = False,
     ):
         super().__init__()
-        if not grid.shape or max(kernels) // 2 > min(grid.shape):
+        if not grid.shape:
+            kernels = (1,) * len(kernels)  # a lone number has no neighbours
+        elif max(kernels) // 2 > min(grid.shape):
             raise ValueError(f"kernels {tuple(kernels)} do not fit a grid of shape {grid.shape}: a kernel may reach round the box once")
         self.grid, self.angle, self.levels = grid, angle, levels
         self.register_buffer("root", whitening.sqrt().float())
         self.register_buffer("ratio", (covariance / whitening).float())
-        position = (grid.k_squared.sqrt() / (2 * math.pi / max(grid.lengths))).float()
+        position = (grid.k_squared.sqrt() / grid.unit).float()
         self.register_buffer("position", position)
         self.log_gain = nn.Parameter(torch.zeros(int(position.max()) + 2))
         self.white = bool((self.root == self.root.flatten()[0]).all())
-        convolution = nn.Conv1d if len(grid.shape) == 1 else nn.Conv2d
         self.powers, self.gated = ((0.0,) if self.white else tuple(powers)), gated
         channels = [len(self.powers) + (self.white and levels) + context, *[width] * len(kernels)]
+        self.kernels = tuple(kernels)
         sides = zip(channels[:-1], channels[1:], kernels, strict=True)
-        hidden = [convolution(a, (1 + gated) * b, side) for a, b, side in sides]
-        self.layers = nn.ModuleList([*hidden, convolution(width, 1, 1)])
+        hidden = [_convolution(grid, a, (1 + gated) * b, side) for a, b, side in sides]
+        self.layers = nn.ModuleList([*hidden, _convolution(grid, width, 1, 1)])
         nn.init.zeros_(self.layers[-1].weight)
         nn.init.zeros_(self.layers[-1].bias)
         if len(grid.shape) == 2:
@@ -80,7 +80,7 @@ class ScoreNetwork(nn.Module):
 
     def variance(self, angle: torch.Tensor) -> torch.Tensor:
         """Of y at noise angle φ, (*half,) or with the leading axes of `angle`: cos²φ λ_k + sin²φ."""
-        angle = angle.reshape(*angle.shape, *[1] * self.ratio.ndim)
+        angle = angle.reshape(angle.shape + (1,) * self.ratio.ndim)
         return angle.cos().square() * self.ratio + angle.sin().square()
 
     def filter(self, angle: torch.Tensor | float | None = None) -> torch.Tensor:
@@ -104,7 +104,7 @@ class ScoreNetwork(nn.Module):
         hidden = torch.cat(channels, dim=1)
         modulation = self._modulation(angle, y.ndim - 1) if self.levels else None
         for index, layer in enumerate(self.layers[:-1]):
-            hidden = layer(wrap(hidden, layer.kernel_size[0] // 2))
+            hidden = layer(wrap(hidden, self.kernels[index] // 2))
             if modulation is not None:
                 scale, shift = modulation[index]
                 hidden = hidden * (1 + scale) + shift
@@ -129,6 +129,13 @@ class ScoreNetwork(nn.Module):
 
 
 EMBEDDING = 16
+
+
+def _convolution(grid: PeriodicGrid, inputs: int, outputs: int, side: int) -> nn.Module:
+    """Over the axes of the grid; without any it mixes channels."""
+    if not grid.shape:
+        return nn.Linear(inputs, outputs)
+    return (nn.Conv1d if len(grid.shape) == 1 else nn.Conv2d)(inputs, outputs, side)
 
 
 def wrap(hidden: torch.Tensor, width: int) -> torch.Tensor:

@@ -198,4 +198,4 @@ def parameters(system: System) -> dict:
 
 
 def _axes(system: System) -> str:
-    return "mtyx" if len(system.grid.shape) == 2 else "mtx"
+    return ("mt", "mtx", "mtyx")[len(system.grid.shape)]

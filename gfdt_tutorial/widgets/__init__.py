@@ -9,6 +9,7 @@ import sys
 sys.modules.setdefault("rfc3987_syntax", None)
 
 from gfdt_tutorial.widgets.allen_cahn import AllenCahnLab  # noqa: E402
+from gfdt_tutorial.widgets.double_well import DoubleWellExplorer  # noqa: E402
 from gfdt_tutorial.widgets.first_kick import FirstKick  # noqa: E402
 from gfdt_tutorial.widgets.navier_stokes import FlowLab  # noqa: E402
 from gfdt_tutorial.widgets.ornstein_uhlenbeck import OrnsteinUhlenbeckExplorer  # noqa: E402
@@ -19,6 +20,7 @@ from gfdt_tutorial.widgets.score_training import ScoreTraining  # noqa: E402
 
 __all__ = [
     "AllenCahnLab",
+    "DoubleWellExplorer",
     "FirstKick",
     "FlowLab",
     "ForceLab",

@@ -1,0 +1,215 @@
+"""Four ways to the score of one variable, from samples alone: histogram, kernel density, clusters, a small network.
+
+Each ends as a table, read by linear interpolation, and each blurs the density by the width it works with, which makes the score too
+small. What any true score obeys, by one integration by parts,
+
+    ⟨s⟩ = 0,     ⟨(u − ⟨u⟩) s⟩ = −1
+
+fixes its level and its amplitude on the data it was fitted to (`calibrate`), as R(t) R(0)⁻¹ does for a response.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import scipy.cluster.vq
+import scipy.stats
+import torch
+
+from gfdt_tutorial import checks
+from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.statistics import interpolate
+
+TABLE = 400  # points of a table that is not made of bins or clusters
+FEWEST = 100  # samples
+
+
+@dataclass(frozen=True)
+class TabulatedScore:
+    """s(u) by linear interpolation, and along the last piece beyond the ends.
+
+    Args:
+        points, values: (point,), double precision, the points rising.
+    """
+
+    points: torch.Tensor
+    values: torch.Tensor
+    method: ClassVar[str] = "score"
+
+    def __call__(self, u: torch.Tensor) -> torch.Tensor:
+        """The score at u, of any shape."""
+        return interpolate(self.points.to(u.device), self.values.to(u.device), u.double()).to(u.dtype)
+
+    def calibrated(self, data: TimeSeries) -> "TabulatedScore":
+        """c (s − s₀), with c and s₀ such that ⟨s⟩ = 0 and ⟨(u − ⟨u⟩) s⟩ = −1 over these data."""
+        u, s = data.u.double(), self(data.u).double()
+        product = float(((u - u.mean()) * (s - s.mean())).mean())
+        if product >= 0:
+            raise ValueError(f"⟨(u − ⟨u⟩) s⟩ is {product:.3g}, and −1 for a true score: this one does not point back to the data")
+        return replace(self, values=-(self.values - float(s.mean())) / product)
+
+
+class HistogramScore(TabulatedScore):
+    """s = Δ ln n / Δu: the slope of the logarithm of the counts, from one bin to the next.
+
+    Counts vary by their root, so the slope between bins of n walkers is off by (2/n)^½ / Δu: narrow bins are noisy, wide ones blur.
+    """
+
+    method: ClassVar[str] = "histogram"
+
+    @classmethod
+    def fit(cls, data: TimeSeries, bins: int = 60, *, calibrate: bool = True) -> "HistogramScore":
+        """Count, and take differences; empty bins are left out, and the slope is taken across them.
+
+        Args:
+            bins: of equal width, from the least to the largest sample.
+
+        Raises:
+            ValueError: data with space axes, too few samples or all alike, fewer than 4 bins.
+        """
+        counts, edges = np.histogram(_samples(data), checks.whole("bins", bins, minimum=4))
+        filled = counts > 0
+        centres, log = (0.5 * (edges[1:] + edges[:-1]))[filled], np.log(counts[filled])
+        return _finished(cls, data, 0.5 * (centres[1:] + centres[:-1]), np.diff(log) / np.diff(centres), calibrate)
+
+
+class KernelScore(TabulatedScore):
+    """s = ∂ ln ρ̂,   ρ̂(u) = (1/n) Σ_i N(u; u_i, b²)     a Gaussian hill on every sample (Rosenblatt 1956, Parzen 1962)
+
+    Smooth, and the exact score of a density that is blurred by b: hills and valleys come out flatter than they are.
+    """
+
+    method: ClassVar[str] = "kernel density"
+
+    @classmethod
+    def fit(cls, data: TimeSeries, width: float | None = None, *, calibrate: bool = True) -> "KernelScore":
+        """`scipy.stats.gaussian_kde` on a table of TABLE points, and the slope of its logarithm.
+
+        Args:
+            width: b over the standard deviation; n^(−1/5), the rule of Scott (1992), by default.
+
+        Raises:
+            ValueError: data with space axes, too few samples or all alike, a width that is not positive.
+        """
+        samples = _samples(data)
+        width = None if width is None else checks.positive("width", width)
+        points = np.linspace(samples.min(), samples.max(), TABLE)
+        density = scipy.stats.gaussian_kde(samples, bw_method=width)(points)
+        return _finished(cls, data, points, np.gradient(np.log(density), points), calibrate)
+
+
+class ClusterScore(TabulatedScore):
+    """s(y) = −⟨z | y⟩/σ for y = u + σz: the mean noise among those who stand together (Giorgini, Bischoff, Souza, arXiv:2503.18054).
+
+    A Gaussian hill of width σ on every sample is a mixture whose score at y is the mean of −z/σ over all pairs (u, z) that led to y. The
+    mean is taken over clusters of noisy points, by K-means, so that crowded places are resolved finely. It is the exact score of the
+    density blurred by σ, as for a kernel density, but needs no density and works in many dimensions; there the authors let a network
+    interpolate between clusters. In one dimension a straight line does.
+    """
+
+    method: ClassVar[str] = "clusters"
+
+    @classmethod
+    def fit(
+        cls, data: TimeSeries, clusters: int = 50, sigma: float = 0.06, *, repeats: int = 4, seed: int = 0, calibrate: bool = True
+    ) -> "ClusterScore":
+        """Add noise, ±z to each sample; find clusters; average z in each.
+
+        Args:
+            sigma: σ over the standard deviation.
+            repeats: pairs of noise a sample.
+            seed: of the noise.
+
+        Raises:
+            ValueError: data with space axes, too few samples or all alike, fewer than 4 clusters, a sigma that is not positive.
+        """
+        samples = _samples(data)
+        clusters, sigma = checks.whole("clusters", clusters, minimum=4), checks.positive("sigma", sigma) * samples.std()
+        z = torch.randn(checks.whole("repeats", repeats, minimum=1), len(samples), generator=generator(seed, 6), dtype=torch.float64)
+        z = np.concatenate([z.numpy().ravel(), -z.numpy().ravel()])
+        y = np.tile(samples, 2 * repeats) + sigma * z
+        start = np.quantile(samples, (np.arange(clusters) + 0.5) / clusters)
+        centres = np.unique(scipy.cluster.vq.kmeans2(samples[:, None], start[:, None], minit="matrix")[0])
+        label = np.searchsorted(0.5 * (centres[1:] + centres[:-1]), y)
+        count, noise, place = (np.bincount(label, weight, len(centres)) for weight in (None, z, y))
+        return _finished(cls, data, place / count, -noise / count / sigma, calibrate)
+
+
+class NetworkScore(TabulatedScore):
+    """s = −y + N(y), y = (u − ⟨u⟩)/std: the Gaussian score and what a small network adds, by denoising score matching.
+
+    The loss is the antithetic one of lesson 03, ½⟨s²⟩ + ⟨z (s(y + σz) − s(y − σz))⟩/(2σ), whose minimum is the score of the density
+    blurred by σ (Vincent, Neural Computation 23, 1661, 2011).
+    """
+
+    method: ClassVar[str] = "generative"
+
+    @classmethod
+    def fit(
+        cls, data: TimeSeries, steps: int = 2000, sigma: float = 0.06, *, width: int = 24, pairs: int = 1024, seed: int = 0,
+        calibrate: bool = True,
+    ) -> "NetworkScore":  # fmt: skip
+        """Train by Adam, and tabulate.
+
+        Args:
+            sigma: σ over the standard deviation.
+            width: of two hidden layers.
+            pairs: antithetic pairs a step.
+            seed: of weights, batches and noise.
+
+        Raises:
+            ValueError: data with space axes, too few samples or all alike, a size out of range.
+        """
+        samples = _samples(data)
+        sigma, rng = checks.positive("sigma", sigma), generator(seed, 7)
+        mean, std = samples.mean(), samples.std()
+        y = torch.from_numpy((samples - mean) / std).float()
+        network = _network(checks.whole("width", width, minimum=1), rng)
+        adam = torch.optim.Adam(network.parameters(), lr=1e-2)
+        falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, checks.whole("steps", steps, minimum=1))
+        for _ in range(steps):
+            batch = y[torch.randint(len(y), (pairs,), generator=rng)]
+            z = torch.randn(pairs, generator=rng)
+            both = torch.cat([batch + sigma * z, batch - sigma * z])[:, None]
+            plus, minus = (network(both) - both)[:, 0].chunk(2)
+            loss = (0.25 * (plus.square() + minus.square()) + z * (plus - minus) / (2 * sigma)).mean()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            falling.step()
+        points = np.linspace(samples.min(), samples.max(), TABLE)
+        with torch.no_grad():
+            table = torch.from_numpy((points - mean) / std).float()[:, None]
+            return _finished(cls, data, points, ((network(table) - table)[:, 0] / std).numpy(), calibrate)
+
+
+ESTIMATORS = (HistogramScore, KernelScore, ClusterScore, NetworkScore)
+
+
+def _samples(data: TimeSeries) -> np.ndarray:
+    """(sample,), double precision."""
+    if data.grid.shape:
+        raise ValueError(f"these data are fields of shape {data.grid.shape}; this score is for one variable (axes 'mt'): use fit_score")
+    samples = data.u.double().cpu().numpy().ravel()
+    if len(samples) < FEWEST or samples.std() < 1e-9 * (1 + abs(samples.mean())):
+        raise ValueError(f"{len(samples)} samples of standard deviation {samples.std():.3g}; expected {FEWEST} at least, and not all alike")
+    return samples
+
+
+def _finished(kind: type, data: TimeSeries, points: np.ndarray, values: np.ndarray, calibrate: bool):
+    score = kind(torch.as_tensor(points, dtype=torch.float64), torch.as_tensor(values, dtype=torch.float64))
+    return score.calibrated(data) if calibrate else score
+
+
+def _network(width: int, rng: torch.Generator) -> torch.nn.Sequential:
+    """One number to one number, zero at the start; weights drawn from `rng`, never from the global state."""
+    layers = [torch.nn.utils.skip_init(torch.nn.Linear, *sides) for sides in ((1, width), (width, width), (width, 1))]
+    with torch.no_grad():
+        for layer in layers[:-1]:
+            for parameter in layer.parameters():
+                parameter.uniform_(-1, 1, generator=rng).div_(math.sqrt(layer.in_features))
+        for parameter in layers[-1].parameters():
+            parameter.zero_()
+    return torch.nn.Sequential(layers[0], torch.nn.Tanh(), layers[1], torch.nn.Tanh(), layers[2])

@@ -1,0 +1,436 @@
+"""A series of one's own: read whatever its file, examined before it is trusted, answered in a report; or refused in one sentence."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gfdt_tutorial import AllenCahn, LearnedScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, experiments, reading, simulate
+from gfdt_tutorial.__main__ import main
+from gfdt_tutorial.analysis import _identity, analyse
+from gfdt_tutorial.portrait import answer_everywhere, answers, portrait
+from gfdt_tutorial.reading import read_series
+from gfdt_tutorial.report import page
+from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.scores.training import Training
+from gfdt_tutorial.statistics import autocovariance, decorrelation_time
+from gfdt_tutorial.suitability import examine
+
+RING = OrnsteinUhlenbeck(grid=PeriodicGrid((16,)), lam=0.2)
+SHAPES = {"t": (), "mt": (), "tx": (16,), "mtx": (16,), "tyx": (6, 8), "mtyx": (6, 8)}
+
+
+def noise(axes="mtx", steps=600, memory=0.8, seed=0, members=8):
+    """A field of independent pixels, each an autoregressive series with a known decorrelation time, in the shape of `axes`."""
+    members = members if "m" in axes else 1
+    z = np.random.default_rng(seed).normal(size=(members, steps, *SHAPES[axes]))
+    u = np.empty_like(z)
+    u[:, 0] = z[:, 0]
+    for i in range(1, steps):
+        u[:, i] = memory * u[:, i - 1] + math.sqrt(1 - memory**2) * z[:, i]
+    return u if "m" in axes else u[0]
+
+
+def series(axes="mtx", change=lambda u: u, **options):
+    u = change(noise(axes, **options))
+    return TimeSeries(u, np.arange(u.shape[axes.index("t")], dtype=float), axes)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words):
+    return main(["analyse", *(str(word) for word in words)])
+
+
+# --- reading
+
+
+@pytest.mark.parametrize("axes", SHAPES)
+@pytest.mark.parametrize("ending", ["npy", "npz", "nc", "zarr"])
+def test_a_file_of_any_kind_gives_the_same_series(here, axes, ending):
+    u = noise(axes, steps=40).astype(np.float32)
+    path, options = write(u, axes, ending)
+    found = read_series(path, **options)
+    assert found.u.numpy().tobytes() == u.tobytes()
+    assert found.every == pytest.approx(0.5) and found.axes == "mt" + axes.strip("mt")
+    assert found.info["file"] == path
+    if ending in ("nc", "zarr"):
+        assert found.info["time_unit"] == "days" and found.info["long_name"] == "a quantity"
+        assert found.lengths == tuple(0.25 * n for n in SHAPES[axes])
+
+
+def write(u, axes, ending):
+    """A file named series.<ending>, and what else it takes to read it."""
+    path, times = f"series.{ending}", 7.0 + 0.5 * np.arange(u.shape[axes.index("t")])
+    if ending == "npy":
+        np.save(path, u)
+        return path, {"axes": axes, "every": 0.5}
+    if ending == "npz":
+        np.savez(path, u=u, times=times, axes=axes)
+        return path, {}
+    xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    names = {"m": "member", "t": "time", "y": "lat", "x": "lon"}
+    coordinates = {"time": ("time", times, {"units": "days since 1950-01-01"})}
+    coordinates |= {names[letter]: 0.25 * np.arange(u.shape[axes.index(letter)]) for letter in axes if letter in "yx"}
+    field = xarray.Dataset({"u": ([names[letter] for letter in axes], u, {"long_name": "a quantity"})}, coordinates)
+    field.to_netcdf(path) if ending == "nc" else field.to_zarr(path, consolidated=False)
+    return path, {}
+
+
+def test_axes_may_come_in_any_order(here):
+    u = noise("mtx", steps=40)
+    np.save("last.npy", np.moveaxis(u, 1, -1))
+    assert read_series("last.npy", axes="mxt", every=1.0).u.equal(TimeSeries(u, np.arange(40.0), "mtx").u)
+
+
+def test_one_of_several_arrays_is_named(here):
+    np.savez("two.npz", warm=noise("tx"), cold=-noise("tx"), times=np.arange(600.0))
+    assert read_series("two.npz", axes="tx", variable="cold").u.equal(-read_series("two.npz", axes="tx", variable="warm").u)
+    with pytest.raises(ValueError, match="2 arrays, warm, cold; choose one"):
+        read_series("two.npz", axes="tx")
+
+
+def test_netcdf_with_names_of_its_own_is_read_once_its_axes_are_named(here):
+    xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    field = xarray.Dataset({"sst": (("step", "depth", "cell"), noise("tx")[:, None])}, {"step": 0.1 * np.arange(600), "depth": [5.0]})
+    field.to_netcdf("own.nc")
+    with pytest.raises(ValueError, match=r"does not say what the axes .*--axes"):
+        read_series("own.nc")
+    assert read_series("own.nc", axes="tx").every == pytest.approx(0.1)
+    field.assign_coords(cell=np.arange(16.0) ** 2).to_netcdf("uneven.nc")
+    with pytest.raises(ValueError, match="cell is unevenly spaced"):
+        read_series("uneven.nc", axes="tx")
+
+
+def test_without_xarray_the_extra_is_named(here, monkeypatch):
+    (here / "a.nc").write_bytes(b"")
+    monkeypatch.setitem(__import__("sys").modules, "xarray", None)
+    with pytest.raises(ValueError, match=r"gfdt-tutorial\[files\]"):
+        read_series("a.nc")
+
+
+# --- broken inputs, on the command line
+
+
+def drifting(u):
+    return u + np.linspace(0, 3, u.shape[1])[:, None]
+
+
+def uneven(u):
+    return u * (1 + 0.5 * np.cos(2 * np.pi * np.arange(16) / 16))
+
+
+def with_one(value):
+    def changed(u):
+        u = u.astype(complex) if isinstance(value, complex) else u.copy()
+        u[3, 100, 5] = value
+        return u
+
+    return changed
+
+
+def truncated():
+    np.save("whole.npy", noise())
+    with open("whole.npy", "rb") as whole, open("in.npy", "wb") as part:
+        part.write(whole.read(20_000))
+    os.unlink("whole.npy")
+
+
+def saved(change=lambda u: u, **options):
+    return lambda: np.save("in.npy", change(noise(**options)))
+
+
+BROKEN = {
+    "empty": (saved(lambda u: u[:, :0]), "there are no values"),
+    "NaN": (saved(with_one(math.nan)), "1 of 76800 values are NaN or infinite, the first at index (3, 100, 5); drop"),
+    "wrong axes": (saved(axes="tx"), "2 axes; axes='mtx' names 3"),
+    "too short": (saved(steps=12), "12 samples in time, too short"),
+    "constant": (saved(lambda u: 0 * u + 4), "all values are 4 but for rounding: data that do not vary"),
+    "trending": (saved(drifting), "stationarity: The mean changes by"),
+    "inhomogeneous": (saved(uneven), "homogeneity: The variance varies over the box by"),
+    "non-uniform times": (
+        lambda: np.savez("in.npz", u=noise(), times=np.arange(600.0) ** 2, axes="mtx"),
+        "times must increase in equal steps",
+    ),
+    "complex": (saved(with_one(1j)), "complex128; expected real"),
+    "huge values": (saved(with_one(9.97e36)), "a mark for missing values?"),
+    "truncated file": (truncated, "not a readable .npy file"),
+    "unwritable output": (saved(), "out cannot be a folder"),
+    "wrong kind of file": (lambda: Path("in.npy").write_text("a,b\n1,2\n"), "not a readable .npy file (it does not begin as one)"),
+    "a long memory": (saved(steps=40, memory=0.99), "memory: The slowest scale forgets itself in"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_input_is_one_sentence_and_exit_2_and_nothing_written(here, capsys, case):
+    make, message = BROKEN[case]
+    make()
+    if case == "unwritable output":
+        (here / "out").write_text("a file of this name")
+    before = {path: path.read_bytes() for path in here.iterdir()}
+    name = "in.npz" if (here / "in.npz").exists() else "in.npy"
+    axes = [] if name == "in.npz" else ["--axes", "mtx", "--every", 1]
+    assert run(name, *axes, "--preset", "tiny", "--out", "out") == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("error: ") and error.count("\n") == 1 and "Traceback" not in error
+    assert {path: path.read_bytes() for path in here.iterdir()} == before
+
+
+def test_what_a_file_lacks_is_asked_for(here, capsys):
+    np.save("in.npy", noise("tx"))
+    assert run("in.npy", "--every", 1, "--out", "out") == 2 and "--axes mtyx" in capsys.readouterr().err
+    assert run("in.npy", "--axes", "tx", "--out", "out") == 2 and "--every" in capsys.readouterr().err
+    assert run("none.npy", "--out", "out") == 2 and "none.npy was not found" in capsys.readouterr().err
+    assert run("in.npy", "--axes", "tx", "--every", 1, "--lags", 200, "--out", "out") == 2 and "half the series" in capsys.readouterr().err
+    (here / "in.csv").write_text("1,2")
+    assert run("in.csv", "--out", "out") == 2 and "expected one of .npy" in capsys.readouterr().err
+    assert [path.name for path in here.iterdir() if path.name not in ("in.npy", "in.csv")] == []
+
+
+def test_ctrl_c_leaves_130_and_nothing(here, monkeypatch, capsys):
+    def stop(training):
+        raise KeyboardInterrupt
+
+    np.save("in.npy", noise("tx"))
+    monkeypatch.setattr(Training, "advance", stop)
+    assert run("in.npy", "--axes", "tx", "--every", 1, "--preset", "tiny", "--out", "out") == 130
+    assert "stopped" in capsys.readouterr().err and not (here / "out").exists()
+
+
+# --- checks
+
+
+def test_the_decorrelation_time_of_a_known_series():
+    for memory in (0.5, 0.9):
+        data = series("mtx", memory=memory, steps=4000)
+        rho = autocovariance(data.grid, data.u, float(data.u.mean())).sum(1)
+        torch.testing.assert_close(rho[:6] / rho[0], memory ** torch.arange(6).double(), atol=0.02, rtol=0)
+        assert decorrelation_time(rho / rho[0], 1.0)[0] == pytest.approx((1 + memory) / (1 - memory), rel=0.1)
+    assert decorrelation_time(torch.cos(torch.arange(50.0)), 1.0)[1] is False  # never forgets
+
+
+def test_an_autocovariance_at_lag_zero_is_the_variance():
+    data = series("mtyx")
+    assert float(autocovariance(data.grid, data.u, 0.0)[0].sum()) == pytest.approx(float(data.u.square().mean()), rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("system", "sizes"),
+    [
+        (OrnsteinUhlenbeck(), {"members": 16, "duration": 300.0}),
+        (OrnsteinUhlenbeck(), {"members": 1, "duration": 3000.0}),
+        (RING, {"members": 3, "duration": 500.0}),
+        (AllenCahn(), {"members": 32, "duration": 200.0}),
+    ],
+    ids=["field", "one member", "ring", "two phases"],
+)
+def test_what_is_stationary_and_homogeneous_is_not_accused(system, sizes):
+    """Less than one series in a thousand should be, of these none is."""
+    for seed in range(8):
+        found = examine(simulate(system, seed=100 + seed, device="cpu", **sizes))
+        assert found["stationarity"].verdict == found["homogeneity"].verdict == "fine", f"seed {seed}: {found}"
+
+
+@pytest.mark.parametrize("members", [1, 2, 16])
+def test_the_probabilities_are_those_of_chance(members):
+    """Of 200 homogeneous, stationary series, about a tenth has a probability below 0.1, for each of the two tests."""
+    from gfdt_tutorial import suitability
+
+    chances = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        data = TimeSeries(rng.normal(size=(members, 1600 // members, 12)), np.arange(1600.0 // members), "mtx")
+        record = suitability._Record(data)
+        profiles = suitability._profiles(record)["variance"]
+        line = np.linspace(0, 1, len(data.times))
+        chances.append((suitability._profile_test(data.grid, profiles)[2], suitability._change(record, record.courses[0], line)[2]))
+    share = (np.array(chances) < 0.1).mean(0)
+    assert (share > 0.03).all() and (share < 0.2).all(), share
+
+
+CHANGES = {
+    "a trend": (drifting, "stationarity", "refused", "The mean changes by 2"),
+    "a spin-up": (lambda u: u + 3 * np.exp(-np.arange(600) / 40)[:, None], "stationarity", "refused", "after the first eighth"),
+    "growing variance": (lambda u: u * np.linspace(0.7, 1.3, 600)[:, None], "stationarity", "refused", "The variance changes by"),
+    "a slight trend": (lambda u: drifting(u) / 30 + 29 / 30 * u, "stationarity", "warning", "The mean changes by 0.1"),
+    "a cycle": (lambda u: u + np.cos(2 * np.pi * np.arange(600) / 12)[:, None], "stationarity", "refused", "A cycle of period 12 "),
+    "places of other mean": (lambda u: u + np.arange(16) / 8, "homogeneity", "refused", "The mean varies over the box by"),
+    "places of other variance": (uneven, "homogeneity", "refused", "The variance varies over the box by"),
+    "one loud place": (lambda u: u * np.where(np.arange(16) == 3, 1.5, 1.0), "homogeneity", "refused", "The variance varies"),
+    "a slightly loud place": (lambda u: u * np.where(np.arange(16) == 3, 1.12, 1.0), "homogeneity", "warning", "The variance varies"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_what_is_wrong_is_found_and_named(case):
+    change, name, verdict, words = CHANGES[case]
+    found = examine(series("mtx", change, members=24))[name]
+    assert (found.verdict, words in found.finding, bool(found.advice)) == (verdict, True, True), found
+    assert examine(series("mtx", members=24))[name].verdict == "fine"
+
+
+def test_a_window_cut_from_a_larger_field_shows_its_seam():
+    data = simulate(OrnsteinUhlenbeck(grid=PeriodicGrid((32,)), lam=0.2, kappa=0.02), members=16, duration=600.0, device="cpu")
+    assert examine(data)["homogeneity"].verdict == "fine"
+    found = examine(TimeSeries(data.u[..., 3:15], data.times, "mtx"))["homogeneity"]
+    assert found.verdict == "refused" and "step along x" in found.finding and "close on itself" in found.advice
+
+
+def test_paths_without_noise_are_told_from_paths_with():
+    t = 0.1 * np.arange(4000)
+    rng = np.random.default_rng(0)
+    smooth = sum(np.cos(w * t[:, None] + rng.uniform(0, 7, 40)) for w in rng.normal(size=30))
+    assert examine(TimeSeries(smooth.T, t, "mt"))["smoothness"].verdict == "warning"
+    assert examine(series("mtx", memory=0.95))["smoothness"].verdict == "fine"
+    assert examine(series("mtx", memory=0.3))["smoothness"].verdict == "unknown"
+
+
+def test_a_density_that_is_not_gaussian_is_known():
+    assert "will do" in examine(series("mtx"))["Gaussianity"].finding
+    squashed = examine(series("mtx", np.tanh))["Gaussianity"]
+    assert "cannot be exact" in squashed.finding and squashed.value < -10 * squashed.error
+    assert examine(series("mtx", lambda u: np.sign(u) * abs(u) ** 4))["Gaussianity"].verdict == "warning"
+
+
+# --- the analysis
+
+
+@pytest.mark.parametrize("axes", SHAPES)
+def test_a_linear_series_of_any_shape_gets_its_known_answer(axes):
+    """Independent pixels that forget by 0.8 a step answer a kick by 0.8^t, where it was."""
+    found = analyse(series(axes, steps=2000 if "m" not in axes else 600), "tiny", lags=8)
+    for answer in found.responses.values():
+        here = answer.along(0)
+        error = answer.standard_error[(slice(None), *answer._index(0))]
+        assert ((here - 0.8**answer.times).abs() <= 4.5 * error + 0.02).all()
+        assert here[0] == pytest.approx(1, abs=1e-3)
+    assert 0.3 < found.halves < 2
+    text = page(found).decode()
+    assert text.count("plotly.js v") == 1 and 'src="http' not in text and "May it be trusted?" in text
+
+
+def test_neither_unit_nor_offset_matters():
+    plain, other = (analyse(series("mtx", lambda u, a=a, b=b: a * u + b), "tiny", lags=4) for a, b in ((1, 0), (1e-6, 3e-6)))
+    for name, answer in plain.responses.items():
+        torch.testing.assert_close(answer.values, other.responses[name].values, atol=2e-3, rtol=0)
+    assert other.suitability.spread == pytest.approx(1e-6 * plain.suitability.spread, rel=1e-3)
+
+
+def test_each_half_meets_the_score_of_the_other(monkeypatch):
+    """Trained on one half only, a score that remembers its data would show in R(0): the average is over the other half."""
+    from gfdt_tutorial import analysis
+
+    seen = []
+    monkeypatch.setattr(analysis, "fit_score", lambda half, *_, **__: seen.append(half) or remembering(half))
+    found = analyse(series("mtx"), "tiny", lags=4)
+    assert [half.u.shape[0] for half in seen] == [4, 4] and not seen[0].u.equal(seen[1].u)
+    assert found.identities["generative"].linear[0] == pytest.approx(1, abs=0.05)
+
+
+def test_what_neighbours_tell_of_a_score():
+    """To the exact score of white data is added what no average at one place can tell: a product of two neighbours."""
+    data = TimeSeries(torch.randn(16, 800, 24, generator=torch.Generator().manual_seed(0)), torch.arange(800.0), "mtx")
+    right = _identity(data.split(0.5), [lambda u: -u] * 2)
+    wrong = _identity(data.split(0.5), [lambda u: -u + 0.3 * u.roll(-1, -1) * u.roll(-2, -1)] * 2)
+    for found in (right, wrong):
+        assert found.linear[0] == pytest.approx(1, abs=0.02) and found.cubic[0] == pytest.approx(1, abs=0.02)
+    assert abs(right.pairs[0]) < 3 * right.pairs[1] and right.holds
+    assert wrong.pairs[0] == pytest.approx(0.3, abs=0.02) and not wrong.holds
+
+
+def remembering(half):
+    score = GaussianScore.fit(half)
+
+    def learned(u):
+        assert not any(u[0, 0].equal(known) for known in half.u[:, 0]), "the score meets what it was fitted to"
+        return score(u)
+
+    learned.method, learned.metrics = "generative", {"interrupted": False}
+    return learned
+
+
+def test_the_learned_score_passes_where_the_gaussian_one_fails():
+    system = AllenCahn(grid=PeriodicGrid((8, 8)), epsilon=4 * AllenCahn().epsilon)
+    found = analyse(simulate(system, members=32, duration=300.0, device="cpu"), "quick", lags=20)
+    assert found.identities["generative"].holds and not found.identities["gaussian"].holds
+    assert found.verdict.startswith("The learned score passes")
+    data = simulate(system, members=64, duration=300.0, seed=9, device="cpu")
+    exact = respond(data, system.score, 20.0, control=True)
+    gaps = {name: float((answer.values - exact.values).norm()) for name, answer in found.responses.items()}
+    assert gaps["generative"] < 0.4 * gaps["gaussian"]
+
+
+def test_a_forced_analysis_says_so():
+    with pytest.raises(ValueError, match=r"refused\. homogeneity: The variance varies"):
+        analyse(series("mtx", uneven), "tiny")
+    found = analyse(series("mtx", uneven), "tiny", lags=4, force=True)
+    assert found.forced and found.summary()["checks"]["homogeneity"]["verdict"] == "refused"
+    assert "<b>Forced.</b>" in page(found).decode() and "<b>Forced.</b>" not in page(analyse(series("mtx"), "tiny", lags=4)).decode()
+
+
+def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
+    simulate(RING, members=8, duration=300.0, device="cpu").save("ring.npz")
+    assert run("ring.npz", "--preset", "tiny", "--lags", 10, "--out", "out/deep") == 0
+    printed = capsys.readouterr().out
+    assert "homogeneity" in printed and "report.html" in printed
+    folder = here / "out" / "deep"
+    assert {path.name for path in folder.iterdir()} == {"report.html", "responses.npz", "analysis.json", "score-1", "score-2"}
+    arrays = np.load(folder / "responses.npz", allow_pickle=False)
+    assert {name: arrays[name].shape for name in arrays.files} == {
+        "times": (11,),
+        **dict.fromkeys(("gaussian", "generative"), (11, 16)),
+        **{f"{name}/band": (2, 11, 16) for name in ("gaussian", "generative")},
+    }
+    about = json.loads((folder / "analysis.json").read_text())
+    assert about["checks"]["memory"]["verdict"] in ("fine", "warning") and about["data"]["system"] == "ornstein-uhlenbeck"
+    assert experiments.system_of(about["data"]).response(torch.tensor(arrays["times"])).shape == (11, 16)
+    assert LearnedScore.load(folder / "score-1").method == "generative"
+    first = (folder / "responses.npz").read_bytes()
+    assert run("ring.npz", "--preset", "tiny", "--lags", 10, "--out", "out/deep") == 0
+    assert np.load(folder / "responses.npz")["generative"].tobytes() == arrays["generative"].tobytes() and first
+
+
+def test_a_name_with_marks_does_not_break_the_page():
+    data = series("mt")
+    data = TimeSeries(data.u, data.times, "mt", info={"file": "<script>a&b.npy"})
+    text = page(analyse(data, "tiny", lags=4)).decode()
+    assert "&lt;script&gt;a&amp;b.npy" in text and "<script>a&b" not in text
+
+
+@pytest.mark.parametrize("axes", ["mt", "mtx", "mtyx"])
+def test_figures_show_the_series_and_the_answer(axes):
+    data = series(axes)
+    found = examine(data)
+    figure = portrait(data, found)
+    curves = {trace.name: trace for trace in figure.data if trace.name}
+    width = float(curves["data"].x[1] - curves["data"].x[0])
+    assert float(np.sum(curves["data"].y) * width) == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(figure.data[-1].y, found.autocorrelation[: len(figure.data[-1].y)])
+    answer = respond(data, GaussianScore.fit(data), 8.0)
+    shown = answers({"gaussian": answer})
+    lines = [trace for trace in shown.data if trace.fill is None]
+    assert len(lines) == (1 if axes == "mt" else 4)
+    np.testing.assert_allclose(lines[0 if axes == "mt" else 1].y, answer.along(0))
+    everywhere = answer_everywhere(answer)
+    assert (everywhere is None) == (axes == "mt")
+    if axes == "mtx":
+        assert everywhere.data[0].z[3, 8] == pytest.approx(float(answer.along(0)[3]), abs=1e-4)
+
+
+def test_largest_values_that_are_no_marks_are_let_through():
+    u = noise("tx")
+    u[10, 3] = 50.0
+    assert reading.check_values(u) is u
+    with pytest.raises(ValueError, match="missing values"):
+        u[10, 3] = -99999.0
+        reading.check_values(u)
