@@ -134,5 +134,6 @@ class Shift:
                 (float(one.values[row, number]), float(one.standard_error[row, number])) for one in (found, expected)
             )
             if abs(measured - first) > max(SURE * (by**2 + about**2) ** 0.5, TRAINED * abs(measured)):
-                said.append(f"first order does not hold: {name} moved by {measured:+.4f} ± {by:.4f}, predicted {first:+.4f} ± {about:.4f}")
+                moved = f"{name} moved by {measured:+.4f} ± {by:.4f}, predicted {first:+.4f} ± {about:.4f}"
+                said.append(f"the prediction does not hold here: {moved}; beyond first order, or a fault of the score")
         return said

@@ -77,7 +77,7 @@ def test_where_first_order_was_measured_not_to_hold_it_says_so():
     """The variance of the linear field is convex in λ: less than half of that raises it by more than first order says."""
     small, large = Shift(OU, (("lam", -0.03),)), Shift(OU, (("lam", -0.6),))
     assert small.doubts(small.ensemble().finish(4)) == []
-    assert any(doubt.startswith("first order does not hold: ⟨u²⟩") for doubt in large.doubts(large.ensemble().finish(4)))
+    assert any(doubt.startswith("the prediction does not hold here: ⟨u²⟩") for doubt in large.doubts(large.ensemble().finish(4)))
 
 
 # The widget
