@@ -13,12 +13,15 @@ from plotly.subplots import make_subplots
 from gfdt_tutorial import storage, theme
 from gfdt_tutorial.cache import Cache, Form, Stage, fetch
 from gfdt_tutorial.lab import METHODS, Answers
+from gfdt_tutorial.parameter_lab import METHODS as PREDICTED
+from gfdt_tutorial.parameter_lab import Shift
+from gfdt_tutorial.responses.changed import Changed
 from gfdt_tutorial.responses.curves import Errors, Response
 from gfdt_tutorial.responses.pushes import Pushed
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.double_well import DoubleWell
-from gfdt_tutorial.views import Exploration, KickedWell, LiveResponse, StirredFlow, TrainingView
+from gfdt_tutorial.views import Exploration, KickedWell, LearningResponse, LiveResponse, StirredFlow, TrainingView
 
 IMAGE = Form(lambda image, folder: (folder / "image").write_bytes(image), lambda folder: (folder / "image").read_bytes())
 DISPLACEMENTS = (0, 2, 4, 6)  # pixels along +x: the letter's R_11, R_31, R_51, R_71
@@ -224,6 +227,50 @@ def training_data(view: TrainingView) -> list[dict]:
     ]
 
 
+LEARNED = (0, 2, 4)  # displacements, in pixels
+
+
+def learning(view: LearningResponse) -> go.Figure:
+    """Responses while a score is learned: R_11, R_31, R_51 beside the truth; below, their error and the loss, against step."""
+    titles = [*map(name_of, LEARNED), "L2 error of the response", "loss"]
+    specs = [[{}, {}, {}], [{"colspan": 2}, None, {}]]
+    figure = make_subplots(2, 3, specs=specs, subplot_titles=titles, horizontal_spacing=0.08, vertical_spacing=0.2)
+    for column in range(1, len(LEARNED) + 1):
+        figure.add_trace(_line([], [], "truth", legend=column == 1), 1, column)
+        for name in ("gaussian", "analytic"):
+            figure.add_trace(_line([], [], name, legend=column == 1), 1, column)
+        figure.add_trace(_band([], torch.zeros(2, 0), "generative", 0), 1, column)
+        figure.add_trace(_line([], [], "generative", legend=column == 1), 1, column)
+    for name in ("gaussian", "analytic", "generative"):
+        figure.add_trace(_line([], [], name, legend=False, mode="lines+markers" if name == "generative" else "lines"), 2, 1)
+    figure.add_trace(_line([], [], "training", line={"color": theme.PALE, "width": 1}), 2, 3)
+    figure.add_trace(_line([], [], "validation"), 2, 3)
+    figure.update_xaxes(title_text="lag t", row=1).update_xaxes(title_text="step", row=2)
+    figure.update_yaxes(range=[-0.25, 0.6], row=1).update_yaxes(range=[-0.25, 1.05], row=1, col=1).update_yaxes(
+        rangemode="tozero", row=2, col=1
+    )
+    figure.update_layout(template="gfdt", width=960, height=600, margin_t=100, legend_y=1.07)
+    for trace, data in zip(figure.data, learning_data(view), strict=True):
+        trace.update(data)
+    return figure
+
+
+def learning_data(view: LearningResponse) -> list[dict]:
+    """What each trace of `learning` shows, in order."""
+    shown, found = [], view.responses["generative"]
+    times = found.times.numpy()
+    for displacement in LEARNED:
+        band = _band(found.times, found.band_along(displacement), "generative", 0)
+        truth, *known = (view.truth, view.responses["gaussian"], view.responses["analytic"])
+        shown += [{"x": times, "y": response.along(displacement)[: len(times)].numpy()} for response in (truth, *known)]
+        shown += [{"x": band.x, "y": band.y}, {"x": times, "y": found.along(displacement).numpy()}]
+    steps = [0, view.training.budget.steps]
+    shown += [{"x": steps, "y": [view.errors[name]] * 2} for name in ("gaussian", "analytic")]
+    losses = np.asarray(view.training.losses)
+    series = (zip(*view.history, strict=True), (np.arange(1, len(losses) + 1), losses), np.array(view.training.validations).T)
+    return shown + [{"x": np.asarray(x), "y": np.asarray(y)} for x, y in series]
+
+
 LIVE_TITLES = ("field u: click to kick", "kicked twin less itself", "mean answer predicted")
 LIVE_SHOWN = (0, 2)  # displacements, in pixels
 
@@ -310,6 +357,60 @@ def flow_data(view: StirredFlow) -> list[dict]:
         {"x": past, "y": np.array(view.size)},
         {"x": view.response.times.numpy(), "y": view.answer.flatten(1).norm(dim=1).numpy()},
     ]
+
+
+PARAMETER_TITLES = ("u, undisturbed", "u, changed", "δ⟨u²⟩", "δC<sub>k</sub>/C<sub>k</sub> at t", "δρ(u) at t", "δ⟨u⁴⟩")
+MOVED = (*PREDICTED, "measured")
+
+
+def parameters(view: Shift, run: Changed | None = None) -> go.Figure:
+    """A member as it is and as it is changed; how far the statistics move, predicted and measured: ⟨u²⟩ and ⟨u⁴⟩ against time, and at the
+    last time reached the spectrum, relative to itself, and the density of pixel values."""
+    figure = make_subplots(2, 3, subplot_titles=PARAMETER_TITLES, horizontal_spacing=0.09, vertical_spacing=0.2)
+    grid = view.known.system.grid
+    for column in (1, 2):
+        figure.add_trace(heatmap(grid, torch.zeros(grid.shape), showscale=False), 1, column)
+    for row, column in ((1, 3), (2, 3), (2, 1), (2, 2)):
+        for name in MOVED:
+            figure.add_trace(_band([], torch.zeros(2, 0), name, 0), row, column)
+            figure.add_trace(_line([], [], name, legend=column == 3 and row == 1), row, column)
+    figure.update_xaxes(title_text="time t since the change", col=3)
+    figure.update_xaxes(type="log", title_text="wavenumber k", tickvals=[1, 2, 4, 8, 16, 32], row=2, col=1)
+    figure.update_xaxes(title_text="u", row=2, col=2)
+    figure.update_layout(template="gfdt", width=960, height=680, margin_t=100, legend_y=1.07)
+    for trace, data in zip(figure.data, parameters_data(view, run), strict=True):
+        trace.update(data)
+    return square_maps(figure)
+
+
+def parameters_data(view: Shift, run: Changed | None = None) -> list[dict]:
+    """What each trace of `parameters` shows, in order."""
+    known, reached = view.known, view.row(run)
+    fields = torch.zeros(2, *known.system.grid.shape) if run is None or run.fields is None else run.fields
+    scale = max(float(fields[0].abs().max()), 1e-9)
+    shown = [{"z": centred(known.system.grid, field), "zmin": -scale, "zmax": scale} for field in fields]
+    moved = dict(view.predicted) | ({} if reached < 1 else {"measured": run.response()})
+    for number in (0, 1):
+        for name in MOVED:
+            stop = reached + 1 if name == "measured" else len(view.times)
+            shown += _moved(name, moved.get(name), view.times[:stop], (slice(stop), number))
+    row, measures = (reached if reached > 0 else len(view.times) - 1), known.measures
+    shells = slice(measures.spectrum.start + 1, measures.spectrum.stop)  # k = 0 has no place on a logarithmic axis
+    for x, numbers, unit in (
+        (measures.k[1:], shells, known.mean[shells]),
+        (known.bins, measures.density, torch.ones(len(known.bins))),
+    ):
+        for name in MOVED:
+            shown += _moved(name, moved.get(name), x, (row, numbers), unit)
+    return shown
+
+
+def _moved(name: str, response: Response | None, x: torch.Tensor, where: tuple, unit: torch.Tensor | float = 1.0) -> list[dict]:
+    """Band and line of a part of what moved, in a unit."""
+    if response is None:
+        return [{"x": [], "y": []}] * 2
+    band = _band(x, response.band[(slice(None), *where)] / unit, name, 0)
+    return [{"x": band.x, "y": band.y}, {"x": np.asarray(x), "y": np.asarray(response.values[where] / unit)}]
 
 
 MAPS = 5  # the truth, three other methods at most, and what is measured

@@ -19,6 +19,7 @@ import torch
 
 from gfdt_tutorial import DoubleWell, OrnsteinUhlenbeck, exact_response, kick_pattern
 from gfdt_tutorial.figures import DISPLACEMENTS
+from gfdt_tutorial.parameter_lab import Shift
 
 CHROMIUM = os.environ.get("CHROME_BIN") or shutil.which("chromium") or shutil.which("chromium-browser")
 try:
@@ -67,6 +68,17 @@ FORCE = """
 from gfdt_tutorial import widgets
 widgets.ForceLab("ornstein-uhlenbeck", amplitude=0.1)
 """
+SCORE = """
+import gfdt_tutorial as gfdt
+from gfdt_tutorial import widgets
+system = gfdt.AllenCahn()
+data = gfdt.simulate(system, members=16, duration=100.0, seed=3)
+widgets.ScoreLab(data, system, gfdt.load_shipped("allen-cahn-truth"))
+"""
+PARAMETERS = """
+from gfdt_tutorial import widgets
+widgets.ParameterLab("allen-cahn")
+"""
 IDLE = "() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 # the field starts with a kick, so that until the next one both times are equal
 KICKED = """() => {
@@ -81,7 +93,17 @@ def lab(tmp_path_factory):
     """A JupyterLab of its own on a copy of the lessons; yields (address, token)."""
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", home / "root", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    for name, code in (("well", WELL), ("training", TRAINING), ("live", LIVE), ("flow", FLOW), ("kick", KICK), ("force", FORCE)):
+    alone = {
+        "well": WELL,
+        "training": TRAINING,
+        "live": LIVE,
+        "flow": FLOW,
+        "kick": KICK,
+        "force": FORCE,
+        "score": SCORE,
+        "parameters": PARAMETERS,
+    }
+    for name, code in alone.items():
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
         nbformat.write(notebook, home / "root" / f"{name}.ipynb")
     for name, value in SETTINGS.items():
@@ -249,6 +271,50 @@ def test_a_push_with_a_drawn_course_is_checked_by_an_ensemble_while_one_watches(
     sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("measured over linear answer 1.00 ± 0.00")
     assert_code_gives_maps(page)
     keep_screenshots(page, "08_force")
+    assert page.locator(".gfdt-error").count() == 0
+
+
+def test_a_response_gets_better_while_its_score_is_learned_and_another_noise_begins_anew(open_lesson):
+    page = open_lesson("score")
+    lab = page.locator(EXPLORER)
+    readout, button = lab.locator(".gfdt-readout"), lab.locator("button").first
+    errors = "() => Array.from(Array.from(document.querySelector('" + EXPLORER + " .js-plotly-plot')._fullData).slice(-3)[0].y)"
+    button.click()
+    page.wait_for_function(f"() => ({errors})().length >= 6")
+    button.click()
+    sync_api.expect(button).to_have_text("resume")
+    drawn = page.evaluate(errors)
+    keep_screenshots(page, "08_score")
+    assert drawn[-1] < drawn[0] and f"generative {drawn[-1]:.3f}" in readout.inner_text()
+    lab.locator(".noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    sync_api.expect(readout).to_contain_text("noise level σ is now 0.0126: another training, from the start; step 0 of 300")
+    assert page.evaluate(errors) == pytest.approx(drawn[:1], abs=1e-5)
+    assert page.locator(".gfdt-error").count() == 0
+
+
+def test_parameters_move_the_prediction_at_once_and_an_ensemble_measures_beside_it(open_lesson):
+    page = open_lesson("parameters")
+    lab = page.locator(EXPLORER)
+    readout, button = lab.locator(".gfdt-readout"), lab.locator("button").first
+    lab.locator(".noUi-handle").first.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"() => JSON.parse(document.querySelector('{EXPLORER} .gfdt-readout').dataset.values).alpha === 10")
+    expected = Shift("allen-cahn", (("alpha", 0.1),)).predicted["generative"].values[:, 0].numpy()
+    traces = f"document.querySelector('{EXPLORER} .js-plotly-plot')._fullData"
+    drawn = f"name => Array.from({traces}.filter(t => t.name === name && t.xaxis === 'x3')[0].y)"
+    np.testing.assert_allclose(page.evaluate(drawn, "generative"), expected, atol=1e-6)
+    button.click()
+    sync_api.expect(readout).to_contain_text("64 members", timeout=120_000)
+    button.click()
+    sync_api.expect(button).to_have_text("resume")
+    measured = page.evaluate(drawn, "measured here")
+    keep_screenshots(page, "08_parameters")
+    assert len(measured) == len(expected) and measured[0] == 0 and max(map(abs, measured)) > 0
+    assert f"measured here {measured[-1]:+.4f}" in readout.inner_text()
+    lab.locator(".noUi-handle").first.press("ArrowRight")
+    sync_api.expect(lab.locator(".gfdt-warning")).to_contain_text("α +11 %: outside what the score was learned at")
     assert page.locator(".gfdt-error").count() == 0
 
 

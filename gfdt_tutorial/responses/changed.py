@@ -30,7 +30,7 @@ class Changed:
         times: (lag,).
         row: the last lag that was reached in this round; −1 during the spin-up.
         rounds: that were finished.
-        fields: (2, *shape), a member undisturbed and changed, as they are now; None during the spin-up.
+        fields: (2, *shape), a member undisturbed and changed, as they are now; None until the first spin-up is over.
 
     Raises:
         ValueError: a size out of range, or an observable that returns fields.
@@ -64,7 +64,7 @@ class Changed:
         self._sum = self._squares = self._undisturbed = 0.0
 
     def __iter__(self) -> Iterator[int]:
-        self.row, self.fields = -1, None
+        self.row = -1
         first = self.rounds * self.members
         run = Trajectory(self.system, range(first, first + self.members), self.seed, self.every, self.device)
         for state, noise in run.spin_up(self.spinup):  # noqa: B007 the last ones go on

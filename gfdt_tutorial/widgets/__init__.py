@@ -13,7 +13,9 @@ from gfdt_tutorial.widgets.double_well import DoubleWellExplorer  # noqa: E402
 from gfdt_tutorial.widgets.first_kick import FirstKick  # noqa: E402
 from gfdt_tutorial.widgets.navier_stokes import FlowLab  # noqa: E402
 from gfdt_tutorial.widgets.ornstein_uhlenbeck import OrnsteinUhlenbeckExplorer  # noqa: E402
+from gfdt_tutorial.widgets.parameter_lab import ParameterLab  # noqa: E402
 from gfdt_tutorial.widgets.response_lab import ForceLab, KickLab  # noqa: E402
+from gfdt_tutorial.widgets.score_lab import ScoreLab  # noqa: E402
 from gfdt_tutorial.widgets.score_training import ScoreTraining  # noqa: E402
 
 __all__ = [
@@ -24,5 +26,7 @@ __all__ = [
     "ForceLab",
     "KickLab",
     "OrnsteinUhlenbeckExplorer",
+    "ParameterLab",
+    "ScoreLab",
     "ScoreTraining",
 ]
