@@ -254,9 +254,9 @@ EXERCISES = {
     ),
     "12.1": Exercise(0.2, 0.002, "every C_k is proportional to ε²."),
     "12.2": Exercise(
-        _log_slope_of_variance(),
+        -_log_slope_of_variance(),
         0.005,
-        "each wavevector's −C_k (λ/(1 + k²))/r_k, with r_k = λ/(1 + k²) + κk², summed, over the sum of C_k.",
+        "each wavevector's C_k (λ/(1 + k²))/r_k, with r_k = λ/(1 + k²) + κk², summed, over the sum of C_k.",
     ),
     "12.3": Exercise(
         math.exp(0.05 / _log_slope_of_variance()),

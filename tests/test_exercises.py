@@ -93,7 +93,7 @@ MISTAKES = {
     "08.3": OrnsteinUhlenbeck().lam,
     "08.4": 1 / OrnsteinUhlenbeck().lam,  # of a push that lasts
     "12.1": 0.1,  # as if C_k were proportional to ε
-    "12.2": -1.0,  # as if there were no κ
+    "12.2": 1.0,  # as if there were no κ
     "12.3": 0.95,  # as if ⟨u²⟩ were proportional to 1/λ
     "12.4": -EXERCISES["12.4"].expected,  # the wrong direction
 }
