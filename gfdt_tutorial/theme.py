@@ -17,6 +17,9 @@ METHODS = {
     "generative": (GREEN, "solid", 2),
     "conditioned": (PURPLE, "longdash", 2),
     "measured": (SKY, "solid", 1.5),
+}
+# these stand beside the exact, the Gaussian and the generative one, or what is measured, and never beside the others: their colours serve again
+MORE_METHODS = {
     "onsager": (PURPLE, "dot", 2),
     "histogram": (SKY, "solid", 1.5),
     "kernel density": (PURPLE, "dash", 2),
@@ -48,7 +51,7 @@ pio.templates["gfdt"].data.table[0].cells.height = 25  # plotly's 20 cuts off th
 
 def style(method: str, index: int = 0) -> dict:
     """The line of a method, or the next of a sequence for any other name."""
-    colour, dash, width = METHODS.get(method, (SEQUENCE[index % len(SEQUENCE)], DASHES[index % len(DASHES)], 2))
+    colour, dash, width = (METHODS | MORE_METHODS).get(method, (SEQUENCE[index % len(SEQUENCE)], DASHES[index % len(DASHES)], 2))
     return {"color": colour, "dash": dash, "width": width}
 
 

@@ -359,6 +359,7 @@ def remembering(half):
     return learned
 
 
+@pytest.mark.slow
 def test_the_learned_score_passes_where_the_gaussian_one_fails():
     system = AllenCahn(grid=PeriodicGrid((8, 8)), epsilon=4 * AllenCahn().epsilon)
     found = analyse(simulate(system, members=32, duration=300.0, device="cpu"), "quick", lags=20)

@@ -174,6 +174,7 @@ def test_the_gaussian_score_gets_it_wrong(data):
 
 
 @every_estimator
+@pytest.mark.slow
 def test_each_estimator_is_within_three_percent_where_the_gaussian_is_off_by_eighty(data, estimator):
     checked = check_score(WELL, estimator.fit(data), data)
     assert checked.both < 0.03 and checked.mean < 0.03 and checked.variance < 0.06
@@ -181,6 +182,7 @@ def test_each_estimator_is_within_three_percent_where_the_gaussian_is_off_by_eig
     assert checked.score < 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", [KernelScore, ClusterScore, NetworkScore], ids=lambda kind: kind.method)
 def test_blur_makes_a_score_too_small_and_the_identity_mends_it(data, estimator):
     raw = estimator.fit(data, calibrate=False)
@@ -297,6 +299,7 @@ def test_every_control_of_the_explorer_moves_the_figure_to_the_exact_answer(name
     assert f"variance {well.variance:.3f}" in explorer.readout.value and "gfdt-error" not in explorer.readout.value
 
 
+@pytest.mark.slow
 def test_the_bench_judges_each_estimator_on_equal_data():
     rows = {row.what: row.value for row in bench.accuracy(seeds=(0,), members=500, steps=100)}
     assert rows["Gaussian: mean and variance as one"] > 0.5

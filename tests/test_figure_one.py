@@ -72,4 +72,9 @@ def test_each_method_is_named_once(figure):
 
 def test_methods_differ_in_grey_and_to_the_colour_blind():
     styles = {name: style for name, style in theme.METHODS.items() if name != "truth"}  # another name of the exact one
-    assert len({(dash, width) for _, dash, width in styles.values()}) == len({colour for colour, *_ in styles.values()}) == len(styles)
+    one_variable = {
+        name: (styles | theme.MORE_METHODS)[name] for name in ("exact", "gaussian", "generative", "histogram", "kernel density", "clusters")
+    }
+    parameters = {name: (styles | theme.MORE_METHODS)[name] for name in ("measured", "gaussian", "generative", "onsager")}
+    for shown in (styles, one_variable, parameters):
+        assert len({(dash, width) for _, dash, width in shown.values()}) == len({colour for colour, *_ in shown.values()}) == len(shown)

@@ -126,6 +126,7 @@ def test_measured_statistics_converge_round_by_round_and_begin_anew_when_a_slide
     panel.close()
 
 
+@pytest.mark.slow
 def test_another_system_has_other_sliders():
     panel = widgets.ParameterLab(OU)
     panel.controls["kappa"].value = 20

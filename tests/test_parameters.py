@@ -111,6 +111,7 @@ def replace_name():
     return Nothing()
 
 
+@pytest.mark.slow
 def test_the_bench_of_answers_runs_in_small():
     rows = values(bench_parameters.answers("tiny", 16, ("ornstein-uhlenbeck", "allen-cahn")))
     assert len(rows) == 5 + 4 * 4
@@ -155,6 +156,7 @@ def test_parameters_are_recovered_with_one_run_a_step(target):
     assert both.best.parameters["kappa"] == pytest.approx(SMALL.kappa, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_slope_of_the_theorem_is_that_of_finite_differences(target):
     theorem, differences = (Calibration(SMALL, ("lam",), target, SPECTRUM, how, LONG, updates=1).run().path[0] for how in (learn, None))
     assert theorem.values.tolist() == differences.values.tolist()  # the same run
@@ -181,6 +183,7 @@ def test_a_calibration_checks_what_it_is_given(target, changes, message):
         Target.of(simulate(SMALL, 2, duration=20.0, device="cpu"), SPECTRUM)
 
 
+@pytest.mark.slow
 def test_the_bench_of_calibration_runs_in_small():
     two_phases = AllenCahn(grid=PeriodicGrid((24, 24)))
     rows = values(bench_calibration.recovery("tiny", Sampling(8, 5.0, 0.25, 2.0, spinup=5.0), two_phases, shipping=False))

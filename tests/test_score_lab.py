@@ -73,6 +73,7 @@ def test_learning_takes_the_response_from_the_gaussian_one_to_the_truth_unless_n
 # The widget
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_it_ends_where_an_undisturbed_training_does(data, truth):
     lab, other = panel(data, truth), panel(data, truth)
     lab.go.click()

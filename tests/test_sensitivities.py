@@ -121,6 +121,7 @@ def test_at_lag_zero_the_control_variate_needs_no_score():
     assert float(answer.values[0, 0]) == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 def test_shrinking_finds_nothing_beyond_onsager_in_a_linear_field_and_keeps_what_two_phases_show():
     """A fine grid's κ moves so many waves that the raw answer is lost in them; a linear field relaxes as it fluctuates."""
     fine = OrnsteinUhlenbeck(grid=PeriodicGrid((24, 24)))
@@ -199,6 +200,7 @@ def test_a_change_of_nothing_changes_nothing():
         assert found.values.abs().max() == 0
 
 
+@pytest.mark.slow
 def test_two_phases_under_another_well_are_predicted():
     """α by ±5 %: the prediction from undisturbed data against the members that are really changed; the Gaussian score is far off."""
     both = observables.together(POWER, observables.moment(GRID, 4))

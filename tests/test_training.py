@@ -115,6 +115,7 @@ def test_that_test_fails_if_the_optimiser_takes_no_step(monkeypatch):
         assert_a_wrong_start_is_corrected()
 
 
+@pytest.mark.slow
 def test_a_far_seeing_network_learns_the_score_of_a_gaussian_field_too():
     """Gates, smoothed inputs and even weights must not spoil what is simple."""
     data = series(LETTER, members=16, duration=99.0)
