@@ -18,11 +18,11 @@ METHODS = {
     "conditioned": (PURPLE, "longdash", 2),
     "measured": (SKY, "solid", 1.5),
 }
-# these stand beside the exact, the Gaussian and the generative one, or what is measured, and never beside the others: their colours serve again
+# these stand beside the exact, Gaussian and generative ones, or what is measured, never beside the others: their colours serve again
 MORE_METHODS = {
     "onsager": (PURPLE, "dot", 2),
     "histogram": (SKY, "solid", 1.5),
-    "kernel density": (PURPLE, "dash", 2),
+    "kernel density": (PURPLE, "longdash", 2),
     "clusters": (BLUE, "dot", 2.5),
 }
 LABELS = {
