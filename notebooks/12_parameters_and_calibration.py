@@ -134,7 +134,7 @@ assert off < 0.1 and way.info["departure_kept"] == 0.0
 # ## Check: two phases, really changed
 #
 # Now the field that is not linear. **Precomputed**, preset `standard`, by the command that the cell prints: answers of $\langle u^2\rangle$, $\langle u^4\rangle$, the spectrum and the density of pixel values to each parameter, by the shipped learned
-# score and by the Gaussian one. Measured now (about 20 s): 128 members that run on with $\alpha$ 2 % stronger and 2 % weaker, under the same noise; half the difference.
+# score and by the Gaussian one. Measured now (about 10 s): 128 members that run on with $\alpha$ 2 % stronger and 2 % weaker, under the same noise; half the difference.
 
 # %%
 field = gfdt.AllenCahn()
@@ -243,8 +243,8 @@ figures.parameters(Shift("allen-cahn", (("alpha", 0.1),)))
 
 # %% [markdown]
 # Now move the sliders: any parameter by up to 30 %, of any of the three systems. The predictions follow at once, as they are sums of stored answers. *Measure* runs an ensemble under the changed parameters, beside one that is left alone, in rounds
-# without end: watch its bands narrow. Where the measured departs from the predicted by more than chance allows, the lab says so, and where a parameter is farther from where the score was learned than it should be. Try $\varepsilon$: at 10 % the
-# two-phase field has left the straight line.
+# without end: watch its bands narrow. Where the measured departs from the predicted by more than chance allows, the lab says so, and where a parameter is farther from where the score was learned than it should be. Try
+# $\varepsilon$ at −10 %: what is measured is far from both predictions. Is that too large a change for first order, or is the score at fault? Half the change tells.
 
 # %%
 lab = widgets.ParameterLab("allen-cahn")
@@ -256,7 +256,7 @@ lab
 # The other way round: given the statistics of somebody's run, find the parameters. With $A(\theta)$ the mean statistics of our system, $y$ those of the target and $e$ their errors, minimise $\sum_i[(A_i(\theta) - y_i)/e_i]^2$. Gauss and Newton step by step:
 # where $\partial A/\partial\theta$ is known, one linear problem a step. Finite differences pay for it with one more run per parameter and step. The theorem reads it off the run that is there already [20]. `scipy.optimize.least_squares` takes the steps.
 #
-# First the linear field: $\lambda$ and $\kappa$ from its spectrum, both 30 % wrong at the start (15 s).
+# First the linear field: $\lambda$ and $\kappa$ from its spectrum, both 30 % wrong at the start (10 s).
 
 # %%
 size = Sampling(members=32, duration=300.0, every=1.0, lags=80.0)
