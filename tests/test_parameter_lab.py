@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import OrnsteinUhlenbeck, figures, parameter_lab, widgets
+from gfdt_tutorial import OrnsteinUhlenbeck, figures, parameter_lab, theme, widgets
 from gfdt_tutorial.parameter_lab import Shift, known
 
 OU, AC, NS = "ornstein-uhlenbeck", "allen-cahn", "navier-stokes"
@@ -27,7 +27,7 @@ def finish_rounds(panel, rounds):
 
 def lines(panel, axis, name):
     """What the line of a method shows in a panel."""
-    label = figures.theme.LABELS[name]
+    label = theme.LABELS[name]
     (line,) = (trace for trace in panel.figure.data if trace.xaxis == axis and trace.name == label and trace.fill is None)
     return line.y
 

@@ -1,0 +1,121 @@
+"""Curves: responses and their errors against lag, numbers against time, spectra, and what a calibration costs."""
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+import torch
+from plotly.subplots import make_subplots
+
+from gfdt_tutorial import theme
+from gfdt_tutorial.figures.lines import band_trace, line_trace, log_log
+from gfdt_tutorial.responses.curves import Errors, Response
+
+DISPLACEMENTS = (0, 2, 4, 6)  # pixels along +x: the letter's R_11, R_31, R_51, R_71
+
+
+def name_of(displacement: int) -> str:
+    """R_11, R_31, …, numbered as in the letter, whose pixels count from 1."""
+    return f"R<sub>{displacement + 1}1</sub>(t)"
+
+
+def spectrum(curves: Mapping[str, tuple[torch.Tensor, torch.Tensor]], title: str = "Covariance of each wavevector") -> go.Figure:
+    """C_k against wavenumber, log-log: {name: (k, C_k)}; k = 0 has no place on a logarithmic axis and is left out."""
+    traces = [line_trace(k[1:], values[1:], name, index) for index, (name, (k, values)) in enumerate(curves.items())]
+    figure = go.Figure(traces)
+    figure.update_layout(template="gfdt", title=title, width=560, height=400, margin_t=100)
+    log_log(figure)
+    return figure
+
+
+def response_curves(responses: Mapping[str, Response], displacements: Sequence[int] = DISPLACEMENTS) -> go.Figure:
+    """R_11, R_31, R_51, R_71 against lag, with bands where there are any: {name: response}."""
+    figure = make_subplots(1, len(displacements), subplot_titles=[name_of(d) for d in displacements], horizontal_spacing=0.06)
+    for column, displacement in enumerate(displacements, start=1):
+        add_responses(figure, responses, displacement, 1, column)
+    figure.update_xaxes(title_text="lag t")
+    figure.update_layout(template="gfdt", width=920, height=320, margin_t=90, legend_y=1.15)
+    return figure
+
+
+def observable_curves(responses: Mapping[str, Response], title: str, unit: str) -> go.Figure:
+    """The answer of one number against lag, with bands: {name: response with values (lag,)}."""
+    figure = go.Figure()
+    for index, (name, response) in enumerate(responses.items()):
+        if response.band is not None:
+            figure.add_trace(band_trace(response.times, response.band.cpu(), name, index))
+        figure.add_trace(line_trace(response.times, response.values.cpu(), name, index))
+    figure.update_layout(template="gfdt", title=title, xaxis_title="time t", yaxis_title=unit, width=620, height=380, margin_t=100)
+    return figure
+
+
+def observable_panels(panels: Mapping[str, Mapping[str, Response]], unit: str, span: tuple[float, float] | None = None) -> go.Figure:
+    """The same for several numbers side by side: {title: {name: response with values (lag,)}}.
+
+    Args:
+        span: of the vertical axes; by default each fits what it shows.
+    """
+    figure = make_subplots(1, len(panels), subplot_titles=list(panels), horizontal_spacing=0.1)
+    for column, responses in enumerate(panels.values(), start=1):
+        for index, (name, response) in enumerate(responses.items()):
+            if response.band is not None:
+                figure.add_trace(band_trace(response.times, response.band.cpu(), name, index), 1, column)
+            figure.add_trace(line_trace(response.times, response.values.cpu(), name, index, legend=column == 1), 1, column)
+    figure.update_xaxes(title="time t").update_yaxes(range=span)
+    figure.update_yaxes(title=unit, col=1)
+    return figure.update_layout(template="gfdt", width=480 * len(panels), height=420, margin_t=110)
+
+
+def calibration(table: Sequence[dict], close: float = 0.05) -> go.Figure:
+    """How far the parameters are off, against the runs that it took to get there: rows with way, simulations, error.
+
+    Args:
+        close: marked by a line.
+    """
+    figure = go.Figure()
+    for index, way in enumerate(dict.fromkeys(row["way"] for row in table)):
+        rows = [row for row in table if row["way"] == way]
+        line = line_trace([row["simulations"] for row in rows], [row["error"] for row in rows], way, index)
+        line.update(mode="lines+markers", marker={"symbol": ("circle", "square", "x", "diamond")[index % 4], "size": 9})
+        figure.add_trace(line)
+    figure.add_hline(close, line_dash="dot", line_color=theme.PALE)
+    figure.update_yaxes(type="log", title="largest relative error of a parameter").update_xaxes(title="undisturbed runs so far")
+    return figure.update_layout(template="gfdt", width=820, height=420, margin_t=90)
+
+
+def error_curves(errors: Mapping[str, Errors]) -> go.Figure:
+    """L2 and L∞ over the whole field against lag: {name: errors}."""
+    figure = make_subplots(1, 2, subplot_titles=["L2 error", "L∞ error"], horizontal_spacing=0.1)
+    add_errors(figure, errors, (1, 1), (1, 2), legend=True)
+    figure.update_xaxes(title_text="lag t")
+    figure.update_layout(template="gfdt", width=900, height=340, margin_t=90, legend_y=1.15)
+    return figure
+
+
+def comparison(responses: Mapping[str, Response], errors: Mapping[str, Errors], title: str = "") -> go.Figure:
+    """R_11, R_31, R_51, R_71 and both errors against lag."""
+    names = [name_of(d) for d in DISPLACEMENTS]
+    figure = make_subplots(2, 3, subplot_titles=[*names[:2], "L2 error", *names[2:], "L∞ error"], horizontal_spacing=0.08)
+    for (row, column), displacement in zip(((1, 1), (1, 2), (2, 1), (2, 2)), DISPLACEMENTS, strict=True):
+        add_responses(figure, responses, displacement, row, column)
+    add_errors(figure, errors, (1, 3), (2, 3), legend=False)
+    figure.update_xaxes(title_text="lag t", row=2)
+    figure.update_layout(template="gfdt", title=title, width=1000, height=560, margin_t=110, legend_y=1.08)
+    return figure
+
+
+def add_responses(figure: go.Figure, responses: Mapping[str, Response], displacement: int, row: int, column: int) -> None:
+    """The curves of one displacement, and their bands where there are any, in one panel; the legend names those of displacement 0."""
+    for index, (name, response) in enumerate(responses.items()):
+        if response.band is not None:
+            figure.add_trace(band_trace(response.times, response.band_along(displacement).cpu(), name, index), row, column)
+        curve = line_trace(response.times, response.along(displacement).cpu(), name, index, legend=displacement == 0)
+        figure.add_trace(curve, row, column)
+
+
+def add_errors(figure: go.Figure, errors: Mapping[str, Errors], l2: tuple[int, int], linf: tuple[int, int], *, legend: bool) -> None:
+    """Both errors against lag, each in the panel (row, column) given for it."""
+    for index, (name, error) in enumerate(errors.items()):
+        figure.add_trace(line_trace(error.times, error.l2, name, index, legend=legend), *l2)
+        figure.add_trace(line_trace(error.times, error.linf, name, index, legend=False), *linf)
+    for row, column in (l2, linf):
+        figure.update_yaxes(rangemode="tozero", row=row, col=column)

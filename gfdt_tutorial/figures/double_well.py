@@ -1,0 +1,103 @@
+"""The double well of lesson 01: its score, its walkers, mean and variance after a kick."""
+
+from collections.abc import Callable, Mapping
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from gfdt_tutorial import theme
+from gfdt_tutorial.figures.lines import line_trace
+from gfdt_tutorial.responses.curves import Response
+from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.systems.double_well import DoubleWell
+from gfdt_tutorial.views import KickedWell
+
+WELL_TITLES = ("potential V(x)", "density ρ(x)", "score s(x) = ∂<sub>x</sub> ln ρ")
+
+
+def well(system: DoubleWell) -> go.Figure:
+    """Potential, density and score of a double well, where walkers are found."""
+    x, density = system.points, system.density
+    shown = density > 1e-3 * density.max()
+    figure = make_subplots(1, 3, subplot_titles=WELL_TITLES, horizontal_spacing=0.07)
+    for column, curve in enumerate((system.potential(x), density, system.score(x)), start=1):
+        figure.add_trace(line_trace(x[shown], curve[shown], WELL_TITLES[column - 1], legend=False, line=theme.style("analytic")), 1, column)
+    figure.add_hline(y=0, line_width=1, line_color=theme.PALE, row=1, col=3)
+    figure.update_traces(line_dash="solid").update_xaxes(title_text="x")
+    return figure.update_layout(template="gfdt", width=920, height=300, margin_t=50)
+
+
+def walkers(series: TimeSeries) -> go.Figure:
+    """The paths of a few members of one variable against time."""
+    figure = go.Figure([line_trace(series.times, path, f"walker {member}", member) for member, path in enumerate(series.u)])
+    figure.update_traces(line_dash="solid", line_width=1.2)
+    figure.update_layout(template="gfdt", xaxis_title="time t", yaxis_title="x", width=920, height=280, margin_t=40)
+    return figure
+
+
+SYMBOLS = {
+    "gaussian": "triangle-up",
+    "histogram": "diamond-open",
+    "kernel density": "square-open",
+    "clusters": "x-thin-open",
+    "generative": "circle-open",
+}
+
+
+def mean_and_variance(responses: Mapping[str, Response]) -> go.Figure:
+    """The impulse response of mean and variance against lag: {name: response with values (lag, 2)}; lines, or points with their bands."""
+    figure = make_subplots(1, 2, subplot_titles=["mean", "variance"], horizontal_spacing=0.09)
+    for index, (name, response) in enumerate(responses.items()):
+        for part in (0, 1):
+            trace = line_trace(response.times, response.values[:, part], name, index, legend=part == 0)
+            if response.band is not None:
+                half = (response.band[1] - response.values)[:, part].numpy()
+                marker = {"symbol": SYMBOLS.get(name, "circle"), "size": 8, "color": trace.line.color}
+                trace.update(mode="markers", marker=marker, error_y={"array": half, "thickness": 1.5, "width": 3})
+            figure.add_trace(trace, 1, part + 1)
+    figure.update_xaxes(title_text="lag t")
+    return figure.update_layout(template="gfdt", width=920, height=350, margin_t=80, legend_y=1.1)
+
+
+def one_variable_scores(system: DoubleWell, scores: Mapping[str, Callable]) -> go.Figure:
+    """Scores of one variable beside the exact one, and what is wrong with them; each where all but 1 walker in 1000 is found."""
+    x, exact = system.points, system.score(system.points)
+    below = system.density.cumsum(0) / system.density.sum()
+    shown = (below > 5e-4) & (below < 1 - 5e-4)
+    figure = make_subplots(1, 2, subplot_titles=["score s(x)", "less the exact score"], horizontal_spacing=0.09)
+    figure.add_trace(line_trace(x[shown], exact[shown], "exact"), 1, 1)
+    for index, (name, score) in enumerate(scores.items()):
+        found = score(x)
+        figure.add_trace(line_trace(x[shown], found[shown], name, index), 1, 1)
+        figure.add_trace(line_trace(x[shown], (found - exact)[shown], name, index, legend=False), 1, 2)
+    figure.update_yaxes(range=[-3, 3], row=1, col=2).update_xaxes(title_text="x")
+    return figure.update_layout(template="gfdt", width=920, height=390, margin_t=80, legend_y=1.1)
+
+
+KICKED_TITLES = ("density, and after the kick", "change of the mean", "change of the variance")
+KICKED = {"truth": "exact, this kick", "analytic": "linear, exact score", "gaussian": "linear, Gaussian score"}
+
+
+def kicked_well(view: KickedWell) -> go.Figure:
+    """The density before and right after a kick; the change of mean and variance, exact and as predicted. `kicked_well_data` fills it."""
+    figure = make_subplots(1, 3, subplot_titles=KICKED_TITLES, horizontal_spacing=0.08)
+    figure.add_trace(line_trace([], [], "before", line={"color": theme.INK, "width": 1.5}), 1, 1)
+    figure.add_trace(line_trace([], [], "right after", line={"color": theme.SKY, "width": 2}), 1, 1)
+    for column in (2, 3):
+        for name, label in KICKED.items():
+            figure.add_trace(line_trace([], [], label, legend=column == 2, line=theme.style(name)), 1, column)
+    figure.update_xaxes(title_text="x", range=[-2.5, 2.5], row=1, col=1)
+    for column in (2, 3):
+        figure.update_xaxes(title_text="time t", row=1, col=column)
+    figure.update_layout(template="gfdt", width=960, height=350, margin_t=80, legend_y=1.12)
+    for trace, data in zip(figure.data, kicked_well_data(view), strict=True):
+        trace.update(data)
+    return figure
+
+
+def kicked_well_data(view: KickedWell) -> list[dict]:
+    """What each trace of `kicked_well` shows, in order."""
+    x, times = view.well.points[::2].numpy(), view.times.numpy()
+    densities = [{"x": x, "y": density[::2].numpy()} for density in (view.well.density, view.kicked_density)]
+    curves = (view.exact, view.linear, view.gaussian)
+    return densities + [{"x": times, "y": curve[:, part].numpy()} for part in (0, 1) for curve in curves]
