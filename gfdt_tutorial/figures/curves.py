@@ -62,7 +62,7 @@ def observable_panels(panels: Mapping[str, Mapping[str, Response]], unit: str, s
             figure.add_trace(line_trace(response.times, response.values.cpu(), name, index, legend=column == 1), 1, column)
     figure.update_xaxes(title="time t").update_yaxes(range=span)
     figure.update_yaxes(title=unit, col=1)
-    return figure.update_layout(template="gfdt", width=480 * len(panels), height=420, margin_t=110)
+    return figure.update_layout(template="gfdt", width=480 * len(panels), height=440, margin_t=120, legend_y=1.12)
 
 
 def calibration(table: Sequence[dict], close: float = 0.05) -> go.Figure:
@@ -77,7 +77,8 @@ def calibration(table: Sequence[dict], close: float = 0.05) -> go.Figure:
         line = line_trace([row["simulations"] for row in rows], [row["error"] for row in rows], way, index)
         line.update(mode="lines+markers", marker={"symbol": ("circle", "square", "x", "diamond")[index % 4], "size": 9})
         figure.add_trace(line)
-    figure.add_hline(close, line_dash="dot", line_color=theme.PALE)
+    last = max(row["simulations"] for row in table)
+    figure.add_scatter(x=[1, last], y=[close, close], name=f"{close:.0%}", mode="lines", line={"color": theme.PALE, "width": 4})
     figure.update_yaxes(type="log", title="largest relative error of a parameter").update_xaxes(title="undisturbed runs so far")
     return figure.update_layout(template="gfdt", width=820, height=420, margin_t=90)
 
