@@ -3,8 +3,13 @@
 The mean statistics A(θ) of a system are brought to those of a target, min_θ Σ_i [(A_i(θ) − y_i)/e_i]², by scipy.optimize.least_squares.
 Finite differences need a run more for every parameter and step; the theorem reads ∂A/∂θ off the run that is there already, with a
 score of its own data (Giorgini, Bischoff, Souza, arXiv:2509.19660).
+
+Such slopes scatter. Along the last step a better one costs nothing, as both of its ends were run: with δθ the step and δA what it did,
+the theorem's J becomes J + (δA − J δθ) δθᵀ/|δθ|², which is right along δθ and the theorem's across it (Broyden's update), if δθ is
+short enough for a straight line.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -20,7 +25,7 @@ from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.systems.simulate import System, simulate
 
 STEP = 0.05  # relative, of a finite difference: members under the same noise take a small one
-JACOBIANS = ("theorem", "differences")
+SHORT = 0.3  # |δ ln θ| of a step that tells the slope at its end
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,15 @@ class Calibration:
         changes = {name: system.drift_derivative(name) for name in self.names}
         size = self.sampling
         answers = sensitivities(data, self.learn(system, data), self.observable, changes, size.lags, thin=size.thin, resamples=2)
-        return torch.stack([answers[name].values[-1].double() * getattr(system, name) for name in self.names], 1)
+        found = torch.stack([answers[name].values[-1].double() * getattr(system, name) for name in self.names], 1)
+        before = [update for update in self.path[:-1] if update.jacobian is not None]
+        return self._right_along_the_step(found, before[-1], self.path[-1]) if before else found
+
+    def _right_along_the_step(self, jacobian: torch.Tensor, start: Update, end: Update) -> torch.Tensor:
+        step = torch.tensor([math.log(end.parameters[name] / start.parameters[name]) for name in self.names], dtype=torch.float64)
+        if float(step.norm()) > SHORT:
+            return jacobian
+        return jacobian + torch.outer(end.values - start.values - jacobian @ step, step) / (step @ step)
 
     def _by_differences(self, x: np.ndarray) -> torch.Tensor:
         here = self.path[-1].values

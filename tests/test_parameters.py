@@ -166,6 +166,16 @@ def test_the_slope_of_the_theorem_is_that_of_finite_differences(target):
     assert (theorem.jacobian[slow] < 0).all()
 
 
+def test_along_a_short_step_the_slope_is_that_of_the_runs_at_its_ends(target):
+    near = replace(SMALL, lam=0.9 * SMALL.lam)
+    path = Calibration(near, ("lam",), target, SPECTRUM, learn, SIZE, updates=2).run().path
+    first, second = path[0], path[1]
+    step = math.log(second.parameters["lam"] / first.parameters["lam"])
+    assert abs(step) < 0.3
+    torch.testing.assert_close(second.jacobian[:, 0] * step, second.values - first.values, rtol=1e-6, atol=1e-9)
+    assert (first.jacobian[:, 0] * step - (second.values - first.values)).norm() > 1e-3  # which its own slope did not know
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
