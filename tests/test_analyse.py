@@ -319,6 +319,7 @@ def test_a_linear_series_of_any_shape_gets_its_known_answer(axes):
     assert text.count("plotly.js v") == 1 and 'src="http' not in text and "May it be trusted?" in text
 
 
+@pytest.mark.slow
 def test_neither_unit_nor_offset_matters():
     plain, other = (analyse(series("mtx", lambda u, a=a, b=b: a * u + b), "tiny", lags=4) for a, b in ((1, 0), (1e-6, 3e-6)))
     for name, answer in plain.responses.items():
@@ -371,6 +372,7 @@ def test_the_learned_score_passes_where_the_gaussian_one_fails():
     assert gaps["generative"] < 0.4 * gaps["gaussian"]
 
 
+@pytest.mark.slow
 def test_a_forced_analysis_says_so():
     with pytest.raises(ValueError, match=r"refused\. homogeneity: The variance varies"):
         analyse(series("mtx", uneven), "tiny")
@@ -379,6 +381,7 @@ def test_a_forced_analysis_says_so():
     assert "<b>Forced.</b>" in page(found).decode() and "<b>Forced.</b>" not in page(analyse(series("mtx"), "tiny", lags=4)).decode()
 
 
+@pytest.mark.slow
 def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
     simulate(RING, members=8, duration=300.0, device="cpu").save("ring.npz")
     assert run("ring.npz", "--preset", "tiny", "--lags", 10, "--out", "out/deep") == 0

@@ -204,6 +204,7 @@ def short_truth(monkeypatch):
     monkeypatch.setattr(twins, "SAVE_EVERY", 2)
 
 
+@pytest.mark.slow
 def test_the_long_truth_is_stopped_and_goes_on_to_the_same_bits(here, capsys, monkeypatch, short_truth):
     truth = ["truth", "--system", "allen-cahn", "--device", "cpu"]
     assert run(*truth, "--out", "whole.npz", "--checkpoint", "other.npz") == 0
@@ -257,6 +258,7 @@ def test_figure1_of_the_flow_with_a_score_that_is_given_the_forcing(here, capsys
     assert arrays["navier-stokes/conditioned"].shape == (17, 32, 32) and len(arrays["navier-stokes/times"]) == 65
 
 
+@pytest.mark.slow
 def test_what_the_flow_has_not_and_others_have_not_is_said(here, capsys):
     assert run("figure1", "--system", "allen-cahn", "--preset", "tiny", "--conditioned", "--out", "out") == 2
     assert "hidden forcing, and allen-cahn has none" in capsys.readouterr().err

@@ -160,6 +160,7 @@ def test_a_parameter_is_answered_too(data):
     torch.testing.assert_close(divergence(x)[1:-1], torch.gradient(f(x), spacing=0.25)[0][1:-1], atol=0.3, rtol=0)
 
 
+@pytest.mark.slow
 def test_time_backwards_is_the_same_process_and_narrows_the_scatter(data):
     once, twice = (respond(series, WELL.score, 2.0, observable=MOMENTS) for series in (data, data.both_ways()))
     exact = WELL.response(once.times, MOMENTS)
@@ -200,6 +201,7 @@ def test_a_calibrated_score_obeys_both_identities_on_its_data(data, estimator):
     assert float((data.u * s).mean()) == pytest.approx(-1, abs=1e-4)
 
 
+@pytest.mark.slow
 @every_estimator
 def test_estimators_find_a_gaussian_score(estimator):
     u = 3 + 0.5 * torch.randn(100, 1000, generator=torch.Generator().manual_seed(0))
@@ -309,6 +311,7 @@ def test_the_bench_judges_each_estimator_on_equal_data():
         assert rows[f"{estimator.method}, other samples: the score itself"] == rows[f"{estimator.method}: the score itself"]
 
 
+@pytest.mark.slow
 def test_relative_errors_are_those_of_compare(data):
     score = HistogramScore.fit(data)
     checked = check_score(WELL, score, data)

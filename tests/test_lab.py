@@ -242,6 +242,7 @@ def test_an_empty_drawing_is_said_to_be_empty():
     assert "zero throughout" in idle.doubts()[0]
 
 
+@pytest.mark.slow
 def test_a_kick_outside_the_linear_regime_is_told_from_one_within():
     for amplitude, outside in ((0.5, False), (4.0, True)):
         view = Answers(AllenCahn.name, Kick("bump", amplitude))

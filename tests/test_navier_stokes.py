@@ -89,6 +89,7 @@ def test_the_step_is_of_order_four():
     assert 10 < coarse / fine < 26
 
 
+@pytest.mark.slow
 def test_a_longer_step_changes_no_shell():
     """1/32 against 1/128 from the same start and forcing law: the same spectrum, also where the mean flow passes pixels fastest."""
     shells = []
@@ -157,6 +158,7 @@ def test_a_member_is_the_same_in_any_company():
     assert torch.equal(again.u, among.u)
 
 
+@pytest.mark.slow
 def test_the_start_has_the_stationary_spectrum():
     spectra = LETTER.initial(range(64), 0, CPU)
     start = statistics.mode_covariance(LETTER.grid, LETTER.grid.irfft(spectra))

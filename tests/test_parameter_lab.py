@@ -73,6 +73,7 @@ def test_it_warns_of_parameters_far_from_the_trained_ones_and_says_what_the_syst
     assert "hardly ever leaves a phase" in stuck
 
 
+@pytest.mark.slow
 def test_where_first_order_was_measured_not_to_hold_it_says_so():
     """The variance of the linear field is convex in λ: less than half of that raises it by more than first order says."""
     small, large = Shift(OU, (("lam", -0.03),)), Shift(OU, (("lam", -0.6),))
@@ -102,6 +103,7 @@ def test_a_slider_moves_the_curves_to_the_prediction():
     assert not np.any(lines(panel, "x3", "gaussian"))
 
 
+@pytest.mark.slow
 def test_measured_statistics_converge_round_by_round_and_begin_anew_when_a_slider_moves():
     panel = widgets.ParameterLab(OU)
     panel.controls["lam"].value = 5
@@ -155,6 +157,7 @@ def test_the_cell_run_twice_leaves_no_thread_and_a_failure_is_shown(monkeypatch)
     assert [thread for thread in threading.enumerate() if "Runner" in repr(getattr(thread, "_target", None))] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [OU, AC, NS])
 def test_a_move_sends_at_most_64_kib_to_the_browser(name):
     """Maps aside, which a move of a slider does not change until the ensemble has run."""

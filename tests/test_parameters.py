@@ -76,6 +76,7 @@ def test_shipped_answers_are_of_the_letters_systems_and_say_how_they_were_made(n
         assert answers.band.shape == (2, *answers.values.shape)
 
 
+@pytest.mark.slow
 def test_the_shipped_learned_score_predicts_a_stronger_well_and_the_gaussian_one_does_not():
     """⟨u⁴⟩ falls, then rises: 64 members that are really changed."""
     system = AllenCahn()

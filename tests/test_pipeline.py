@@ -83,6 +83,7 @@ def test_a_truth_that_needs_no_run_is_exact_or_shipped_or_none():
     assert truth_of(AllenCahn(alpha=8.0), 4.0) is None
 
 
+@pytest.mark.slow
 @named
 def test_what_is_shipped_of_a_system_can_be_compared_at_once(system):
     found = experiments.shipped_comparison(system.name)

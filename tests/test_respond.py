@@ -305,6 +305,7 @@ def assert_within_the_band(one, other):
     assert z.abs().max() < 5.5
 
 
+@pytest.mark.slow
 @SYSTEMS
 def test_control_ties_the_start_and_leaves_the_mean(system):
     plain, controlled = answers(system, {"control": True})
@@ -419,6 +420,7 @@ def test_thinning_costs_little_where_samples_remember_one_another(members):
     assert width(thinned) < 2.2 * width(plain)  # 2 if they did not
 
 
+@pytest.mark.slow
 def test_control_gives_back_more_than_thinning_takes():
     data = ensemble(TWO_PHASES, members=64, duration=100.0, every=0.5, seed=4)
     plain, thinned, both = (respond(data, TWO_PHASES.score, lags=5.0, **o) for o in ({}, {"thin": 4}, {"thin": 4, "control": True}))

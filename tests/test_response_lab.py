@@ -194,6 +194,7 @@ def test_an_amplitude_outside_the_linear_regime_is_warned_of_with_what_was_measu
     assert gain > 1.5
 
 
+@pytest.mark.slow
 def test_a_run_is_stopped_resumed_and_one_at_a_time():
     panel = widgets.KickLab("allen-cahn")
     panel.go.click()
@@ -220,6 +221,7 @@ def test_a_run_is_stopped_resumed_and_one_at_a_time():
     assert [thread for thread in threading.enumerate() if "Runner" in repr(getattr(thread, "_target", None))] == []
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_and_a_callback_that_fails_are_shown(monkeypatch):
     panel = widgets.KickLab("allen-cahn", ready="random", amplitude=10.0)
     panel.go.click()

@@ -117,6 +117,7 @@ def test_a_wrong_gain_is_seen_in_the_spectrum_as_the_equations_say(method, gain)
     assert abs(expected - 1) > 0.3
 
 
+@pytest.mark.slow
 def test_a_step_of_the_probability_flow_is_of_order_two():
     score = copy.deepcopy(untrained(noise="white"))
     with torch.no_grad():

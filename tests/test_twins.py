@@ -65,6 +65,7 @@ def test_random_signs_scatter_as_their_standard_error_says(seed):
     assert (z.abs() > 3).float().mean() <= 0.006
 
 
+@pytest.mark.slow
 def test_random_signs_err_by_the_norm_of_the_response_over_root_n():
     """L2 = (‖J‖²/n)^½, J one column of the propagator, here the response itself."""
     exact = exact_response(LETTER, lags=40.0)
@@ -184,6 +185,7 @@ def scatter(truth):
     return truth.parts.var(0).mean((-2, -1)).sqrt()
 
 
+@pytest.mark.slow
 def test_control_takes_the_chance_of_the_signs_out_of_a_chaotic_system():
     with_it, without = chaotic(), chaotic(control=False)
     assert (scatter(with_it)[0], scatter(with_it)[1] / scatter(without)[1]) < (1e-5, 0.5)
@@ -237,6 +239,7 @@ def test_every_restart_has_signs_of_its_own():
     assert off_the_pixel == pytest.approx([1, 1], abs=0.95)  # 8 were the signs of a run the same each time
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kick", ["pixel", "random signs"])
 def test_the_growth_of_pairs_starts_at_one_and_is_told_for_every_lag(kick):
     truth = chaotic(kick=kick)
@@ -314,6 +317,7 @@ def test_an_average_over_two_images_is_their_mean():
     torch.testing.assert_close(symmetrise(values, ("reflect y",)), 0.5 * (values + IMAGES["reflect y"](values)))
 
 
+@pytest.mark.slow
 def test_twins_averaged_over_a_symmetry_have_it_and_tell_the_same_with_less_noise():
     plain, reflected = chaotic(control=False), chaotic(control=False, symmetries=("reflect y",))
     torch.testing.assert_close(reflected.values, symmetrise(plain.values, ("reflect y",)), atol=1e-6, rtol=0)

@@ -202,6 +202,7 @@ def test_live_estimates_are_those_of_the_same_recording():
     assert (found["analytic"].standard_error[1:] > 0).all()
 
 
+@pytest.mark.slow
 def test_the_flow_lab_kicks_all_members_where_the_map_is_clicked_and_shows_the_prediction():
     response = load_shipped("navier-stokes-truth")
     lab = widgets.FlowLab(response)
