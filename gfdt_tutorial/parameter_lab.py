@@ -37,11 +37,6 @@ class Known:
     answers: dict[str, Response]
     mean: torch.Tensor
 
-    @property
-    def bins(self) -> torch.Tensor:
-        """(bin,): values of u in the middle of the bins of its density."""
-        return 0.5 * (self.measures.edges[1:] + self.measures.edges[:-1])
-
 
 @cache
 def known(name: str) -> Known:

@@ -93,10 +93,14 @@ class Measures:
         return observables.together(*parts, observables.density(grid, self.edges.tolist()))
 
     @property
+    def middles(self) -> torch.Tensor:
+        """(bin,): values of u in the middle of the bins."""
+        return 0.5 * (self.edges[1:] + self.edges[:-1])
+
+    @property
     def names(self) -> list[str]:
         """One for each number."""
-        middles = 0.5 * (self.edges[1:] + self.edges[:-1])
-        return ["⟨u²⟩", "⟨u⁴⟩", *(f"C at k = {k:g}" for k in self.k.tolist()), *(f"ρ at u = {u:.2f}" for u in middles.tolist())]
+        return ["⟨u²⟩", "⟨u⁴⟩", *(f"C at k = {k:g}" for k in self.k.tolist()), *(f"ρ at u = {u:.2f}" for u in self.middles.tolist())]
 
     @property
     def spectrum(self) -> slice:
@@ -146,18 +150,19 @@ def predicted(
     score: Callable,
     preset: str = "quick",
     *,
-    parameters: tuple[str, ...] | None = None,
     shrink: bool = True,
 ) -> Response:
     """Answers to lasting changes, (lag, parameter, number), each per unit *relative* change of its parameter, p ∂⟨A⟩/∂p.
 
     Args:
         data: from `undisturbed`.
-        parameters: all of `PARAMETERS` by default; `info["parameters"]` has their names and values.
         shrink: see `sensitivities`.
+
+    Returns:
+        Response whose `info["parameters"]` has names and values of the parameters, in their order.
     """
     size = sampling(system.name, preset)
-    names = PARAMETERS[system.name] if parameters is None else parameters
+    names = PARAMETERS[system.name]
     changes = {name: derivative(system, name, score) for name in names}
     found = sensitivities(data, score, measures(system).observable, changes, size.lags, shrink=shrink, thin=size.thin)
     scale = [float(getattr(system, name)) for name in names]

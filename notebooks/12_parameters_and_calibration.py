@@ -205,17 +205,16 @@ assert farthest["gaussian"] > 2 * farthest["generative"]
 # Any observable will do, the whole density of pixel values too: what a stronger well and a larger diffusivity do to it, after three time units.
 
 # %%
-middles = 0.5 * (what.edges[1:] + what.edges[:-1])
 at = round(3.0 / float(truth.times[1]))
 picture = go.Figure(layout={"template": "gfdt", "width": 760, "height": 400, "margin_t": 90})
 picture.add_scatter(
-    x=middles, y=truth.values[at, what.density], name="measured, α + 2 %", mode="markers"
+    x=what.middles, y=truth.values[at, what.density], name="measured, α + 2 %", mode="markers"
 )
 for parameter, dash in (("alpha", "solid"), ("kappa", "dash")):
     predicted = change_of(answers["generative"], parameter, what.density, 0.02)
     values = predicted.values[round(3.0 / float(predicted.times[1]))]
     line = {"color": theme.GREEN, "dash": dash}
-    picture.add_scatter(x=middles, y=values, name=f"predicted, {parameter} + 2 %", line=line)
+    picture.add_scatter(x=what.middles, y=values, name=f"predicted, {parameter} + 2 %", line=line)
 picture.update_layout(xaxis_title="u", yaxis_title="change of the density")
 
 # %% [markdown]

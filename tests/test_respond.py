@@ -497,7 +497,7 @@ BAD = {
     "shrink a field": ({"shrink": True}, "shrink=True for the latter"),
     "control of what has no derivative": (
         {"control": True, "observable": lambda u: torch.from_numpy(u.numpy()).mean((-2, -1))},
-        "the derivative of the observable, which torch cannot",
+        "derivative of the observable; .*torch cannot differentiate it",
     ),
     "symmetries of a number": ({"symmetries": ("reflect y",), "observable": mean_square}, "averaged over displacements from a kick"),
     "symmetries of a perturbation": (

@@ -80,6 +80,10 @@ def test_a_shift_of_the_field_changes_no_observable():
         (lambda: sensitivities(ensemble(), SMALL.score, POWER, {}), "name one change of the drift"),
         (lambda: sensitivities(ensemble(), SMALL.score, lambda u: u, changes(SMALL, "lam")), "the observable returns fields"),
         (lambda: sensitivities(ensemble(), SMALL.score, POWER, {"lam": None, "kappa": 3}), "must be a pair"),
+        (
+            lambda: sensitivities(ensemble(), SMALL.score, lambda u: (u > 0).float().mean((-2, -1)), changes(SMALL, "lam")),
+            "varies and has no derivative anywhere",
+        ),
         (lambda: Changed(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
         (lambda: Changed(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
         (lambda: Changed(SMALL, SMALL, POWER, members=2), "members is 2"),

@@ -18,7 +18,7 @@ CHANGE = 0.02
 LOOK = {"allen-cahn": (1.0, 3.0, 10.0), "navier-stokes": (0.5, 1.0, 2.0)}  # lags at which both are compared
 
 
-def answers(preset: str = "standard", members: int = 1024, systems: tuple[str, ...] = tuple(SYSTEMS), folder=None) -> list[Row]:
+def answers(preset: str = "standard", members: int = 1024, systems: tuple[str, ...] = tuple(SYSTEMS)) -> list[Row]:
     """Every system at this preset, seed 0; with the preset standard the answers are shipped."""
     rows = []
     for name in systems:
@@ -28,7 +28,7 @@ def answers(preset: str = "standard", members: int = 1024, systems: tuple[str, .
         found = {method: predicted(system, data, score, preset) for method, score in scores.items()}
         if preset == "standard":
             for method, response in found.items():
-                ship(f"{name}-parameters-{method}", response, command=COMMAND, seed=0, **({} if folder is None else {"folder": folder}))
+                ship(f"{name}-parameters-{method}", response, command=COMMAND, seed=0)
         if name == "ornstein-uhlenbeck":
             rows += _against_closed_form(system, data, found["generative"])
         else:

@@ -50,7 +50,7 @@ def parameters_data(view: Shift, run: Changed | None = None) -> list[dict]:
     shells = slice(measures.spectrum.start + 1, measures.spectrum.stop)  # k = 0 has no place on a logarithmic axis
     for x, numbers, unit in (
         (measures.k[1:], shells, known.mean[shells]),
-        (known.bins, measures.density, torch.ones(len(known.bins))),
+        (measures.middles, measures.density, torch.ones(len(measures.middles))),
     ):
         for name in MOVED:
             shown += _moved(name, moved.get(name), x, (row, numbers), unit)

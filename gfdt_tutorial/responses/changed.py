@@ -61,7 +61,7 @@ class Changed:
         self.device = checks.resolve_device(device)
         self.row, self.rounds, self.fields = -1, 0, None
         self._count = torch.zeros(count + 1, dtype=torch.float64)
-        self._sum = self._squares = self._undisturbed = 0.0
+        self._sum = self._squares = 0.0
 
     def __iter__(self) -> Iterator[int]:
         self.row = -1
@@ -96,11 +96,6 @@ class Changed:
             self.times, mean.float(), "re-simulated", variance.sqrt().float(), freedom=max(members - 1, 0), level=level, info=info
         )
 
-    @property
-    def undisturbed(self) -> torch.Tensor:
-        """(lag, n): the mean of the observables over the members that are not changed; NaN where not yet reached."""
-        return (self._undisturbed / self._count[:, None]).float()
-
     def _path(self, run: Trajectory, system: System, state: torch.Tensor, noise) -> Iterator[torch.Tensor]:
         return Trajectory(system, run.members, run.seed, run.every, run.device).steps(state, noise, len(self.times) - 1)
 
@@ -113,11 +108,10 @@ class Changed:
         change = numbers[1] - numbers[0] if len(numbers) == 2 else 0.5 * (numbers[1] - numbers[2])
         if isinstance(self._sum, float):
             shape = (len(self.times), change.shape[-1])
-            self._sum, self._squares, self._undisturbed = (torch.zeros(shape, dtype=torch.float64) for _ in range(3))
+            self._sum, self._squares = (torch.zeros(shape, dtype=torch.float64) for _ in range(2))
         self._count[self.row] += len(change)
         self._sum[self.row] += change.sum(0)
         self._squares[self.row] += change.square().sum(0)
-        self._undisturbed[self.row] += numbers[0].sum(0)
 
     def _numbers(self, field: torch.Tensor) -> torch.Tensor:
         """(member, n), double precision."""

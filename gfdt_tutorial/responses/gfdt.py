@@ -22,7 +22,7 @@ import torch
 
 from gfdt_tutorial import checks, statistics
 from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.responses.numbers import sensitivities, tail_of
+from gfdt_tutorial.responses.numbers import integrated, sensitivities, tail_of
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
 from gfdt_tutorial.responses.weights import Field, Perturbation, check_perturbation, drift_weight, force_of, observed, score_of
 from gfdt_tutorial.series import TimeSeries
@@ -251,8 +251,7 @@ def _finish(
     if normalise or tie:
         mean = mean / mean[..., :1, :]
     if integrate:
-        steps = 0.5 * every * (mean[..., 1:, :] + mean[..., :-1, :])
-        mean = torch.cat([torch.zeros_like(mean[..., :1, :]), steps.cumsum(-2)], dim=-2)
+        mean = integrated(mean, every)
     return symmetrise(product.back(mean), symmetries)
 
 

@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 import torch
 
-from gfdt_tutorial import checks
 from gfdt_tutorial.randomness import generator
 from gfdt_tutorial.responses.weights import Perturbation, along, score_of
 from gfdt_tutorial.spectral import PeriodicGrid
 
 
-def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, *, probes: int = 1, seed: int = 0) -> Perturbation:
+def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, seed: int = 0) -> Perturbation:
     """(f, ∇·f), the change of the drift that moves averages at one time as a change of the noise does.
 
         f = −½ D′ s,    ∇·f = −½ tr(D′ ∇s)
@@ -26,37 +25,23 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, *,
     Args:
         score: differentiable by torch, as learned, Gaussian and analytic ones are.
         rate: D′, (*half,), its symbol.
-        probes: random directions a snapshot; each halves what the estimate of the trace adds to the scatter of B.
+        seed: of the signs.
 
     Raises:
         ValueError: a rate of another shape, or a score that cannot be differentiated.
     """
     if tuple(rate.shape) != tuple(grid.half):
         raise ValueError(f"rate has shape {tuple(rate.shape)}; expected one value a wavevector, {tuple(grid.half)}")
-    probes = checks.whole("probes", probes, minimum=1)
 
     def f(u: torch.Tensor) -> torch.Tensor:
         return grid.apply(-0.5 * rate, score_of(score, u, None))
 
     def divergence(u: torch.Tensor) -> torch.Tensor:
-        total = torch.zeros(u.shape[: u.ndim - len(grid.shape)], device=u.device)
-        for probe in range(probes):
-            rng = generator(seed, probe, _digest(u))
-            z = (2.0 * torch.randint(2, u.shape, generator=rng) - 1).to(u)
-            moved = z * _derivative(score, u, grid.apply(rate, z))
-            total += moved.sum(grid.axes) if grid.shape else moved
-        return -0.5 * total / probes
+        z = (2.0 * torch.randint(2, u.shape, generator=generator(seed, _digest(u))) - 1).to(u)
+        moved = z * along(score, u, grid.apply(rate, z), "a change of the noise takes the derivative of the score")
+        return -0.5 * (moved.sum(grid.axes) if grid.shape else moved)
 
     return f, divergence
-
-
-def _derivative(score: Callable, u: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-    try:
-        return along(score, u, direction)
-    except (RuntimeError, NotImplementedError) as error:
-        raise ValueError(
-            f"a change of the noise takes the derivative of the score, which torch cannot: {str(error).splitlines()[0]}"
-        ) from error
 
 
 def _digest(u: torch.Tensor) -> int:

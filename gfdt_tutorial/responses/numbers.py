@@ -107,7 +107,7 @@ def sensitivities(
     if tail is None:
         raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
     sums = _sampled(data, score, observable, perturbations, thin, control or shrink).sums(steps)
-    finish = partial(_integrated, every=data.every) if integrate else (lambda values: values)
+    finish = partial(integrated, every=data.every) if integrate else (lambda values: values)
     info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info}
     info |= {"control": control or shrink, "symmetries": [], "thin": thin}
     found = {}
@@ -155,7 +155,21 @@ def _sampled(data, score, observable, perturbations, thin: int, with_slopes: boo
         torch.cat([torch.cat([part[kind] for part in member], 1) for member in parts]).double() if with_slopes or kind < 2 else None
         for kind in range(3)
     )
-    return Samples(observed - observed.mean((0, 1)), weights - weights.mean((0, 1)), slopes, wanted)
+    observed, weights = (values - values.mean((0, 1)) for values in (observed, weights))
+    if slopes is not None:
+        _check_slopes(observed, weights, slopes)
+    return Samples(observed, weights, slopes, wanted)
+
+
+def _check_slopes(observed: torch.Tensor, weights: torch.Tensor, slopes: torch.Tensor) -> None:
+    """A number that jumps has the derivative 0 wherever torch looks, and the control variate would take that for its answer at t = 0."""
+    varies = observed.abs().amax((0, 1)) > 0
+    stuck = varies & (slopes.abs().amax((0, 1, 3)) == 0) & bool((weights != 0).any())
+    if stuck.any():
+        raise ValueError(
+            f"number {int(stuck.nonzero()[0])} of the observable varies and has no derivative anywhere, as counts of pixels have none; "
+            "smooth it, as gfdt.observables.exceedance does, or use control=False"
+        )
 
 
 def _of_part(data, score, observable, perturbations, member: int, cut: slice, wanted: torch.Tensor, with_slopes: bool) -> tuple:
@@ -179,7 +193,7 @@ def _rows(values: torch.Tensor) -> torch.Tensor:
     return values.reshape(*values.shape[:2], -1)
 
 
-def _integrated(values: torch.Tensor, every: float) -> torch.Tensor:
+def integrated(values: torch.Tensor, every: float) -> torch.Tensor:
     """∫₀ᵗ by the trapezoid rule, (..., lag, n)."""
     return torch.cat([torch.zeros_like(values[..., :1, :]), torch.cumulative_trapezoid(values, dx=every, dim=-2)], -2)
 
@@ -268,10 +282,6 @@ class Sums:
     def plain(self, drawn: torch.Tensor) -> torch.Tensor:
         """R̂_A, (resample, lag, n), each group taken `drawn` (resample, group) times."""
         return self._mean(drawn, self.weighted, 0)
-
-    def onsager(self, drawn: torch.Tensor) -> torch.Tensor:
-        """K(t) ⟨∇A·f⟩."""
-        return self._relaxed(drawn, self._slope(drawn))
 
     def controlled(self, drawn: torch.Tensor) -> torch.Tensor:
         """R̂_A(t) + K(t) [⟨∇A·f⟩ − R̂_A(0)]."""

@@ -64,19 +64,21 @@ def slope_of(observable: Field, u: torch.Tensor, force: torch.Tensor) -> torch.T
     Raises:
         ValueError: they cannot be differentiated.
     """
+    advice = "write it in torch and smooth, as those of gfdt.observables are, or leave control=False"
+    return observed(lambda _: along(observable, u, force, f"control=True takes the derivative of the observable; {advice}"), u)
+
+
+def along(function: Callable, u: torch.Tensor, direction: torch.Tensor, need: str) -> torch.Tensor:
+    """The derivative of a function of fields along a direction.
+
+    Raises:
+        ValueError: torch cannot; it says what it is needed for.
+    """
     try:
-        return observed(lambda _: along(observable, u, force), u)
-    except (RuntimeError, NotImplementedError, TypeError) as error:
-        raise ValueError(
-            f"control=True takes the derivative of the observable, which torch cannot: {str(error).splitlines()[0]}; write it in torch and "
-            "smooth, as those of gfdt.observables are, or leave control=False"
-        ) from error
-
-
-def along(function: Callable, u: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-    """The derivative of a function of fields along a direction."""
-    # of copies: for a view, forward differentiation would make room for the whole of what it is a view of, at each call
-    return torch.func.jvp(function, (u.clone(),), (direction.clone(),))[1].detach()
+        # of copies: for a view, forward differentiation would make room for the whole of what it is a view of, at each call
+        return torch.func.jvp(function, (u.clone(),), (direction.clone(),))[1].detach()
+    except (RuntimeError, TypeError) as error:  # NotImplementedError is a RuntimeError
+        raise ValueError(f"{need}: torch cannot differentiate it ({str(error).splitlines()[0]})") from error
 
 
 def _rows(values: torch.Tensor) -> torch.Tensor:
