@@ -150,7 +150,9 @@ class Calibration:
     def _by_theorem(self, system: System, data: TimeSeries) -> torch.Tensor:
         changes = {name: system.drift_derivative(name) for name in self.names}
         size = self.sampling
-        answers = sensitivities(data, self.learn(system, data), self.observable, changes, size.lags, thin=size.thin, resamples=2)
+        answers = sensitivities(
+            data, self.learn(system, data), self.observable, changes, size.lags, resolved=size.resolved, thin=size.thin, resamples=2
+        )
         found = torch.stack([answers[name].values[-1].double() * getattr(system, name) for name in self.names], 1)
         before = [update for update in self.path[:-1] if update.jacobian is not None]
         return self._right_along_the_step(found, before[-1], self.path[-1]) if before else found

@@ -172,7 +172,11 @@ EXERCISES = {
     "01.1": Exercise(
         float(DoubleWell().score(torch.tensor(0.5))), 0.01, "s = −2V′/ε², with V = h (x² − 1)² − a x, h = 0.5, a = 0.3, ε = 1."
     ),
-    "01.2": Exercise(0.0, 1e-3, "the variance is even under left ↔ right, and a push is odd: what does the push to the left do?"),
+    "01.2": Exercise(
+        0.0,
+        1e-3,
+        "the variance is even under left ↔ right, and a push is odd: what does the push to the left do? Take it about this well's mean, 0.",
+    ),
     "01.3": Exercise(_first_slope(), 0.05, "at first every walker follows its drift, and two neighbours part at the rate ∂ₓ(−V′) = −V″."),
     "01.4": Exercise(
         _moved_mean(0.05),
@@ -252,7 +256,7 @@ EXERCISES = {
         0.05,
         "the answer is ∫ exp(−λs) sin(ω(t − s)) ds over all s > 0, with ω = 2π/T: a sine of the same period. How large is its amplitude?",
     ),
-    "12.1": Exercise(0.2, 0.002, "every C_k is proportional to ε²."),
+    "12.1": Exercise(0.2, 0.002, "every C_k is proportional to ε². (A fraction, not per cent.)"),
     "12.2": Exercise(
         -_log_slope_of_variance(),
         0.005,

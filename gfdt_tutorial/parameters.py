@@ -25,7 +25,7 @@ class Sampling:
     """Size of the undisturbed run, and how far answers are followed; times in the units of the system.
 
     `every` is what the trapezoid rule needs over the first decay: two phases take up a change of α within a tenth of a time unit, and
-    eddies of a few pixels turn over in a fifth.
+    eddies of a few pixels turn over in a fifth. `resolved`: see `sensitivities`.
     """
 
     members: int
@@ -34,6 +34,7 @@ class Sampling:
     lags: float
     spinup: float | None = None
     thin: int = 1
+    resolved: float | None = None
 
 
 SAMPLING = {

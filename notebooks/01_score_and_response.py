@@ -11,7 +11,7 @@
 #
 # **You will** meet drift, density and score where each is a curve that you can draw; derive the fluctuation-dissipation theorem by one integration by parts;
 # predict how a mean and a variance answer a push from data that were never pushed; see the Gaussian approximation fail by a factor; and get the score from samples in four ways.
-# **Time** 45 minutes. **Runs in** about 20 seconds on two cores, in 0.5 GB. **Needs** calculus, what a probability density is, a little Python; no other lesson, though
+# **Time** 45 minutes. **Runs in** about a minute on two cores, in 0.5 GB. **Needs** calculus, what a probability density is, a little Python; no other lesson, though
 # [lesson 00](00_start_here.ipynb) shows where all this leads. **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
@@ -117,7 +117,7 @@ assert abs(R_half - exact_half) < 0.05
 #
 # ## Check: mean and variance, all lags
 #
-# `respond` does the same for all lags, and adds a band. We watch two things at once: $x$ for the mean, and $(x-\langle x\rangle)^2$ for the variance. One more trick: a film of such a walker run
+# `respond` does the same for all lags, and adds a *band*: where, with a probability of 90 %, this score's answer would lie if there were data without end. We watch two things at once: $x$ for the mean, and $(x-\langle x\rangle)^2$ for the variance. One more trick: a film of such a walker run
 # backwards looks like the film run forwards (one variable in a potential is *reversible*), so every sample may be used twice, once in each direction of time.
 
 # %%
@@ -320,7 +320,7 @@ check("01.4", 0.05 * 2 * well.variance / well.epsilon**2)
 #
 # 1. The score is the slope of $\ln\rho$; pushing all walkers shifts ρ, and one integration by parts gives $R_A(t) = -\langle A(t)\,s(0)\rangle$ from undisturbed data.
 # 2. With two hollows a Gaussian score is wrong by most of the answer; the true score by nothing but sampling.
-# 3. Any decent estimate of the score from 100,000 samples brings mean and variance to two percent; blur makes it too small, and $\langle x\,s\rangle = -1$ mends that.
+# 3. Any decent estimate of the score from 100,000 samples brings mean and variance to two or three percent; blur makes it too small, and $\langle x\,s\rangle = -1$ mends that.
 #
 # **Next:** [02 · The Ornstein-Uhlenbeck field](02_ornstein_uhlenbeck.ipynb): 1024 variables at once, and still everything in closed form.
 #

@@ -10,7 +10,7 @@
 # # 07 · Your own data
 #
 # **You will** take a series that this package did not simulate, from the file to the response: check its clock, its memory, whether it is steady in time and alike in space, whether it has noise of its own; learn its score and
-# test it without knowing the right one; and compare the answer with kicked twins. Then break the data on purpose and see what is refused, and what would have come out. **Time** 45 minutes. **Runs in** about a minute and a half on two
+# test it without knowing the right one; and compare the answer with kicked twins. Then break the data on purpose and see what is refused, and what would have come out. **Time** 45 minutes. **Runs in** about half a minute on two
 # cores, in 0.6 GB. **Needs** [lesson 03](03_score_matching.ipynb), and `pip install 'gfdt-tutorial[files,data]'` (`make lab` and Binder have both). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
@@ -132,13 +132,13 @@ print(examine(data))
 # %% [markdown]
 # One at a time.
 #
-# * **memory.** 400 samples of 64 members are not 25,600 independent ones. Means of $u$ have the variance of $T/\tau$ independent samples, with $\tau = h(1 + 2\sum_m\rho_m)$; for products, of which responses are made, it is
-#   $h(1 + 2\sum_m\rho_m^2)$. The longer of the two counts, at the slowest scale that carries a hundredth of the variance. Some 1,800 independent times are plenty; below ten the series is refused.
+# * **memory.** 400 samples of 64 members are not 25,600 independent ones. Means of $u$ have the variance of $T/\tau$ independent samples, with $\tau = \delta\,(1 + 2\sum_m\rho_m)$, $\delta$ the time from sample to sample and $\rho_m$ the autocorrelation at $m$ samples; for products, of which responses are made, it is
+#   $\delta\,(1 + 2\sum_m\rho_m^2)$. The longer of the two counts, at the slowest scale that carries a hundredth of the variance. Some 1,800 independent times are plenty; below ten the series is refused.
 # * **stationarity.** Mean and variance against time, as a straight line and as a jump after the first eighth (a spin-up left in), and a line in the spectrum (a seasonal cycle left in). Each against its sampling error.
 # * **homogeneity.** As above.
 # * **smoothness.** $\langle(u(t+\tau) - u(t))^2\rangle$ grows like $\tau$ for a path driven by white noise and like $\tau^2$ for a smooth one. Here the exponent is well above 1.5: *the system looks deterministic*. That is a warning and no refusal: the theorem
 #   is proven for densities that are smooth, and nobody knows for chaos in general whether they are smooth enough. We shall see.
-# * **Gaussianity.** Skewness and kurtosis of a pixel and of a step. Steps are skewed by −0.4, hundreds of standard errors: the Gaussian score cannot be exact here.
+# * **Gaussianity.** Skewness and kurtosis of a pixel and of a step. Steps are skewed by −0.4, some 150 standard errors: the Gaussian score cannot be exact here.
 
 # %%
 portrait(data, examine(data))

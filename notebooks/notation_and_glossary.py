@@ -45,6 +45,7 @@ print(gfdt.__doc__.split(">>>")[0].rstrip())
 # | $L_k$ | complex rate of the linear field: $R_k(t) = e^{L_k t}$ | `system.rates` | 02 |
 # | $\Delta$, $\Sigma = (1-\Delta)^{-1}$ | Laplacian, $-k^2$; smoothing, $1/(1+k^2)$ | `grid.laplacian`, `grid.inverse_helmholtz` | 02 |
 # | $A$, κ, λ, α | advection along $+x$; diffusivity; relaxation rate; strength of the double well | `advection`, `kappa`, `lam`, `alpha` | 02, 04 |
+# | ν, $\nu_h$, $\nu_0$ | damping of the smallest eddies ($\nu\Delta^2$), of the largest ($\nu_h\Delta^{-2}$), of the spatial mean, $(2\pi)^{-2}$ | `nu`, `nu_h` | 05 |
 # | ε, ξ | strength of the noise; space-time white noise | `epsilon` | 02 |
 # | ψ, ς, φ | stream function; forcing; the hidden phases of its waves | `data.context` holds ς | 05 |
 # | σ | standard deviation of noise that is *added to data*, to learn a score | `sigma` | 03 |
@@ -55,7 +56,7 @@ print(gfdt.__doc__.split(">>>")[0].rstrip())
 # | L2, L∞ | root of the sum of squared errors over pixels; largest error at any pixel | `compare(answer, truth)` | 02 |
 # | hats and bars | $\hat u$: Fourier coefficient; $\hat R$: estimate; $\bar u$: spatial mean | | |
 #
-# The same letter twice: $x$ is a place in lessons 02 to 08 and a noisy data point in lesson 03; $f(t)$ is a time course in lesson 08, and $f(u)$ a change of the drift in 02 and 12; $s$ is a score, and in an integral over time a lag.
+# The same letter twice: $x$ is a place in lessons 02 to 08 and a noisy data point in lesson 03; $f(t)$ is a time course in lesson 08, and $f(u)$ a change of the drift in 02 and 12; $s$ is a score, and in an integral over time a lag; $A$ is the advection, and an observable in 01 and 12; $\rho$ is a density, and with an index or a time an autocorrelation in 07 and 12; $h$ is a hill in 01 and a step of the integrator in 07.
 
 # %% [markdown]
 # The card against the code. A spectrum is a mean of squares over $N^2$, and its mean is the variance of a pixel:
@@ -158,9 +159,9 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 #
 # [4] F. C. Cooper, P. H. Haynes, *Climate sensitivity via a nonparametric fluctuation-dissipation theorem*, J. Atmos. Sci. **68**, 937 (2011), [doi:10.1175/2010JAS3633.1](https://doi.org/10.1175/2010JAS3633.1). The density estimated by kernels, in a few dimensions.
 #
-# [5] D. Ruelle, *General linear response formula in statistical mechanics, and the fluctuation-dissipation theorem far from equilibrium*, Phys. Lett. A **245**, 220 (1998). Where the density is not smooth.
+# [5] D. Ruelle, *General linear response formula in statistical mechanics, and the fluctuation-dissipation theorem far from equilibrium*, Phys. Lett. A **245**, 220 (1998), [zbMATH 0940.82035](https://zbmath.org/?q=an%3A0940.82035). Where the density is not smooth.
 #
-# [6] L. T. Giorgini, F. Falasca, A. N. Souza, *Predicting forced responses of probability distributions via the fluctuation-dissipation theorem and generative modeling*, PNAS (2025), [doi:10.1073/pnas.2509578122](https://doi.org/10.1073/pnas.2509578122). The letter's authors go on.
+# [6] L. T. Giorgini, F. Falasca, A. N. Souza, *Predicting forced responses of probability distributions via the fluctuation-dissipation theorem and generative modeling*, PNAS (2025), [doi:10.1073/pnas.2509578122](https://doi.org/10.1073/pnas.2509578122), [arXiv:2504.13333](https://arxiv.org/abs/2504.13333). The letter's authors go on.
 #
 # *The systems*
 #
@@ -197,7 +198,7 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 #
 # [19] L. Onsager, *Reciprocal relations in irreversible processes. II*, Phys. Rev. **38**, 2265 (1931), [doi:10.1103/PhysRev.38.2265](https://doi.org/10.1103/PhysRev.38.2265). A fluctuation relaxes as a disturbance does.
 #
-# [20] L. T. Giorgini, T. Bischoff, A. N. Souza, [arXiv:2509.19660](https://arxiv.org/abs/2509.19660) (2025). Parameters calibrated with the slopes that the theorem gives.
+# [20] L. T. Giorgini, T. Bischoff, A. N. Souza, *Statistical parameter calibration with the generalized fluctuation dissipation theorem and generative modeling*, [arXiv:2509.19660](https://arxiv.org/abs/2509.19660) (2025). Parameters calibrated with the slopes that the theorem gives.
 #
 # [21] W. James, C. Stein, *Estimation with quadratic loss*, Proc. Fourth Berkeley Symp. Math. Statist. Prob. **1**, 361 (1961). Why to shrink what is lost in noise.
 #

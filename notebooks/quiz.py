@@ -157,7 +157,7 @@ answer(
 #
 # ## Two phases
 #
-# **12.** The Gaussian response of the Allen-Cahn field is more than twice too large. What does the covariance mistake for what?
+# **12.** The Gaussian response of the Allen-Cahn field two pixels downstream is more than twice too large at lag 20, and that to a uniform kick some thirty times. What does the covariance mistake for what?
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 names = ("gaussian", "truth")
@@ -212,7 +212,7 @@ answer(
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 answer(
-    f"$(0.020^2 - 0.012^2 - 0.010^2)^{{1/2}}$ = {(0.020**2 - 0.012**2 - 0.010**2) ** 0.5:.4f}: squares add up, as the three are independent. More data or more twins would not touch it (lesson 06)."
+    f"$(0.020^2 - 0.012^2 - 0.010^2)^{{1/2}}$ = {(0.020**2 - 0.012**2 - 0.010**2) ** 0.5:.4f}: squares add up, as the three are independent. More data to average over, or more twins, would not touch it (lesson 06)."
 )
 
 # %% [markdown]

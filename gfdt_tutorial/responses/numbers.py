@@ -21,6 +21,13 @@ autocorrelation, and departs from it as far as the data tell the difference:
 
 after James and Stein. This costs less than (2/χ) standard errors where the departure is real; and as what is left out is not ruled out,
 (1 − w) times its error counts in the band.
+
+The error of a lasting answer grows with the time that it is followed, as the whole memory of a slow field comes in. `resolved` = t₁ keeps
+the part that has a shape of its own and lets the rest relax as fluctuations do,
+
+    R_A(t) = K(t − t₁) R_A(t₁),    t > t₁
+
+which is Onsager's hypothesis again, for what is left after t₁. What it gets wrong is not in the band.
 """
 
 import warnings
@@ -62,6 +69,7 @@ def sensitivities(
     integrate: bool = True,
     control: bool = True,
     shrink: bool = False,
+    resolved: float | None = None,
     thin: int = 1,
     resamples: int = 200,
     seed: int = 0,
@@ -79,13 +87,15 @@ def sensitivities(
         control: see this module's page; True unless the observable cannot be differentiated.
         shrink: towards Onsager's hypothesis, as far as the data do not tell the difference, which `info` reports as `departure_chi2`
             and `departure_kept`, w. Ask for twenty numbers or more, such as a spectrum.
+        resolved: lag from which on answers are not measured but relax as the fluctuations of the observables do, which has less error
+            and no band for what it assumes: see this module's page. All are measured by default.
 
     Returns:
         name → Response with values (lag, ...), per unit of what the perturbation is the derivative by.
 
     Raises:
-        ValueError: as `respond`; no perturbation at all; an observable that returns fields, or cannot be differentiated where `control`
-            asks for it.
+        ValueError: as `respond`; no perturbation at all; `resolved` beyond `lags`; an observable that returns fields, or cannot be
+            differentiated where `control` asks for it.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables, simulate
     >>> system = OrnsteinUhlenbeck()
@@ -95,6 +105,7 @@ def sensitivities(
     torch.Size([21, 17])
     """
     steps = data.steps(lags)
+    measured = steps if resolved is None else _steps_resolved(resolved, data.every, steps)
     checks.probability("level", level)
     checks.whole("resamples", resamples, minimum=2)
     thin = checks.whole("thin", thin, minimum=1)
@@ -109,10 +120,10 @@ def sensitivities(
     sums = _sampled(data, score, observable, perturbations, thin, control or shrink).sums(steps)
     finish = partial(integrated, every=data.every) if integrate else (lambda values: values)
     info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info}
-    info |= {"control": control or shrink, "symmetries": [], "thin": thin}
+    info |= {"control": control or shrink, "symmetries": [], "thin": thin, "resolved": measured * data.every}
     found = {}
     for change, name in enumerate(perturbations):
-        options = {"control": control, "shrink": shrink, "finish": finish, "resamples": resamples, "seed": seed}
+        options = {"control": control, "shrink": shrink, "measured": measured, "finish": finish, "resamples": resamples, "seed": seed}
         values, error, kept = _estimate(sums.of(change), **options)
         found[name] = Response(
             times=data.every * torch.arange(steps + 1, dtype=torch.float64),
@@ -126,6 +137,13 @@ def sensitivities(
     if sums.groups < 8:
         warnings.warn(f"the band rests on {sums.groups} blocks of data only; a longer series makes it narrower and surer", stacklevel=2)
     return found
+
+
+def _steps_resolved(resolved: float, every: float, steps: int) -> int:
+    count = round(checks.positive("resolved", resolved) / every)
+    if not 1 <= count <= steps:
+        raise ValueError(f"resolved must be a lag from {every:g}, the sampling step, to {steps * every:g}, the last; got {resolved:g}")
+    return count
 
 
 def tail_of(observable: Field, data: TimeSeries) -> tuple[int, ...] | None:
@@ -288,6 +306,10 @@ class Sums:
         plain = self.plain(drawn)
         return plain + self._relaxed(drawn, self._slope(drawn) - plain[:, 0])
 
+    def relaxing(self, responses: torch.Tensor, drawn: torch.Tensor, step: int) -> torch.Tensor:
+        """Responses (resample, lag, n), from a step on relaxing as K(t)."""
+        return torch.cat([responses[:, :step], self._relaxed(drawn, responses[:, step])[:, : responses.shape[1] - step]], 1)
+
     def alone(self, drawn: torch.Tensor) -> torch.Tensor:
         """ρ_A(t) ⟨∇A·f⟩, Onsager's hypothesis for each observable by itself."""
         own = self._mean(drawn, self.among.diagonal(dim1=-2, dim2=-1), 1)
@@ -312,21 +334,27 @@ class Sums:
 
 
 def _estimate(
-    sums: Sums, *, control: bool, shrink: bool, finish: Callable, resamples: int, seed: int
+    sums: Sums, *, control: bool, shrink: bool, measured: int, finish: Callable, resamples: int, seed: int
 ) -> tuple[torch.Tensor, torch.Tensor, dict]:
     """The answer (lag, n), its standard error, and how far it was shrunk.
 
     Args:
+        measured: step from which on answers relax as K(t); the last for none.
         finish: from responses (..., lag, n) to what is asked for, such as their integral over lags.
     """
     bootstrap = partial(statistics.bootstrap_error, groups=sums.groups, resamples=resamples, seed=seed)
-    form = sums.controlled if control or shrink else sums.plain
+    free = sums.controlled if control or shrink else sums.plain
+    last = sums.weighted.shape[1] - 1
+
+    def form(drawn):
+        return free(drawn) if measured == last else sums.relaxing(free(drawn), drawn, measured)
+
     if not shrink:
         return finish(form(sums.one_each))[0], bootstrap(lambda drawn: finish(form(drawn))), {}
-    free, alone = (finish(each(sums.one_each))[0] for each in (form, sums.alone))
+    apart = (finish(form(sums.one_each)) - finish(sums.alone(sums.one_each)))[0]
     error = bootstrap(lambda drawn: finish(form(drawn)) - finish(sums.alone(drawn)))
     known = error > 0
-    chi2 = float(((free - alone)[known] / error[known]).square().mean()) if known.any() else 0.0
+    chi2 = float((apart[known] / error[known]).square().mean()) if known.any() else 0.0
     kept = max(0.0, 1 - DOUBT / chi2) if chi2 else 0.0
 
     def shrunk(drawn):
