@@ -20,7 +20,7 @@ import torch
 from gfdt_tutorial import checks
 from gfdt_tutorial.parameters import Sampling
 from gfdt_tutorial.responses.numbers import sensitivities
-from gfdt_tutorial.responses.weights import Field
+from gfdt_tutorial.responses.weights import Field, observed
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.systems.simulate import System, simulate
 
@@ -39,7 +39,9 @@ class Target:
     def of(cls, data: TimeSeries, observable: Field) -> "Target":
         """Those of a series of eight members or more, whose scatter gives the errors."""
         checks.whole("members", len(data.u), minimum=8)
-        each = torch.stack([observable(member).double().mean(0) for member in data.u])
+        each = torch.stack([observed(observable, member[None])[0].double().mean(0) for member in data.u])
+        if each.ndim != 2:
+            raise ValueError(f"the observable gives {tuple(each.shape[1:])} for each field; expected (n,) numbers, as gfdt.observables do")
         return cls(each.mean(0), each.std(0) / len(each) ** 0.5)
 
 
@@ -80,7 +82,8 @@ class Calibration:
         path: the Updates so far.
 
     Raises:
-        ValueError: an unknown parameter, fewer statistics than parameters, a value that is not positive.
+        ValueError: an unknown parameter, or one that acts through a hidden forcing; fewer statistics than parameters; a value that is
+            not positive; in `run`, an observable that is not the target's.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables, simulate
     >>> truth, size = OrnsteinUhlenbeck(), Sampling(16, 100.0, 1.0, 30.0)
@@ -96,7 +99,8 @@ class Calibration:
         updates: int = 6, seed: int = 0, device: str = "cpu", tell: Callable[[Update], None] | None = None,
     ):  # fmt: skip
         for name in names:
-            system.drift_derivative(name)
+            if getattr(system.drift_derivative(name)[0], "needs_context", False):
+                raise ValueError(f"{name} acts through a hidden forcing, which the statistics of the field do not hold; leave it out")
             checks.positive(name, getattr(system, name))
         if len(target.values) < len(names) or not names:
             raise ValueError(f"{len(target.values)} statistics cannot tell {len(names)} parameters; measure more, or seek fewer")
@@ -128,7 +132,12 @@ class Calibration:
         return simulate(system, size.members, size.spinup, size.duration, size.every, self.seed, self.device)
 
     def _statistics(self, data: TimeSeries) -> torch.Tensor:
-        return Target.of(data, self.observable).values
+        values = Target.of(data, self.observable).values
+        if values.shape != self.target.values.shape:
+            raise ValueError(
+                f"the observable gives {len(values)} numbers, and the target has {len(self.target.values)}; use the same for both"
+            )
+        return values
 
     def _residual(self, x: np.ndarray) -> np.ndarray:
         system = self._system(x)

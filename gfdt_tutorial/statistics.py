@@ -154,11 +154,14 @@ class Origins:
 def origin_groups(members: int, steps: int, max_lag: int, *, step_bytes: int, groups: int = 32) -> list[list[Origins]]:
     """Cut an ensemble into nearly independent groups of origins, the blocks of the bootstrap.
 
-    Whole members make the groups where there are 8 or more. Fewer are cut in time, into some 8 pieces in all and none shorter than the
-    largest lag: more and shorter pieces would remember one another, and the band would come out too narrow. A group is a list of
-    windows, each small enough to transform at once (`step_bytes` for one member and step).
+    Whole members make the groups where there are 8 or more. Fewer are cut in time, into some 8 pieces in all that hold as many products
+    at the largest lag, and none shorter than half of it: more and shorter pieces would remember one another, and the band would come out
+    too narrow. The last takes the origins that are too late for that lag. A group is a list of windows, each small enough to transform
+    at once (`step_bytes` for one member and step).
     """
     cuts = 1 if members >= 8 else max(1, min(-(-8 // members), steps // max(max_lag, 1)))
+    pieces = _even_cuts(steps - max_lag, cuts)
+    pieces[-1] = (pieces[-1][0], steps)
     return [
         [
             Origins(some, start, stop)
@@ -166,7 +169,7 @@ def origin_groups(members: int, steps: int, max_lag: int, *, step_bytes: int, gr
             for some in _members(group, stop - start + max_lag, step_bytes)
         ]
         for group in _even_cuts(members, min(groups, members))
-        for first, last in _even_cuts(steps, cuts)
+        for first, last in pieces
     ]
 
 

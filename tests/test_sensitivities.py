@@ -14,6 +14,7 @@ from gfdt_tutorial import (
     NavierStokes,
     OrnsteinUhlenbeck,
     PeriodicGrid,
+    TimeSeries,
     noise_derivative,
     observables,
     respond,
@@ -77,12 +78,21 @@ def test_a_shift_of_the_field_changes_no_observable():
         (lambda: observables.spectrum(PeriodicGrid(())), "without axes"),
         (lambda: noise_derivative(SMALL.score, GRID, torch.ones(3)), "rate has shape"),
         (lambda: SMALL.noise_derivative("lam"), "'lam' is unknown; expected one of 'epsilon'"),
-        (lambda: sensitivities(ensemble(), SMALL.score, POWER, {}), "name one change of the drift"),
+        (lambda: sensitivities(ensemble(), SMALL.score, POWER, {}), "perturbations names changes of the drift"),
+        (lambda: sensitivities(ensemble(), SMALL.score, POWER, SMALL.drift_derivative("lam")), "perturbations names changes of the drift"),
+        (
+            lambda: sensitivities(ensemble(), SMALL.score, POWER, changes(SMALL, "lam"), 10.0, resolved=11.0),
+            "resolved must be a lag from 1",
+        ),
         (lambda: sensitivities(ensemble(), SMALL.score, lambda u: u, changes(SMALL, "lam")), "the observable returns fields"),
         (lambda: sensitivities(ensemble(), SMALL.score, POWER, {"lam": None, "kappa": 3}), "must be a pair"),
         (
             lambda: sensitivities(ensemble(), SMALL.score, lambda u: (u > 0).float().mean((-2, -1)), changes(SMALL, "lam")),
-            "varies and has no derivative anywhere",
+            "number 0 of the observable jumps",
+        ),
+        (  # in part only
+            lambda: sensitivities(ensemble(), SMALL.score, lambda u: (u * (u > 1)).mean((-2, -1)), changes(SMALL, "lam")),
+            "number 0 of the observable jumps",
         ),
         (lambda: Changed(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
         (lambda: Changed(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
@@ -123,6 +133,33 @@ def test_at_lag_zero_the_control_variate_needs_no_score():
     answer = respond(ensemble(), lambda u: 0.3 * u, 5.0, observable=POWER, perturbation=SMALL.drift_derivative("lam"), control=True)
     expected = -2 * float((GRID.inverse_helmholtz * SMALL.mode_covariance * GRID.multiplicity).sum()) / 64
     assert float(answer.values[0, 0]) == pytest.approx(expected, rel=0.05)
+
+
+def test_what_a_kick_leaves_alone_may_be_watched_with_a_control_variate():
+    """⟨∇C_k·1⟩ = 0 for k > 0 is the right answer at t = 0, and no jump of the observable."""
+    plain, controlled = (respond(ensemble(), SMALL.score, 20.0, observable=SHELLS, control=control) for control in (False, True))
+    assert controlled.values[0, 1:].abs().max() < 1e-6 < plain.values[0, 1:].abs().max()
+    assert z_scores(plain, controlled.values).abs().max() < 4
+
+
+def test_members_whose_means_differ_do_not_bias_the_answer():
+    """Where nothing moves in time, every lag is the covariance of A and B between members, and must be its unbiased estimate."""
+    u = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0)).expand(8, 9, 8, 8)
+    data, mean = TimeSeries(u, torch.arange(9.0)), observables.moment(GRID, 1)
+    answer = respond(data, torch.sin, 4.0, observable=mean)
+    pairs = torch.stack([u[:, 0].mean((-2, -1)), -torch.sin(u[:, 0]).mean((-2, -1))])
+    torch.testing.assert_close(answer.values[:, 0], torch.cov(pairs)[0, 1].expand(5))
+
+
+def test_an_answer_relaxes_as_fluctuations_do_from_where_it_is_no_longer_resolved():
+    wanted = {"observable": SHELLS, "perturbations": changes(SMALL, "lam"), "lags": 60.0}
+    whole, part = (sensitivities(ensemble(), SMALL.score, **wanted, resolved=resolved)["lam"] for resolved in (None, 10.0))
+    torch.testing.assert_close(part.values[:11], whole.values[:11])
+    assert part.info["resolved"] == 10.0
+    expected = shell_change("lam", part.times)
+    errors = [(answer.values - expected)[20:].norm() / expected[20:].norm() for answer in (whole, part)]
+    assert errors[1] < 0.05 < errors[0]
+    assert part.standard_error[-1].norm() < 0.85 * whole.standard_error[-1].norm()
 
 
 @pytest.mark.slow
@@ -174,7 +211,7 @@ def test_a_kick_of_a_number_and_of_a_field_agree():
     data = ensemble()
     mean = respond(data, SMALL.score, 20.0, observable=observables.moment(GRID, 1))
     field = respond(data, SMALL.score, 20.0)
-    torch.testing.assert_close(mean.values[:, 0], field.values.mean((-2, -1)), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(mean.values[:, 0], field.values.mean((-2, -1)), rtol=5e-3, atol=1e-5)  # means are taken off differently
 
 
 # --- against what really happens

@@ -116,6 +116,15 @@ def test_groups_are_whole_members_where_there_are_many_and_stretches_of_time_whe
     assert all(window.stop - window.start >= 90 for group in stretches for window in group)
 
 
+@pytest.mark.parametrize("max_lag", [3, 33, 99, 100, 133, 199, 200])
+def test_every_stretch_of_a_single_member_tells_of_the_largest_lag(max_lag):
+    steps = 400
+    groups = statistics.origin_groups(1, steps, max_lag, step_bytes=100)
+    counts = [sum(max(0, min(window.stop, steps - max_lag) - window.start) for window in group) for group in groups]
+    assert len(groups) == min(8, steps // max_lag)
+    assert max(counts) - min(counts) <= 2 and min(counts) >= max_lag / 2
+
+
 def test_a_window_is_small_enough_to_transform_at_once():
     for group in statistics.origin_groups(64, 10_000, 90, step_bytes=32 * 32 * 32):
         for window in group:

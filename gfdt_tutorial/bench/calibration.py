@@ -1,12 +1,13 @@
 """Parameters of the two-phase field recovered from its statistics: runs that the theorem takes, and runs that finite differences take."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.calibration import Calibration, Target
+from gfdt_tutorial.calibration import Calibration, Target, Update
 from gfdt_tutorial.parameters import Sampling, sampling
 from gfdt_tutorial.responses import observables
 from gfdt_tutorial.responses.weights import Field
@@ -18,7 +19,12 @@ from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.simulate import simulate
 
 COMMAND = "python -m gfdt_tutorial bench --only calibration"
-START = {"alpha": 0.7, "kappa": 1.3}  # over the true values
+STARTS = {  # over the true values
+    "α −30 %, κ +30 %": {"alpha": 0.7, "kappa": 1.3},
+    "α −30 %, κ −30 %": {"alpha": 0.7, "kappa": 0.7},
+}
+LAGS = 25.0  # statistics come to rest over this time,
+RESOLVED = 2.5  # and so short a series tells only so much of the way there from its noise
 CLOSE = 0.05
 SMALL_SCALES = 10  # |k| from which the spectrum is averaged to one number
 
@@ -37,35 +43,51 @@ def quick_statistics(grid: PeriodicGrid) -> Field:
 
 
 def recovery(preset: str = "quick", size: Sampling | None = None, system: AllenCahn | None = None, shipping: bool = True) -> list[Row]:
-    """(α, κ) from 30 % wrong: by the theorem with a learned score and with the Gaussian one, and by finite differences."""
-    truth, size = system or AllenCahn(), size or sampling("allen-cahn", "quick")
-    observable = quick_statistics(truth.grid)
-    target = Target.of(simulate(truth, size.members, size.spinup, size.duration, size.every, seed=99, device="cpu"), observable)
-    wrong = replace(truth, **{name: factor * getattr(truth, name) for name, factor in START.items()})
-    ways: dict[str, Callable | None] = {
+    """(α, κ) from 30 % wrong, two ways: by the theorem with each score, and by finite differences.
+
+    Args:
+        preset: of the learned score.
+    """
+    truth, size = system or AllenCahn(), size or replace(sampling("allen-cahn", "quick"), lags=LAGS, resolved=RESOLVED)
+    table = []
+    for seed, (start, factors) in enumerate(STARTS.items()):
+        data = simulate(truth, size.members, size.spinup, size.duration, size.every, seed=99 + seed, device="cpu")
+        observable = quick_statistics(truth.grid)
+        target = Target.of(data, observable)
+        wrong = replace(truth, **{name: factor * getattr(truth, name) for name, factor in factors.items()})
+        for way, learn in _ways(preset).items():
+            path = Calibration(wrong, tuple(factors), target, observable, learn, size, seed=seed).run().path
+            table += [{"start": start, "way": way, **_line(number, update, truth)} for number, update in enumerate(path)]
+    if shipping:
+        ship_table("allen-cahn-calibration", table, command=COMMAND)
+    return _rows(table)
+
+
+def _ways(preset: str) -> dict[str, Callable | None]:
+    return {
         "theorem, learned score": lambda system, data: fit_score(data, preset, device="cpu"),
+        "theorem, analytic score": lambda system, data: system.score,
         "theorem, Gaussian score": lambda system, data: GaussianScore.fit(data),
         "finite differences": None,
     }
-    rows, table, needed = [], [], {}
-    for way, learn in ways.items():
-        path = Calibration(wrong, tuple(START), target, observable, learn, size).run().path
-        errors = [max(abs(update.parameters[name] / getattr(truth, name) - 1) for name in START) for update in path]
-        close = next((number for number, error in enumerate(errors) if error <= CLOSE), None)
-        needed[way] = float("inf") if close is None else path[close].simulations
-        table += [
-            {"way": way, "update": number, "error": error, "misfit": update.misfit, "simulations": update.simulations, **update.parameters}
-            for number, (update, error) in enumerate(zip(path, errors, strict=True))
-        ]
-        best = min(range(len(path)), key=lambda number: path[number].misfit)
-        label = f"(α, κ) from 30 % wrong, {way}: "
-        bounds = (6, CLOSE) if "learned" in way else (None, None)
+
+
+def _line(number: int, update: Update, truth: AllenCahn) -> dict:
+    error = max(abs(value / getattr(truth, name) - 1) for name, value in update.parameters.items())
+    return {"update": number, "error": error, "misfit": update.misfit, "simulations": update.simulations, **update.parameters}
+
+
+def _rows(table: list[dict]) -> list[Row]:
+    rows, needed = [], {}
+    for start, way in dict.fromkeys((line["start"], line["way"]) for line in table):
+        path = [line for line in table if (line["start"], line["way"]) == (start, way)]
+        close = next((line for line in path if line["error"] <= CLOSE), {"update": math.inf, "simulations": math.inf})
+        needed[way] = needed.get(way, 0) + close["simulations"]
+        label, bounds = f"(α, κ) from {start}, {way}: ", (6, CLOSE) if "learned" in way else (None, None)
         rows += [
-            Row(label + "updates until both are within 5 %", float("inf") if close is None else close, bounds[0]),
-            Row(label + "simulations until then", needed[way]),
-            Row(label + "larger relative error where the misfit is least", errors[best], bounds[1]),
+            Row(label + "updates until both are within 5 %", close["update"], bounds[0]),
+            Row(label + "simulations until then", close["simulations"]),
+            Row(label + "larger relative error where the misfit is least", min(path, key=lambda line: line["misfit"])["error"], bounds[1]),
         ]
     ratio = needed["theorem, learned score"] / needed["finite differences"]
-    if shipping:
-        ship_table("allen-cahn-calibration", table, command=COMMAND)
-    return [*rows, Row("simulations until within 5 %, theorem over finite differences", ratio, 0.5)]
+    return [*rows, Row("simulations until within 5 %, all starts, theorem over finite differences", ratio, 0.5)]

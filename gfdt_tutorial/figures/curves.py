@@ -66,21 +66,25 @@ def observable_panels(panels: Mapping[str, Mapping[str, Response]], unit: str, s
 
 
 def calibration(table: Sequence[dict], close: float = 0.05) -> go.Figure:
-    """How far the parameters are off, against the runs that it took to get there: rows with way, simulations, error.
+    """How far the parameters are off, against the runs that it took to get there: rows with start, way, simulations, error.
 
     Args:
         close: marked by a line.
     """
-    figure = go.Figure()
-    for index, way in enumerate(dict.fromkeys(row["way"] for row in table)):
-        rows = [row for row in table if row["way"] == way]
-        line = line_trace([row["simulations"] for row in rows], [row["error"] for row in rows], way, index)
-        line.update(mode="lines+markers", marker={"symbol": ("circle", "square", "x", "diamond")[index % 4], "size": 9})
-        figure.add_trace(line)
+    starts, ways = (list(dict.fromkeys(row[what] for row in table)) for what in ("start", "way"))
+    figure = make_subplots(1, len(starts), subplot_titles=starts, shared_yaxes=True, horizontal_spacing=0.05)
     last = max(row["simulations"] for row in table)
-    figure.add_scatter(x=[1, last], y=[close, close], name=f"{close:.0%}", mode="lines", line={"color": theme.PALE, "width": 4})
-    figure.update_yaxes(type="log", title="largest relative error of a parameter").update_xaxes(title="undisturbed runs so far")
-    return figure.update_layout(template="gfdt", width=820, height=420, margin_t=90)
+    for column, start in enumerate(starts, 1):
+        for index, way in enumerate(ways):
+            rows = [row for row in table if (row["start"], row["way"]) == (start, way)]
+            line = line_trace([row["simulations"] for row in rows], [row["error"] for row in rows], way, index, legend=column == 1)
+            line.update(mode="lines+markers", marker={"symbol": ("circle", "square", "x", "diamond")[index % 4], "size": 9})
+            figure.add_trace(line, 1, column)
+        limit = {"name": f"{close:.0%}", "mode": "lines", "line": {"color": theme.PALE, "width": 4}, "showlegend": column == 1}
+        figure.add_scatter(x=[1, last], y=[close, close], **limit, row=1, col=column)
+    figure.update_yaxes(type="log").update_xaxes(title="undisturbed runs so far")
+    figure.update_yaxes(title="largest relative error of a parameter", col=1)
+    return figure.update_layout(template="gfdt", width=900, height=420, margin_t=120, legend_y=1.3)
 
 
 def error_curves(errors: Mapping[str, Errors]) -> go.Figure:

@@ -54,6 +54,9 @@ from gfdt_tutorial.responses.weights import (
 from gfdt_tutorial.series import TimeSeries
 
 DOUBT = 2.0  # χ² below which no departure from Onsager's hypothesis is believed; 1 is what noise gives
+NUDGE = 0.003  # of the standard deviation of the fields, and
+SOME = 64  # snapshots, by which a jump of an observable is found
+ROUNDING = 1e-6  # relative, of an observable in single precision
 SPARSE = 4  # ∇A·f, whose mean has little noise, is taken at every fourth snapshot
 COLLINEAR = 1e-6  # of the largest eigenvalue of the correlations among observables: what is below is one observable said twice
 
@@ -86,7 +89,7 @@ def sensitivities(
             finely as the fastest answer.
         control: see this module's page; True unless the observable cannot be differentiated.
         shrink: towards Onsager's hypothesis, as far as the data do not tell the difference, which `info` reports as `departure_chi2`
-            and `departure_kept`, w. Ask for twenty numbers or more, such as a spectrum.
+            and `departure_kept`, w. Ask for twenty numbers or more, such as a spectrum. It takes the control variate too.
         resolved: lag from which on answers are not measured but relax as the fluctuations of the observables do, which has less error
             and no band for what it assumes: see this module's page. All are measured by default.
 
@@ -94,8 +97,8 @@ def sensitivities(
         name → Response with values (lag, ...), per unit of what the perturbation is the derivative by.
 
     Raises:
-        ValueError: as `respond`; no perturbation at all; `resolved` beyond `lags`; an observable that returns fields, or cannot be
-            differentiated where `control` asks for it.
+        ValueError: as `respond`; no perturbation at all; `resolved` beyond `lags`; an observable that returns fields, or that
+            jumps or cannot be differentiated where `control` or `shrink` asks for it.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables, simulate
     >>> system = OrnsteinUhlenbeck()
@@ -109,14 +112,16 @@ def sensitivities(
     checks.probability("level", level)
     checks.whole("resamples", resamples, minimum=2)
     thin = checks.whole("thin", thin, minimum=1)
-    if not perturbations:
-        raise ValueError("name one change of the drift at least, such as {'alpha': system.drift_derivative('alpha')}")
+    if not isinstance(perturbations, dict) or not perturbations:
+        raise ValueError("perturbations names changes of the drift, one or more: {'alpha': system.drift_derivative('alpha')}")
     for perturbation in perturbations.values():
         if perturbation is not None:
             check_perturbation(perturbation)
     tail = tail_of(observable, data)
     if tail is None:
         raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
+    if control or shrink:
+        _check_smooth(observable, data)
     sums = _sampled(data, score, observable, perturbations, thin, control or shrink).sums(steps)
     finish = partial(integrated, every=data.every) if integrate else (lambda values: values)
     info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info}
@@ -173,20 +178,38 @@ def _sampled(data, score, observable, perturbations, thin: int, with_slopes: boo
         torch.cat([torch.cat([part[kind] for part in member], 1) for member in parts]).double() if with_slopes or kind < 2 else None
         for kind in range(3)
     )
-    observed, weights = (values - values.mean((0, 1)) for values in (observed, weights))
-    if slopes is not None:
-        _check_slopes(observed, weights, slopes)
-    return Samples(observed, weights, slopes, wanted)
+    return Samples(observed - observed.mean((0, 1)), _less_that_of_others(weights), slopes, wanted)
 
 
-def _check_slopes(observed: torch.Tensor, weights: torch.Tensor, slopes: torch.Tensor) -> None:
-    """A number that jumps has the derivative 0 wherever torch looks, and the control variate would take that for its answer at t = 0."""
-    varies = observed.abs().amax((0, 1)) > 0
-    stuck = varies & (slopes.abs().amax((0, 1, 3)) == 0) & bool((weights != 0).any())
-    if stuck.any():
+def _less_that_of_others(weights: torch.Tensor) -> torch.Tensor:
+    """B less its mean over the *other* members, (member, origin, p).
+
+    Less its own mean, every lag would be off by the covariance between time means of A and B, and a lasting answer by twice its length
+    over that of the whole series.
+    """
+    members, mean = len(weights), weights.mean((0, 1))
+    own = weights.mean(1, keepdim=True)
+    return weights - (mean if members == 1 else (members * mean - own) / (members - 1))
+
+
+def _check_smooth(observable: Field, data: TimeSeries) -> None:
+    """What jumps has another derivative than torch's wherever it does, and the control variate would take that for its answer at t = 0.
+
+    Half the difference between both ends of a small nudge is the derivative along it if there is no jump between; the more so, the
+    smaller the nudge. Where there are jumps they are most of the difference.
+    """
+    fields = data.u.flatten(0, 1)
+    u = fields[:: max(1, len(fields) // SOME)][:SOME, None]
+    nudge = NUDGE * u.std() * torch.randn(u.shape, generator=statistics.generator(0, 0)).to(u)
+    slope = _rows(slope_of(observable, u, nudge)).double()
+    ends = [_rows(observed(observable, u + sign * nudge)).double() for sign in (1, -1)]
+    moved = (ends[0] - ends[1]) / 2
+    unseen = (moved - slope).square().mean((0, 1)) - (ROUNDING * ends[0]).square().mean((0, 1))
+    jumps = unseen > 0.25 * moved.square().mean((0, 1))
+    if jumps.any():
         raise ValueError(
-            f"number {int(stuck.nonzero()[0])} of the observable varies and has no derivative anywhere, as counts of pixels have none; "
-            "smooth it, as gfdt.observables.exceedance does, or use control=False"
+            f"number {int(jumps.nonzero()[0])} of the observable jumps, as counts of pixels do: its derivative does not tell how it moves; "
+            "smooth it, as gfdt.observables.exceedance does, or use control=False, shrink=False"
         )
 
 
