@@ -45,8 +45,8 @@ SAMPLING = {
     },
     "allen-cahn": {
         "tiny": Sampling(8, 4.0, 0.125, 1.0, spinup=5.0),
-        "quick": Sampling(128, 60.0, 0.125, 10.0),
-        "standard": Sampling(256, 80.0, 0.125, 10.0),
+        "quick": Sampling(128, 60.0, 0.125, 10.0, resolved=2.0),
+        "standard": Sampling(256, 80.0, 0.125, 10.0, resolved=2.0),
     },
     "navier-stokes": {
         "tiny": Sampling(8, 4.0, 0.125, 1.0, spinup=5.0),
@@ -165,11 +165,13 @@ def predicted(
     size = sampling(system.name, preset)
     names = PARAMETERS[system.name]
     changes = {name: derivative(system, name, score) for name in names}
-    found = sensitivities(data, score, measures(system).observable, changes, size.lags, shrink=shrink, thin=size.thin)
+    found = sensitivities(
+        data, score, measures(system).observable, changes, size.lags, shrink=shrink, resolved=size.resolved, thin=size.thin
+    )
     scale = [float(getattr(system, name)) for name in names]
     first = found[names[0]]
-    info = {key: value for key, value in first.info.items() if not key.startswith("departure")}
-    info["departure_kept"] = {name: found[name].info.get("departure_kept") for name in names}
+    info = {key: value for key, value in first.info.items() if not key.startswith(("departure", "tail"))}
+    info |= {kept: {name: found[name].info.get(kept) for name in names} for kept in ("departure_kept", "tail_kept")}
     info["parameters"] = dict(zip(names, scale, strict=True))
 
     def stacked(which: str) -> torch.Tensor:

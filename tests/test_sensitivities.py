@@ -160,6 +160,9 @@ def test_an_answer_relaxes_as_fluctuations_do_from_where_it_is_no_longer_resolve
     errors = [(answer.values - expected)[20:].norm() / expected[20:].norm() for answer in (whole, part)]
     assert errors[1] < 0.05 < errors[0]
     assert part.standard_error[-1].norm() < 0.85 * whole.standard_error[-1].norm()
+    held = sensitivities(ensemble(), SMALL.score, **wanted, resolved=10.0, shrink=True)["lam"]  # a linear field does relax so
+    assert held.info["tail_chi2"] < 2
+    assert held.info["tail_kept"] == 0
 
 
 @pytest.mark.slow
@@ -184,6 +187,20 @@ def test_shrinking_finds_nothing_beyond_onsager_in_a_linear_field_and_keeps_what
     kept = sensitivities(data, TWO_PHASES.score, both, changes(TWO_PHASES, "alpha"), 10.0, shrink=True)["alpha"].info
     assert kept["departure_chi2"] > 10
     assert kept["departure_kept"] > 0.8
+
+
+@pytest.mark.slow
+def test_a_tail_that_relaxes_otherwise_is_kept():
+    """Another κ smooths the walls between two phases first, and they go on otherwise than after a fluctuation."""
+    data = ensemble(TWO_PHASES, every=1 / 16, duration=32.0)
+    both = observables.together(POWER, observables.moment(GRID, 4), SHELLS)
+    options = {"observable": both, "perturbations": changes(TWO_PHASES, "kappa"), "lags": 4.0, "resolved": 1 / 16}
+    whole, plain, held = (
+        sensitivities(data, TWO_PHASES.score, **options | chosen)["kappa"] for chosen in ({"resolved": None}, {}, {"shrink": True})
+    )
+    assert held.info["tail_chi2"] > 10
+    apart, kept = ((answer.values - whole.values)[-1, :2].norm() for answer in (plain, held))
+    assert kept < 0.3 * apart
 
 
 @pytest.mark.parametrize("score", ["exact", "Gaussian"])

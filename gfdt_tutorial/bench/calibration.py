@@ -23,8 +23,7 @@ STARTS = {  # over the true values
     "α −30 %, κ +30 %": {"alpha": 0.7, "kappa": 1.3},
     "α −30 %, κ −30 %": {"alpha": 0.7, "kappa": 0.7},
 }
-LAGS = 25.0  # statistics come to rest over this time,
-RESOLVED = 2.5  # and so short a series tells only so much of the way there from its noise
+LAGS = 25.0  # over which the statistics come to rest
 CLOSE = 0.05
 SMALL_SCALES = 10  # |k| from which the spectrum is averaged to one number
 
@@ -48,7 +47,7 @@ def recovery(preset: str = "quick", size: Sampling | None = None, system: AllenC
     Args:
         preset: of the learned score.
     """
-    truth, size = system or AllenCahn(), size or replace(sampling("allen-cahn", "quick"), lags=LAGS, resolved=RESOLVED)
+    truth, size = system or AllenCahn(), size or replace(sampling("allen-cahn", "quick"), lags=LAGS)
     table = []
     for seed, (start, factors) in enumerate(STARTS.items()):
         data = simulate(truth, size.members, size.spinup, size.duration, size.every, seed=99 + seed, device="cpu")

@@ -27,7 +27,8 @@ the part that has a shape of its own and lets the rest relax as fluctuations do,
 
     R_A(t) = K(t − t₁) R_A(t₁),    t > t₁
 
-which is Onsager's hypothesis again, for what is left after t₁. What it gets wrong is not in the band.
+which is Onsager's hypothesis again, for what is left after t₁, and no better: with `shrink` the answer departs from this too as far as
+the data tell, by another w. Without, what it gets wrong is not in the band.
 """
 
 import warnings
@@ -90,8 +91,8 @@ def sensitivities(
         control: see this module's page; True unless the observable cannot be differentiated.
         shrink: towards Onsager's hypothesis, as far as the data do not tell the difference, which `info` reports as `departure_chi2`
             and `departure_kept`, w. Ask for twenty numbers or more, such as a spectrum. It takes the control variate too.
-        resolved: lag from which on answers are not measured but relax as the fluctuations of the observables do, which has less error
-            and no band for what it assumes: see this module's page. All are measured by default.
+        resolved: lag from which on answers are taken to relax as the fluctuations of the observables do, which has less error; with
+            `shrink` only as far as the data do not tell the difference, `tail_chi2` and `tail_kept`. See this module's page.
 
     Returns:
         name → Response with values (lag, ...), per unit of what the perturbation is the derivative by.
@@ -108,7 +109,7 @@ def sensitivities(
     torch.Size([21, 17])
     """
     steps = data.steps(lags)
-    measured = steps if resolved is None else _steps_resolved(resolved, data.every, steps)
+    measured = None if resolved is None else _steps_resolved(resolved, data.every, steps)
     checks.probability("level", level)
     checks.whole("resamples", resamples, minimum=2)
     thin = checks.whole("thin", thin, minimum=1)
@@ -125,7 +126,7 @@ def sensitivities(
     sums = _sampled(data, score, observable, perturbations, thin, control or shrink).sums(steps)
     finish = partial(integrated, every=data.every) if integrate else (lambda values: values)
     info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info}
-    info |= {"control": control or shrink, "symmetries": [], "thin": thin, "resolved": measured * data.every}
+    info |= {"control": control or shrink, "symmetries": [], "thin": thin, "resolved": resolved}
     found = {}
     for change, name in enumerate(perturbations):
         options = {"control": control, "shrink": shrink, "measured": measured, "finish": finish, "resamples": resamples, "seed": seed}
@@ -239,6 +240,9 @@ def integrated(values: torch.Tensor, every: float) -> torch.Tensor:
     return torch.cat([torch.zeros_like(values[..., :1, :]), torch.cumulative_trapezoid(values, dx=every, dim=-2)], -2)
 
 
+Form = Callable[[torch.Tensor], torch.Tensor]  # from how often each group was drawn to responses (resample, lag, n)
+
+
 @dataclass(frozen=True)
 class Samples:
     """What the theorem needs of a series.
@@ -329,9 +333,14 @@ class Sums:
         plain = self.plain(drawn)
         return plain + self._relaxed(drawn, self._slope(drawn) - plain[:, 0])
 
-    def relaxing(self, responses: torch.Tensor, drawn: torch.Tensor, step: int) -> torch.Tensor:
-        """Responses (resample, lag, n), from a step on relaxing as K(t)."""
-        return torch.cat([responses[:, :step], self._relaxed(drawn, responses[:, step])[:, : responses.shape[1] - step]], 1)
+    def relaxing(self, form: Form, step: int) -> Form:
+        """Another form of the answer: the same up to a step, from which on it relaxes as K(t)."""
+
+        def relaxed(drawn: torch.Tensor) -> torch.Tensor:
+            found = form(drawn)
+            return torch.cat([found[:, :step], self._relaxed(drawn, found[:, step])[:, : found.shape[1] - step]], 1)
+
+        return relaxed
 
     def alone(self, drawn: torch.Tensor) -> torch.Tensor:
         """ρ_A(t) ⟨∇A·f⟩, Onsager's hypothesis for each observable by itself."""
@@ -357,31 +366,34 @@ class Sums:
 
 
 def _estimate(
-    sums: Sums, *, control: bool, shrink: bool, measured: int, finish: Callable, resamples: int, seed: int
+    sums: Sums, *, control: bool, shrink: bool, measured: int | None, finish: Callable, resamples: int, seed: int
 ) -> tuple[torch.Tensor, torch.Tensor, dict]:
     """The answer (lag, n), its standard error, and how far it was shrunk.
 
     Args:
-        measured: step from which on answers relax as K(t); the last for none.
+        measured: step from which on answers relax as K(t), or None.
         finish: from responses (..., lag, n) to what is asked for, such as their integral over lags.
     """
     bootstrap = partial(statistics.bootstrap_error, groups=sums.groups, resamples=resamples, seed=seed)
-    free = sums.controlled if control or shrink else sums.plain
-    last = sums.weighted.shape[1] - 1
-
-    def form(drawn):
-        return free(drawn) if measured == last else sums.relaxing(free(drawn), drawn, measured)
-
+    form = sums.controlled if control or shrink else sums.plain
     if not shrink:
+        form = form if measured is None else sums.relaxing(form, measured)
         return finish(form(sums.one_each))[0], bootstrap(lambda drawn: finish(form(drawn))), {}
-    apart = (finish(form(sums.one_each)) - finish(sums.alone(sums.one_each)))[0]
-    error = bootstrap(lambda drawn: finish(form(drawn)) - finish(sums.alone(drawn)))
-    known = error > 0
+    info, left_out = {}, 0.0
+    for name, target in (("tail", None if measured is None else sums.relaxing(form, measured)), ("departure", sums.alone)):
+        if target is not None:
+            form, error, info[f"{name}_chi2"], info[f"{name}_kept"] = _shrunk(form, target, sums.one_each, finish, bootstrap)
+            left_out = left_out + error.square()
+    return finish(form(sums.one_each))[0], (bootstrap(lambda drawn: finish(form(drawn))).square() + left_out).sqrt(), info
+
+
+def _shrunk(
+    form: Form, target: Form, one_each: torch.Tensor, finish: Callable, bootstrap: Callable
+) -> tuple[Form, torch.Tensor, float, float]:
+    """T + w (R − T), the error of what is left out of it, χ² and w."""
+    apart = (finish(form(one_each)) - finish(target(one_each)))[0]
+    error = bootstrap(lambda drawn: finish(form(drawn)) - finish(target(drawn)))
+    known = error > ROUNDING * apart.abs().amax()
     chi2 = float((apart[known] / error[known]).square().mean()) if known.any() else 0.0
     kept = max(0.0, 1 - DOUBT / chi2) if chi2 else 0.0
-
-    def shrunk(drawn):
-        return (1 - kept) * finish(sums.alone(drawn)) + kept * finish(form(drawn))
-
-    spread = (bootstrap(shrunk).square() + ((1 - kept) * error).square()).sqrt()  # what was left out is not ruled out
-    return shrunk(sums.one_each)[0], spread, {"departure_chi2": chi2, "departure_kept": kept}
+    return (lambda drawn: (1 - kept) * target(drawn) + kept * form(drawn)), (1 - kept) * error, chi2, kept
