@@ -25,6 +25,7 @@ from gfdt_tutorial import (
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
 GRID = SMALL.grid
 TWO_PHASES = AllenCahn(grid=GRID, advection=0.0, epsilon=4 * AllenCahn().epsilon, dt=1 / 32)  # its score is exact
+FLOW = NavierStokes(grid=PeriodicGrid((16, 16)))
 POWER, SHELLS = observables.moment(GRID, 2), observables.spectrum(GRID)
 
 
@@ -87,6 +88,9 @@ def test_a_shift_of_the_field_changes_no_observable():
         (lambda: Changed(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
         (lambda: Changed(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
         (lambda: Changed(SMALL, SMALL, POWER, members=2), "members is 2"),
+        (lambda: Changed(SMALL, TWO_PHASES, POWER), "the changed system is AllenCahn, not OrnsteinUhlenbeck"),
+        (lambda: Changed(SMALL, [SMALL, OrnsteinUhlenbeck()], POWER), r"on PeriodicGrid\(shape=\(32, 32\).*keep the grid"),
+        (lambda: Changed(FLOW, replace(FLOW, cutoff=3.0), POWER), "another cutoff forces other waves"),
     ],
 )
 def test_bad_input_is_refused_in_words(make, message):
@@ -180,9 +184,12 @@ def test_a_kick_of_a_number_and_of_a_field_agree():
 # --- against what really happens
 
 
-def test_changed_members_follow_the_closed_form():
-    found = Changed(SMALL, [replace(SMALL, lam=0.041), replace(SMALL, lam=0.039)], SHELLS, 40.0, members=256).finish().response()
-    expected = 1e-3 * shell_change("lam", found.times)
+@pytest.mark.parametrize("parameter", ["lam", "epsilon"])
+def test_changed_members_follow_the_closed_form(parameter):
+    value = getattr(SMALL, parameter)
+    both = [replace(SMALL, **{parameter: factor * value}) for factor in (1.025, 0.975)]
+    found = Changed(SMALL, both, SHELLS, 40.0, members=256).finish().response()
+    expected = 0.025 * value * shell_change(parameter, found.times)
     assert z_scores(found, expected).abs().max() < 5
     assert (found.values - expected).norm() / expected.norm() < 0.1
 
@@ -217,6 +224,38 @@ def test_two_phases_under_another_well_are_predicted():
     )
     error, wrong = ((found - truth.values)[4:].norm() / truth.values[4:].norm() for found in (predicted, gaussian))
     assert error < 0.25 < 0.5 < wrong
+
+
+def stirred(*factors, members):
+    """The mean and the power of members whose forcing is changed by factors, (lag, 2)."""
+    both = observables.together(*(observables.moment(FLOW.grid, order) for order in (1, 2)))
+    changed = [replace(FLOW, forcing=factor * FLOW.forcing) for factor in factors]
+    return Changed(FLOW, changed, both, 2.0, every=0.25, members=members, spinup=4.0).finish().response()
+
+
+def test_the_mean_of_a_flow_that_is_stirred_harder_moves_in_proportion():
+    """Nothing carries it away, so the walk of the phases being the same, it does so member by member."""
+    doubled, little = stirred(2.0, members=8).values[:, 0], stirred(1.02, 0.98, members=8).values[:, 0]
+    assert (doubled[1:] != 0).all()
+    torch.testing.assert_close(little, 0.02 * doubled, rtol=0.01, atol=1e-8)
+
+
+def test_the_power_of_a_flow_that_is_stirred_harder_moves_as_the_theorem_says():
+    data = simulate(FLOW, members=64, duration=6.0, every=0.25, spinup=4.0, device="cpu", context=True)
+    change = {"forcing": FLOW.drift_derivative("forcing")}
+    answer = sensitivities(data, GaussianScore.fit(data), observables.moment(FLOW.grid, 2), change, 2.0)["forcing"]
+    predicted, error = (0.02 * FLOW.forcing * part[1:, 0] for part in (answer.values, answer.standard_error))
+    found = stirred(1.02, 0.98, members=64)
+    measured, scatter = found.values[1:, 1], found.standard_error[1:, 1]
+    assert measured[-1] > 4 * scatter[-1]
+    assert ((measured - predicted) / (error.square() + scatter.square()).sqrt()).abs().max() < 3
+
+
+def test_waves_may_come_to_rest_and_start_again():
+    resting = replace(FLOW, frozen=True)
+    for system, changed in ((FLOW, resting), (resting, FLOW)):
+        found = Changed(system, changed, observables.spectrum(FLOW.grid), 1.0, every=0.5, members=8, spinup=1.0).finish().response()
+        assert (found.values[1:].abs().amax(1) > 0).all()
 
 
 def test_a_flow_that_is_stirred_harder_needs_its_forcing():

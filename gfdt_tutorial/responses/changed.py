@@ -19,8 +19,8 @@ class Changed:
 
     Args:
         system: as it is; it spins up.
-        changed: as it becomes, one system; or two, changed by as much up and down. Then half their difference is taken, which leaves out
-            all that is even in the change.
+        changed: as it becomes, one system, of the same kind and on the same grid; or two, changed by as much up and down. Then half
+            their difference is taken, which leaves out all that is even in the change.
         observable: fields (..., *shape) → (..., n) numbers.
         lags, every: how long, and how often it is looked at.
         members: of a round, 8 or more; more make it faster, and take memory.
@@ -33,7 +33,8 @@ class Changed:
         fields: (2, *shape), a member undisturbed and changed, as they are now; None until the first spin-up is over.
 
     Raises:
-        ValueError: a size out of range, or an observable that returns fields.
+        ValueError: a size out of range, a changed system that is of another kind, on another grid or stirred by other waves, or an
+            observable that does not return finite numbers of one shape.
         DivergedError: a member left the finite numbers.
 
     >>> from dataclasses import replace
@@ -52,6 +53,8 @@ class Changed:
         self.changed = tuple(changed) if isinstance(changed, list | tuple) else (changed,)
         if len(self.changed) not in (1, 2):
             raise ValueError(f"give one changed system, or two changed by as much up and down; got {len(self.changed)}")
+        for it in self.changed:
+            _check_alike(system, it)
         self.observable, self.seed = observable, seed
         self.every = checks.positive("every", every)
         count = checks.whole("lags / every", round(checks.positive("lags", lags) / every), minimum=1)
@@ -69,7 +72,7 @@ class Changed:
         run = Trajectory(self.system, range(first, first + self.members), self.seed, self.every, self.device)
         for state, noise in run.spin_up(self.spinup):  # noqa: B007 the last ones go on
             yield self.row
-        paths = [self._path(run, self.system, state, noise.copy()), *(self._path(run, it, state, noise.copy()) for it in self.changed)]
+        paths = [self._path(run, system, state, noise) for system in (self.system, *self.changed)]
         for self.row, states in enumerate(zip(*paths, strict=True)):
             self._measure(states)
             yield self.row
@@ -97,7 +100,8 @@ class Changed:
         )
 
     def _path(self, run: Trajectory, system: System, state: torch.Tensor, noise) -> Iterator[torch.Tensor]:
-        return Trajectory(system, run.members, run.seed, run.every, run.device).steps(state, noise, len(self.times) - 1)
+        own = system.continued(noise) if hasattr(system, "continued") else noise.copy()
+        return Trajectory(system, run.members, run.seed, run.every, run.device).steps(state, own, len(self.times) - 1)
 
     def _measure(self, states: Sequence[torch.Tensor]) -> None:
         fields = [self.system.grid.irfft(state) for state in states]
@@ -119,3 +123,15 @@ class Changed:
         if found.shape == field.shape and self.system.grid.shape:
             raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
         return found.reshape(len(field), math.prod(found.shape[1:]))
+
+
+def _check_alike(system: System, changed: System) -> None:
+    """Raises ValueError unless both can go on from one state, under one noise."""
+    if type(changed) is not type(system):
+        raise ValueError(f"the changed system is {type(changed).__name__}, not {type(system).__name__}: move parameters, as by replace")
+    if changed.grid != system.grid:
+        raise ValueError(f"the changed system is on {changed.grid}, not {system.grid}: a field goes on where it is; keep the grid")
+    if getattr(changed, "highest_forced", None) != getattr(system, "highest_forced", None):
+        raise ValueError(
+            "another cutoff forces other waves, whose phases the undisturbed run does not hold; simulate both and compare their averages"
+        )
