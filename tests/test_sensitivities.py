@@ -69,6 +69,10 @@ def test_a_shift_of_the_field_changes_no_observable():
     torch.testing.assert_close(measure(u), measure(u.roll((3, 2), (-2, -1))), rtol=1e-4, atol=1e-6)
 
 
+def changed_lam(observable):
+    return Changed(SMALL, replace(SMALL, lam=0.05), observable, lags=2.0, members=8).finish()
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
@@ -87,6 +91,9 @@ def test_a_shift_of_the_field_changes_no_observable():
         ),
         (lambda: Changed(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
         (lambda: Changed(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
+        (lambda: changed_lam(lambda u: (-u.square().mean((-2, -1))).sqrt()), "what observable returned has .* NaN"),
+        (lambda: changed_lam(lambda u: u[..., :2, :3]), r"observable returned \(1, 2, 2, 3\)"),
+        (lambda: changed_lam(lambda u: u.square().mean()), r"observable returned \(\) for fields of \(1, 2, 8, 8\)"),
         (lambda: Changed(SMALL, SMALL, POWER, members=2), "members is 2"),
         (lambda: Changed(SMALL, TWO_PHASES, POWER), "the changed system is AllenCahn, not OrnsteinUhlenbeck"),
         (lambda: Changed(SMALL, [SMALL, OrnsteinUhlenbeck()], POWER), r"on PeriodicGrid\(shape=\(32, 32\).*keep the grid"),

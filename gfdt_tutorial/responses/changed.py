@@ -7,7 +7,9 @@ import torch
 
 from gfdt_tutorial import checks
 from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.responses.weights import Field
+from gfdt_tutorial.responses.numbers import tail_of
+from gfdt_tutorial.responses.weights import Field, observed
+from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.systems.simulate import DivergedError, System, Trajectory
 
 
@@ -108,21 +110,27 @@ class Changed:
         if not all(checks.all_finite(field) for field in fields):
             raise DivergedError(f"{self.system.name} diverged by t = {self.row * self.every:g} when changed: try a smaller change")
         self.fields = torch.stack([fields[0][0], fields[1][0]])
+        if isinstance(self._sum, float):
+            self._begin(fields[0])
         numbers = [self._numbers(field) for field in fields]
         change = numbers[1] - numbers[0] if len(numbers) == 2 else 0.5 * (numbers[1] - numbers[2])
-        if isinstance(self._sum, float):
-            shape = (len(self.times), change.shape[-1])
-            self._sum, self._squares = (torch.zeros(shape, dtype=torch.float64) for _ in range(2))
         self._count[self.row] += len(change)
         self._sum[self.row] += change.sum(0)
         self._squares[self.row] += change.square().sum(0)
 
     def _numbers(self, field: torch.Tensor) -> torch.Tensor:
         """(member, n), double precision."""
-        found = torch.as_tensor(self.observable(field)).double().cpu()
-        if found.shape == field.shape and self.system.grid.shape:
+        return observed(self.observable, field[None]).reshape(len(field), -1).double().cpu()
+
+    def _begin(self, field: torch.Tensor) -> None:
+        """Room for the sums, once it is seen what the observable returns."""
+        grid = self.system.grid
+        as_series = TimeSeries(field[None], range(len(field)), ("mt", "mtx", "mtyx")[len(grid.shape)], None, grid.lengths)
+        tail = tail_of(self.observable, as_series)
+        if tail is None and grid.shape:
             raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
-        return found.reshape(len(field), math.prod(found.shape[1:]))
+        shape = (len(self.times), math.prod(tail or ()))
+        self._sum, self._squares = (torch.zeros(shape, dtype=torch.float64) for _ in range(2))
 
 
 def _check_alike(system: System, changed: System) -> None:
