@@ -95,6 +95,7 @@ def changed_lam(observable):
         (lambda: changed_lam(lambda u: u[..., :2, :3]), r"observable returned \(1, 2, 2, 3\)"),
         (lambda: changed_lam(lambda u: u.square().mean()), r"observable returned \(\) for fields of \(1, 2, 8, 8\)"),
         (lambda: Changed(SMALL, SMALL, POWER, members=2), "members is 2"),
+        (lambda: Changed(SMALL, SMALL, POWER, lags=2.0, every=1.5), "lags = 2 is no multiple of every = 1.5; try lags = 1.5, or every = 2"),
         (lambda: Changed(SMALL, TWO_PHASES, POWER), "the changed system is AllenCahn, not OrnsteinUhlenbeck"),
         (lambda: Changed(SMALL, [SMALL, OrnsteinUhlenbeck()], POWER), r"on PeriodicGrid\(shape=\(32, 32\).*keep the grid"),
         (lambda: Changed(FLOW, replace(FLOW, cutoff=3.0), POWER), "another cutoff forces other waves"),

@@ -24,7 +24,7 @@ class Changed:
         changed: as it becomes, one system, of the same kind and on the same grid; or two, changed by as much up and down. Then half
             their difference is taken, which leaves out all that is even in the change.
         observable: fields (..., *shape) → (..., n) numbers.
-        lags, every: how long, and how often it is looked at.
+        lags, every: how long, and how often it is looked at; the first a multiple of the second.
         members: of a round, 8 or more; more make it faster, and take memory.
         spinup: the system's own by default.
 
@@ -60,6 +60,10 @@ class Changed:
         self.observable, self.seed = observable, seed
         self.every = checks.positive("every", every)
         count = checks.whole("lags / every", round(checks.positive("lags", lags) / every), minimum=1)
+        if abs(count * every - lags) > 1e-6 * lags:
+            raise ValueError(
+                f"lags = {lags:g} is no multiple of every = {every:g}; try lags = {count * every:g}, or every = {lags / count:g}"
+            )
         self.times = self.every * torch.arange(count + 1, dtype=torch.float64)
         self.members = checks.whole("members", members, minimum=8)
         self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
