@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
 import pytest
 import torch
 
@@ -69,6 +70,17 @@ def test_a_shift_of_the_field_changes_no_observable():
     torch.testing.assert_close(measure(u), measure(u.roll((3, 2), (-2, -1))), rtol=1e-4, atol=1e-6)
 
 
+def one_wave(u):
+    return torch.fft.rfft2(u)[..., 1, 1]
+
+
+class Conditioned:
+    needs_context = True
+
+    def __call__(self, u, context=None):
+        return -u
+
+
 def changed_lam(observable):
     return Changed(SMALL, replace(SMALL, lam=0.05), observable, lags=2.0, members=8).finish()
 
@@ -91,6 +103,9 @@ def changed_lam(observable):
         ),
         (lambda: Changed(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
         (lambda: Changed(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
+        (lambda: noise_derivative(lambda u, context: -u, GRID, SMALL.noise_derivative()), "needs the hidden forcing"),
+        (lambda: noise_derivative(Conditioned(), GRID, SMALL.noise_derivative()), "needs the hidden forcing"),
+        (lambda: sensitivities(ensemble(), SMALL.score, one_wave, changes(SMALL, "lam")), "is complex; .* real and imaginary part as two"),
         (lambda: changed_lam(lambda u: (-u.square().mean((-2, -1))).sqrt()), "what observable returned has .* NaN"),
         (lambda: changed_lam(lambda u: u[..., :2, :3]), r"observable returned \(1, 2, 2, 3\)"),
         (lambda: changed_lam(lambda u: u.square().mean()), r"observable returned \(\) for fields of \(1, 2, 8, 8\)"),
@@ -174,11 +189,30 @@ def test_the_noise_moves_the_spectrum_as_the_closed_form_says(score):
     assert (answer.values - expected)[20:].norm() / expected[20:].norm() < 0.15
 
 
+def test_weights_that_are_being_trained_leave_no_trace_in_the_answer():
+    scale = torch.nn.Parameter(torch.tensor(1.0))
+    data = ensemble(members=8, duration=60.0)
+    trained = (lambda u: -scale * u, lambda u: -64 * scale.expand(u.shape[:2]))
+    found = sensitivities(data, SMALL.score, lambda u: scale * POWER(u), {"decay": trained}, 10.0)["decay"]
+    assert not found.values.requires_grad
+    plain = sensitivities(data, SMALL.score, POWER, {"decay": (lambda u: -u, lambda u: -64.0)}, 10.0)["decay"]
+    torch.testing.assert_close(torch.as_tensor(np.asarray(found.band)), plain.band)
+
+
+def test_numbers_of_numpy_do_as_well():
+    data, change = ensemble(members=8, duration=60.0), (lambda u: -u, lambda u: -64.0)
+    plain = sensitivities(data, SMALL.score, POWER, {"decay": change}, 10.0)["decay"]
+    change = (lambda u: -u.double().numpy(), lambda u: np.full(u.shape[:2], -64.0))
+    found = sensitivities(data, lambda u: SMALL.score(u).double().numpy(), POWER, {"decay": change}, 10.0)["decay"]
+    torch.testing.assert_close(found.values, plain.values)
+
+
 def test_a_noise_derivative_repeats_itself():
     u = ensemble().u[:2, :3]
     first, again = (noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative())[1](u) for _ in range(2))
     assert torch.equal(first, again)
     assert len(set(first.flatten().tolist())) == 6
+    assert noise_derivative(torch.neg, GRID, SMALL.noise_derivative())[0](u).shape == u.shape  # a score that shows no arguments
 
 
 def test_a_kick_of_a_number_and_of_a_field_agree():
