@@ -64,6 +64,24 @@ def test_observables_are_those_of_their_names():
     torch.testing.assert_close(whole.sum(-1) * 0.5, torch.ones(2, 3))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda grid: observables.moment(grid, 2),
+        observables.spectrum,
+        lambda grid: observables.exceedance(grid, 0.0, 0.1),
+        lambda grid: observables.density(grid, [-1.0, 0.0, 1.0]),
+    ],
+)
+def test_an_observable_keeps_to_its_grid_and_to_the_precision_of_the_field(make, dtype):
+    u = ensemble().u[:2, :3].to(dtype)
+    assert make(GRID)(u).dtype == dtype
+    torch.testing.assert_close(make(GRID)(u), make(GRID)(u.double()).to(dtype))
+    with pytest.raises(ValueError, match=r"measured has shape \(2, 3, 8, 8\); its last axes must be \(8, 9\)"):
+        make(PeriodicGrid((8, 9)))(u)
+
+
 def test_a_shift_of_the_field_changes_no_observable():
     u = ensemble().u[:2, :3]
     measure = observables.together(POWER, SHELLS, observables.density(GRID, [-3.0, -1.0, 0.0, 2.0]))
@@ -92,6 +110,8 @@ def changed_lam(observable):
         (lambda: observables.exceedance(GRID, 0.0, 0.0), "width is 0.0"),
         (lambda: observables.moment(GRID, 0), "order is 0"),
         (lambda: observables.spectrum(PeriodicGrid(())), "without axes"),
+        (lambda: observables.exceedance(GRID, [], 0.1), "thresholds is empty"),
+        (lambda: observables.together(), "give one observable or more"),
         (lambda: noise_derivative(SMALL.score, GRID, torch.ones(3)), "rate has shape"),
         (lambda: SMALL.noise_derivative("lam"), "'lam' is unknown; expected one of 'epsilon'"),
         (lambda: sensitivities(ensemble(), SMALL.score, POWER, {}), "name one change of the drift"),
