@@ -59,10 +59,18 @@ class Shift:
     Args:
         name: of the system.
         relative: (parameter, change over the letter's value), such as (("alpha", 0.1),).
+
+    Raises:
+        ValueError: no such system, or no such parameter among those that its answers are shipped for.
     """
 
     name: str
     relative: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self):
+        checks.choice("system", self.name, PARAMETERS)
+        for parameter, _ in self.relative:
+            checks.choice(f"parameter of {self.name}", parameter, PARAMETERS[self.name])
 
     @property
     def known(self) -> Known:

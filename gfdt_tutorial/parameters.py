@@ -206,11 +206,21 @@ def resimulated(
 
     In units of the numbers, so that it stands beside `relative` times the `predicted`.
 
+    Args:
+        members: at least so many; they run in equal rounds of at most 64.
+        every: spacing of the lags; that of the preset by default.
+
     Raises:
-        ValueError: no such parameter, or a change that leaves its range.
+        ValueError: no such parameter, a change that is none or leaves its range, or lags of the preset that are no multiple of `every`.
     """
     checks.choice(f"parameter of {system.name}", parameter, PARAMETERS[system.name])
     size, value = sampling(system.name, preset), getattr(system, parameter)
+    if value * checks.number("relative", relative) == 0:
+        raise ValueError(
+            f"{parameter} = {value:g}, changed by {relative:g} of itself, does not move; give another change, and where the parameter is 0 "
+            "the changed systems themselves, to gfdt.Changed"
+        )
+    rounds = -(-checks.whole("members", members, minimum=8) // 64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a step that the larger value makes too large by as little as it differs
         both = [replace(system, **{parameter: value * (1 + sign * relative)}) for sign in (1, -1)]
@@ -220,11 +230,11 @@ def resimulated(
         measures(system).observable,
         size.lags,
         every=every or size.every,
-        members=min(64, members),
+        members=-(-members // rounds),
         seed=seed,
         spinup=size.spinup,
     )
-    return run.finish(-(-members // run.members)).response()
+    return run.finish(rounds).response()
 
 
 def sampling(system: str, preset: str) -> Sampling:

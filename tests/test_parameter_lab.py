@@ -57,6 +57,19 @@ def test_of_a_linear_field_the_prediction_is_the_derivative_of_its_variance(meth
     assert abs(float(found.values[-1, 0]) - exact) < 4 * error < abs(exact)
 
 
+@pytest.mark.parametrize(
+    "name, moved, message",
+    [
+        (OU, "lambda", "parameter of ornstein-uhlenbeck 'lambda' is unknown; expected one of 'lam'"),
+        (NS, "forcing", "parameter of navier-stokes 'forcing' is unknown"),
+        ("ou", "lam", "system 'ou' is unknown"),
+    ],
+)
+def test_a_name_that_is_unknown_is_refused_and_not_left_out(name, moved, message):
+    with pytest.raises(ValueError, match=message):
+        Shift(name, ((moved, 0.1),))
+
+
 def test_an_ensemble_is_of_the_system_as_it_is_and_as_it_becomes():
     shift = Shift(AC, (("alpha", 0.25), ("epsilon", -0.05)))
     run = shift.ensemble()

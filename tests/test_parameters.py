@@ -64,6 +64,11 @@ def test_members_that_are_changed_answer_as_the_closed_form_says():
     assert found.standard_error[-1, 0] < 0.1 * total[-1].abs()
 
 
+@pytest.mark.parametrize("members", [8, 64, 70])
+def test_as_many_members_run_as_are_asked_for(members):
+    assert resimulated(SMALL, "lam", 0.05, members=members, preset="tiny").info["members"] == members
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_answers_are_of_the_letters_systems_and_say_how_they_were_made(name):
     system = SYSTEMS[name]()
@@ -95,6 +100,9 @@ def test_the_shipped_learned_score_predicts_a_stronger_well_and_the_gaussian_one
     [
         (lambda: asked.derivative(NavierStokes(), "forcing", None), "parameter of navier-stokes 'forcing' is unknown"),
         (lambda: resimulated(SMALL, "alpha"), "parameter of ornstein-uhlenbeck 'alpha' is unknown"),
+        (lambda: resimulated(replace(SMALL, kappa=0.0), "kappa", preset="tiny"), "kappa = 0, changed by 0.02 of itself, does not move"),
+        (lambda: resimulated(SMALL, "lam", 0.0, preset="tiny"), "lam = 0.04, changed by 0 of itself, does not move"),
+        (lambda: resimulated(SMALL, "lam", preset="tiny", members=8, every=3.0), "lags = 10 is no multiple of every = 3; try lags = 9"),
         (lambda: sampling("allen-cahn", "huge"), "preset 'huge' is unknown"),
         (lambda: measures(replace_name()), "system 'nothing' is unknown"),
         (lambda: change_of(load_shipped("allen-cahn-parameters-gaussian"), "lam", 0), "parameter 'lam' is unknown"),

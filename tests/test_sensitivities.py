@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
 import pytest
 import torch
 
@@ -26,6 +27,7 @@ from gfdt_tutorial import (
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
 GRID = SMALL.grid
 TWO_PHASES = AllenCahn(grid=GRID, advection=0.0, epsilon=4 * AllenCahn().epsilon, dt=1 / 32)  # its score is exact
+FLOW = NavierStokes(grid=PeriodicGrid((16, 16)))
 POWER, SHELLS = observables.moment(GRID, 2), observables.spectrum(GRID)
 
 
@@ -63,10 +65,43 @@ def test_observables_are_those_of_their_names():
     torch.testing.assert_close(whole.sum(-1) * 0.5, torch.ones(2, 3))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda grid: observables.moment(grid, 2),
+        observables.spectrum,
+        lambda grid: observables.exceedance(grid, 0.0, 0.1),
+        lambda grid: observables.density(grid, [-1.0, 0.0, 1.0]),
+    ],
+)
+def test_an_observable_keeps_to_its_grid_and_to_the_precision_of_the_field(make, dtype):
+    u = ensemble().u[:2, :3].to(dtype)
+    assert make(GRID)(u).dtype == dtype
+    torch.testing.assert_close(make(GRID)(u), make(GRID)(u.double()).to(dtype))
+    with pytest.raises(ValueError, match=r"measured has shape \(2, 3, 8, 8\); its last axes must be \(8, 9\)"):
+        make(PeriodicGrid((8, 9)))(u)
+
+
 def test_a_shift_of_the_field_changes_no_observable():
     u = ensemble().u[:2, :3]
     measure = observables.together(POWER, SHELLS, observables.density(GRID, [-3.0, -1.0, 0.0, 2.0]))
     torch.testing.assert_close(measure(u), measure(u.roll((3, 2), (-2, -1))), rtol=1e-4, atol=1e-6)
+
+
+def one_wave(u):
+    return torch.fft.rfft2(u)[..., 1, 1]
+
+
+class Conditioned:
+    needs_context = True
+
+    def __call__(self, u, context=None):
+        return -u
+
+
+def changed_lam(observable):
+    return Changed(SMALL, replace(SMALL, lam=0.05), observable, lags=2.0, members=8).finish()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +111,8 @@ def test_a_shift_of_the_field_changes_no_observable():
         (lambda: observables.exceedance(GRID, 0.0, 0.0), "width is 0.0"),
         (lambda: observables.moment(GRID, 0), "order is 0"),
         (lambda: observables.spectrum(PeriodicGrid(())), "without axes"),
+        (lambda: observables.exceedance(GRID, [], 0.1), "thresholds is empty"),
+        (lambda: observables.together(), "give one observable or more"),
         (lambda: noise_derivative(SMALL.score, GRID, torch.ones(3)), "rate has shape"),
         (lambda: SMALL.noise_derivative("lam"), "'lam' is unknown; expected one of 'epsilon'"),
         (lambda: sensitivities(ensemble(), SMALL.score, POWER, {}), "perturbations names changes of the drift"),
@@ -96,7 +133,17 @@ def test_a_shift_of_the_field_changes_no_observable():
         ),
         (lambda: Changed(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
         (lambda: Changed(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
+        (lambda: noise_derivative(lambda u, context: -u, GRID, SMALL.noise_derivative()), "needs the hidden forcing"),
+        (lambda: noise_derivative(Conditioned(), GRID, SMALL.noise_derivative()), "needs the hidden forcing"),
+        (lambda: sensitivities(ensemble(), SMALL.score, one_wave, changes(SMALL, "lam")), "is complex; .* real and imaginary part as two"),
+        (lambda: changed_lam(lambda u: (-u.square().mean((-2, -1))).sqrt()), "what observable returned has .* NaN"),
+        (lambda: changed_lam(lambda u: u[..., :2, :3]), r"observable returned \(1, 2, 2, 3\)"),
+        (lambda: changed_lam(lambda u: u.square().mean()), r"observable returned \(\) for fields of \(1, 2, 8, 8\)"),
         (lambda: Changed(SMALL, SMALL, POWER, members=2), "members is 2"),
+        (lambda: Changed(SMALL, SMALL, POWER, lags=2.0, every=1.5), "lags = 2 is no multiple of every = 1.5; try lags = 1.5, or every = 2"),
+        (lambda: Changed(SMALL, TWO_PHASES, POWER), "the changed system is AllenCahn, not OrnsteinUhlenbeck"),
+        (lambda: Changed(SMALL, [SMALL, OrnsteinUhlenbeck()], POWER), r"on PeriodicGrid\(shape=\(32, 32\).*keep the grid"),
+        (lambda: Changed(FLOW, replace(FLOW, cutoff=3.0), POWER), "another cutoff forces other waves"),
     ],
 )
 def test_bad_input_is_refused_in_words(make, message):
@@ -216,11 +263,30 @@ def test_the_noise_moves_the_spectrum_as_the_closed_form_says(score):
     assert (answer.values - expected)[20:].norm() / expected[20:].norm() < 0.15
 
 
+def test_weights_that_are_being_trained_leave_no_trace_in_the_answer():
+    scale = torch.nn.Parameter(torch.tensor(1.0))
+    data = ensemble(members=8, duration=60.0)
+    trained = (lambda u: -scale * u, lambda u: -64 * scale.expand(u.shape[:2]))
+    found = sensitivities(data, SMALL.score, lambda u: scale * POWER(u), {"decay": trained}, 10.0)["decay"]
+    assert not found.values.requires_grad
+    plain = sensitivities(data, SMALL.score, POWER, {"decay": (lambda u: -u, lambda u: -64.0)}, 10.0)["decay"]
+    torch.testing.assert_close(torch.as_tensor(np.asarray(found.band)), plain.band)
+
+
+def test_numbers_of_numpy_do_as_well():
+    data, change = ensemble(members=8, duration=60.0), (lambda u: -u, lambda u: -64.0)
+    plain = sensitivities(data, SMALL.score, POWER, {"decay": change}, 10.0)["decay"]
+    change = (lambda u: -u.double().numpy(), lambda u: np.full(u.shape[:2], -64.0))
+    found = sensitivities(data, lambda u: SMALL.score(u).double().numpy(), POWER, {"decay": change}, 10.0)["decay"]
+    torch.testing.assert_close(found.values, plain.values)
+
+
 def test_a_noise_derivative_repeats_itself():
     u = ensemble().u[:2, :3]
     first, again = (noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative())[1](u) for _ in range(2))
     assert torch.equal(first, again)
     assert len(set(first.flatten().tolist())) == 6
+    assert noise_derivative(torch.neg, GRID, SMALL.noise_derivative())[0](u).shape == u.shape  # a score that shows no arguments
 
 
 def test_a_kick_of_a_number_and_of_a_field_agree():
@@ -234,9 +300,12 @@ def test_a_kick_of_a_number_and_of_a_field_agree():
 # --- against what really happens
 
 
-def test_changed_members_follow_the_closed_form():
-    found = Changed(SMALL, [replace(SMALL, lam=0.041), replace(SMALL, lam=0.039)], SHELLS, 40.0, members=256).finish().response()
-    expected = 1e-3 * shell_change("lam", found.times)
+@pytest.mark.parametrize("parameter", ["lam", "epsilon"])
+def test_changed_members_follow_the_closed_form(parameter):
+    value = getattr(SMALL, parameter)
+    both = [replace(SMALL, **{parameter: factor * value}) for factor in (1.025, 0.975)]
+    found = Changed(SMALL, both, SHELLS, 40.0, members=256).finish().response()
+    expected = 0.025 * value * shell_change(parameter, found.times)
     assert z_scores(found, expected).abs().max() < 5
     assert (found.values - expected).norm() / expected.norm() < 0.1
 
@@ -271,6 +340,38 @@ def test_two_phases_under_another_well_are_predicted():
     )
     error, wrong = ((found - truth.values)[4:].norm() / truth.values[4:].norm() for found in (predicted, gaussian))
     assert error < 0.25 < 0.5 < wrong
+
+
+def stirred(*factors, members):
+    """The mean and the power of members whose forcing is changed by factors, (lag, 2)."""
+    both = observables.together(*(observables.moment(FLOW.grid, order) for order in (1, 2)))
+    changed = [replace(FLOW, forcing=factor * FLOW.forcing) for factor in factors]
+    return Changed(FLOW, changed, both, 2.0, every=0.25, members=members, spinup=4.0).finish().response()
+
+
+def test_the_mean_of_a_flow_that_is_stirred_harder_moves_in_proportion():
+    """Nothing carries it away, so the walk of the phases being the same, it does so member by member."""
+    doubled, little = stirred(2.0, members=8).values[:, 0], stirred(1.02, 0.98, members=8).values[:, 0]
+    assert (doubled[1:] != 0).all()
+    torch.testing.assert_close(little, 0.02 * doubled, rtol=0.01, atol=1e-8)
+
+
+def test_the_power_of_a_flow_that_is_stirred_harder_moves_as_the_theorem_says():
+    data = simulate(FLOW, members=64, duration=6.0, every=0.25, spinup=4.0, device="cpu", context=True)
+    change = {"forcing": FLOW.drift_derivative("forcing")}
+    answer = sensitivities(data, GaussianScore.fit(data), observables.moment(FLOW.grid, 2), change, 2.0)["forcing"]
+    predicted, error = (0.02 * FLOW.forcing * part[1:, 0] for part in (answer.values, answer.standard_error))
+    found = stirred(1.02, 0.98, members=64)
+    measured, scatter = found.values[1:, 1], found.standard_error[1:, 1]
+    assert measured[-1] > 4 * scatter[-1]
+    assert ((measured - predicted) / (error.square() + scatter.square()).sqrt()).abs().max() < 3
+
+
+def test_waves_may_come_to_rest_and_start_again():
+    resting = replace(FLOW, frozen=True)
+    for system, changed in ((FLOW, resting), (resting, FLOW)):
+        found = Changed(system, changed, observables.spectrum(FLOW.grid), 1.0, every=0.5, members=8, spinup=1.0).finish().response()
+        assert (found.values[1:].abs().amax(1) > 0).all()
 
 
 def test_a_flow_that_is_stirred_harder_needs_its_forcing():

@@ -7,7 +7,9 @@ import torch
 
 from gfdt_tutorial import checks
 from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.responses.weights import Field
+from gfdt_tutorial.responses.numbers import tail_of
+from gfdt_tutorial.responses.weights import Field, observed
+from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.systems.simulate import DivergedError, System, Trajectory
 
 
@@ -19,10 +21,10 @@ class Changed:
 
     Args:
         system: as it is; it spins up.
-        changed: as it becomes, one system; or two, changed by as much up and down. Then half their difference is taken, which leaves out
-            all that is even in the change.
+        changed: as it becomes, one system, of the same kind and on the same grid; or two, changed by as much up and down. Then half
+            their difference is taken, which leaves out all that is even in the change.
         observable: fields (..., *shape) → (..., n) numbers.
-        lags, every: how long, and how often it is looked at.
+        lags, every: how long, and how often it is looked at; the first a multiple of the second.
         members: of a round, 8 or more; more make it faster, and take memory.
         spinup: the system's own by default.
 
@@ -33,7 +35,8 @@ class Changed:
         fields: (2, *shape), a member undisturbed and changed, as they are now; None until the first spin-up is over.
 
     Raises:
-        ValueError: a size out of range, or an observable that returns fields.
+        ValueError: a size out of range, a changed system that is of another kind, on another grid or stirred by other waves, or an
+            observable that does not return finite numbers of one shape.
         DivergedError: a member left the finite numbers.
 
     >>> from dataclasses import replace
@@ -52,9 +55,15 @@ class Changed:
         self.changed = tuple(changed) if isinstance(changed, list | tuple) else (changed,)
         if len(self.changed) not in (1, 2):
             raise ValueError(f"give one changed system, or two changed by as much up and down; got {len(self.changed)}")
+        for it in self.changed:
+            _check_alike(system, it)
         self.observable, self.seed = observable, seed
         self.every = checks.positive("every", every)
         count = checks.whole("lags / every", round(checks.positive("lags", lags) / every), minimum=1)
+        if abs(count * every - lags) > 1e-6 * lags:
+            raise ValueError(
+                f"lags = {lags:g} is no multiple of every = {every:g}; try lags = {count * every:g}, or every = {lags / count:g}"
+            )
         self.times = self.every * torch.arange(count + 1, dtype=torch.float64)
         self.members = checks.whole("members", members, minimum=8)
         self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
@@ -69,7 +78,7 @@ class Changed:
         run = Trajectory(self.system, range(first, first + self.members), self.seed, self.every, self.device)
         for state, noise in run.spin_up(self.spinup):  # noqa: B007 the last ones go on
             yield self.row
-        paths = [self._path(run, self.system, state, noise.copy()), *(self._path(run, it, state, noise.copy()) for it in self.changed)]
+        paths = [self._path(run, system, state, noise) for system in (self.system, *self.changed)]
         for self.row, states in enumerate(zip(*paths, strict=True)):
             self._measure(states)
             yield self.row
@@ -97,25 +106,44 @@ class Changed:
         )
 
     def _path(self, run: Trajectory, system: System, state: torch.Tensor, noise) -> Iterator[torch.Tensor]:
-        return Trajectory(system, run.members, run.seed, run.every, run.device).steps(state, noise, len(self.times) - 1)
+        own = system.continued(noise) if hasattr(system, "continued") else noise.copy()
+        return Trajectory(system, run.members, run.seed, run.every, run.device).steps(state, own, len(self.times) - 1)
 
     def _measure(self, states: Sequence[torch.Tensor]) -> None:
         fields = [self.system.grid.irfft(state) for state in states]
         if not all(checks.all_finite(field) for field in fields):
             raise DivergedError(f"{self.system.name} diverged by t = {self.row * self.every:g} when changed: try a smaller change")
         self.fields = torch.stack([fields[0][0], fields[1][0]])
+        if isinstance(self._sum, float):
+            self._begin(fields[0])
         numbers = [self._numbers(field) for field in fields]
         change = numbers[1] - numbers[0] if len(numbers) == 2 else 0.5 * (numbers[1] - numbers[2])
-        if isinstance(self._sum, float):
-            shape = (len(self.times), change.shape[-1])
-            self._sum, self._squares = (torch.zeros(shape, dtype=torch.float64) for _ in range(2))
         self._count[self.row] += len(change)
         self._sum[self.row] += change.sum(0)
         self._squares[self.row] += change.square().sum(0)
 
     def _numbers(self, field: torch.Tensor) -> torch.Tensor:
         """(member, n), double precision."""
-        found = torch.as_tensor(self.observable(field)).double().cpu()
-        if found.shape == field.shape and self.system.grid.shape:
+        return observed(self.observable, field[None]).reshape(len(field), -1).double().cpu()
+
+    def _begin(self, field: torch.Tensor) -> None:
+        """Room for the sums, once it is seen what the observable returns."""
+        grid = self.system.grid
+        as_series = TimeSeries(field[None], range(len(field)), ("mt", "mtx", "mtyx")[len(grid.shape)], None, grid.lengths)
+        tail = tail_of(self.observable, as_series)
+        if tail is None and grid.shape:
             raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
-        return found.reshape(len(field), math.prod(found.shape[1:]))
+        shape = (len(self.times), math.prod(tail or ()))
+        self._sum, self._squares = (torch.zeros(shape, dtype=torch.float64) for _ in range(2))
+
+
+def _check_alike(system: System, changed: System) -> None:
+    """Raises ValueError unless both can go on from one state, under one noise."""
+    if type(changed) is not type(system):
+        raise ValueError(f"the changed system is {type(changed).__name__}, not {type(system).__name__}: move parameters, as by replace")
+    if changed.grid != system.grid:
+        raise ValueError(f"the changed system is on {changed.grid}, not {system.grid}: a field goes on where it is; keep the grid")
+    if getattr(changed, "highest_forced", None) != getattr(system, "highest_forced", None):
+        raise ValueError(
+            "another cutoff forces other waves, whose phases the undisturbed run does not hold; simulate both and compare their averages"
+        )

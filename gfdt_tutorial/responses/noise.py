@@ -1,5 +1,6 @@
 """A change of the noise, where it is additive and white, as a change of the drift."""
 
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -28,10 +29,12 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, se
         seed: of the signs.
 
     Raises:
-        ValueError: a rate of another shape, or a score that cannot be differentiated.
+        ValueError: a rate of another shape, a score that needs a context, or one that cannot be differentiated.
     """
     if tuple(rate.shape) != tuple(grid.half):
         raise ValueError(f"rate has shape {tuple(rate.shape)}; expected one value a wavevector, {tuple(grid.half)}")
+    if _needs_context(score):
+        raise ValueError("this score needs the hidden forcing, which a change of white noise knows nothing of; give one of the field alone")
 
     def f(u: torch.Tensor) -> torch.Tensor:
         return grid.apply(-0.5 * rate, score_of(score, u, None))
@@ -42,6 +45,19 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, se
         return -0.5 * (moved.sum(grid.axes) if grid.shape else moved)
 
     return f, divergence
+
+
+def _needs_context(score: Callable) -> bool:
+    """As it says itself or, of a plain function, as its arguments say."""
+    if hasattr(score, "needs_context"):
+        return score.needs_context
+    try:
+        inspect.signature(score).bind(None)
+    except TypeError:
+        return True
+    except ValueError:  # torch.neg and its like show no arguments
+        pass
+    return False
 
 
 def _digest(u: torch.Tensor) -> int:

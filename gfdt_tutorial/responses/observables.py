@@ -1,7 +1,8 @@
 """Observables: what may be measured of a field, as functions of fields (..., *shape) that do not change when the field is shifted.
 
-Each returns (..., n) numbers. All are smooth in u, so that ∇A, which the control variate of `respond` needs, is theirs and no accident
-of rounding: counts of pixels in a bin or above a threshold are blurred by a width.
+Each returns (..., n) numbers in the precision of u, and refuses fields of another grid. All are smooth in u, so that ∇A, which the
+control variate of `respond` needs, is theirs and no accident of rounding: counts of pixels in a bin or above a threshold are blurred
+by a width.
 
     >>> import torch
     >>> from gfdt_tutorial import PeriodicGrid
@@ -25,7 +26,7 @@ Observable = Callable[[torch.Tensor], torch.Tensor]
 def moment(grid: PeriodicGrid, order: int) -> Observable:
     """The mean of uⁿ over pixels, (..., 1): order 1 is the spatial mean, 2 the power, 4 what tells two phases from one."""
     order = checks.whole("order", order, minimum=1)
-    return lambda u: _over_pixels(grid, u**order)[..., None]
+    return lambda u: _over_pixels(grid, _on(grid, u) ** order)[..., None]
 
 
 def spectrum(grid: PeriodicGrid) -> Observable:
@@ -35,8 +36,13 @@ def spectrum(grid: PeriodicGrid) -> Observable:
         ValueError: the grid has no axes.
     """
     ones = torch.eye(math.prod(grid.half), dtype=torch.float64).reshape(-1, *grid.half)
-    weights = (shell_average(grid, ones)[1] / grid.size).float()  # (mode, shell)
-    return lambda u: grid.rfft(u).abs().square().flatten(-len(grid.half)) @ weights.to(u.device)
+    weights = shell_average(grid, ones)[1] / grid.size  # (mode, shell)
+
+    def measure(u: torch.Tensor) -> torch.Tensor:
+        power = grid.rfft(_on(grid, u)).abs().square().flatten(-len(grid.half))
+        return power @ weights.to(power.device, power.dtype)
+
+    return measure
 
 
 def exceedance(grid: PeriodicGrid, thresholds: float | Sequence[float], width: float) -> Observable:
@@ -44,11 +50,16 @@ def exceedance(grid: PeriodicGrid, thresholds: float | Sequence[float], width: f
 
     Args:
         width: w > 0, in units of the field; as it shrinks, the step becomes sharp and ∇A noisy.
+
+    Raises:
+        ValueError: no threshold, one that is not finite, or a width that is not positive.
     """
     levels = torch.as_tensor(thresholds, dtype=torch.float32).reshape(-1)
+    if not len(levels):
+        raise ValueError("thresholds is empty; expected one value of the field or more")
     checks.finite("thresholds", levels)
     width = checks.positive("width", width)
-    return lambda u: torch.stack([_over_pixels(grid, torch.sigmoid((u - level) / width)) for level in levels.tolist()], -1)
+    return lambda u: torch.stack([_over_pixels(grid, torch.sigmoid((_on(grid, u) - level) / width)) for level in levels.tolist()], -1)
 
 
 def density(grid: PeriodicGrid, edges: Sequence[float], width: float | None = None) -> Observable:
@@ -70,8 +81,19 @@ def density(grid: PeriodicGrid, edges: Sequence[float], width: float | None = No
 
 
 def together(*observables: Observable) -> Observable:
-    """Several at once, (..., n): their numbers side by side."""
+    """Several at once, (..., n): their numbers side by side.
+
+    Raises:
+        ValueError: none is given.
+    """
+    if not observables:
+        raise ValueError("together() measures nothing; give one observable or more, such as together(moment(grid, 2), spectrum(grid))")
     return lambda u: torch.cat([observable(u) for observable in observables], -1)
+
+
+def _on(grid: PeriodicGrid, u: torch.Tensor) -> torch.Tensor:
+    """u, seen to be fields of the grid."""
+    return checks.ends_with("the field that is measured", u, grid.shape)
 
 
 def _over_pixels(grid: PeriodicGrid, values: torch.Tensor) -> torch.Tensor:

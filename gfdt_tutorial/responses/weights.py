@@ -28,7 +28,7 @@ def force_of(perturbation: Perturbation, u: torch.Tensor, context: torch.Tensor 
         raise ValueError(
             "this change of the drift acts through the hidden forcing, which these data do not hold: simulate(..., context=True)"
         )
-    force = checks.finite("what perturbation f returned", torch.as_tensor(f(u, context) if getattr(f, "needs_context", False) else f(u)))
+    force = _plain("what perturbation f returned", f(u, context) if getattr(f, "needs_context", False) else f(u), u)
     if force.shape != u.shape:
         raise ValueError(f"perturbation f returned shape {tuple(force.shape)} for fields of {tuple(u.shape)}; expected the same")
     return force
@@ -36,7 +36,7 @@ def force_of(perturbation: Perturbation, u: torch.Tensor, context: torch.Tensor 
 
 def drift_weight(perturbation: Perturbation, u: torch.Tensor, force: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
     """B = −∇·f − f·s, the sum running over pixels."""
-    div = checks.finite("what perturbation ∇·f returned", torch.as_tensor(perturbation[1](u), device=u.device, dtype=u.dtype))
+    div = _plain("what perturbation ∇·f returned", perturbation[1](u), u)
     if div.shape not in ((), u.shape[:2]):
         raise ValueError(
             f"perturbation ∇·f returned shape {tuple(div.shape)}; expected one number, or one for each field: {tuple(u.shape[:2])}"
@@ -47,15 +47,15 @@ def drift_weight(perturbation: Perturbation, u: torch.Tensor, force: torch.Tenso
 def score_of(score: Callable, u: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
     """s(u), given the context where the score needs it."""
     wants = context is not None and getattr(score, "needs_context", True)
-    s = score(u, context=context) if wants else score(u)
+    s = _plain("the score", score(u, context=context) if wants else score(u), u)
     if s.shape != u.shape:
         raise ValueError(f"the score returned shape {tuple(s.shape)} for fields of {tuple(u.shape)}; expected the same")
-    return checks.finite("the score", s.detach())
+    return s
 
 
 def observed(observable: Field, u: torch.Tensor) -> torch.Tensor:
     """A(u) as floats: an exceedance such as `u > 0` counts as 0 and 1."""
-    return checks.finite("what observable returned", torch.as_tensor(observable(u)).to(u.dtype))
+    return _plain("what observable returned", observable(u), u)
 
 
 def slope_of(observable: Field, u: torch.Tensor, force: torch.Tensor) -> torch.Tensor:
@@ -79,6 +79,14 @@ def along(function: Callable, u: torch.Tensor, direction: torch.Tensor, need: st
         return torch.func.jvp(function, (u.clone(),), (direction.clone(),))[1].detach()
     except (RuntimeError, TypeError) as error:  # NotImplementedError is a RuntimeError
         raise ValueError(f"{need}: torch cannot differentiate it ({str(error).splitlines()[0]})") from error
+
+
+def _plain(name: str, values, u: torch.Tensor) -> torch.Tensor:
+    """`values`, a tensor or what NumPy gives, as finite numbers like those of u; weights that are being trained leave no trace in them."""
+    found = torch.as_tensor(values, device=u.device).detach()
+    if found.is_complex():
+        raise ValueError(f"{name} is complex; expected real numbers: of an observable, take real and imaginary part as two")
+    return checks.finite(name, found.to(u.dtype))
 
 
 def _rows(values: torch.Tensor) -> torch.Tensor:

@@ -40,7 +40,8 @@ class WaveForcing:
         self._shape = (len(members), *grid.half)
         self.weights = _disc(grid, cutoff).double()
         self.weights[0, 0] *= MEAN_LEFT
-        self._weight = (0.5 * amplitude * grid.size * self.weights.flatten()[self._half.cpu()]).float().to(device)
+        self._per_amplitude = 0.5 * grid.size * self.weights.flatten()[self._half.cpu()]
+        self._weight = (amplitude * self._per_amplitude).float().to(device)
         self.frozen = False
         self.spectra = self._field()
 
@@ -51,9 +52,13 @@ class WaveForcing:
             self.spectra = self._field()
         return self.spectra
 
-    def copy(self) -> "WaveForcing":
-        """One that goes on from here with the same numbers."""
-        return copied(self, "_streams", "_phases", "_normals")
+    def copy(self, amplitude: float | None = None) -> "WaveForcing":
+        """One that goes on from here with the same numbers: the same phases, under another amplitude if one is given."""
+        twin = copied(self, "_streams", "_phases", "_normals")
+        if amplitude is not None:
+            twin._weight = (amplitude * self._per_amplitude).to(self._weight)
+            twin.spectra = twin._field()
+        return twin
 
     def _draw(self) -> torch.Tensor:
         if self._next == CHUNK:

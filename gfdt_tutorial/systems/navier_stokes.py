@@ -161,6 +161,12 @@ class NavierStokes:
         """The forcing of a run."""
         return WaveForcing(self.grid, members, seed, amplitude=self.forcing, cutoff=self.highest_forced, device=device)
 
+    def continued(self, noise: WaveForcing) -> WaveForcing:
+        """The same phases from here on, stirring as this flow says: its amplitude, and whether they stand still."""
+        twin = noise.copy(self.forcing)
+        twin.frozen = self.frozen
+        return twin
+
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Spectra of random waves with the spectrum of the letter's stationary field, (member, *half)."""
         grid = self.grid

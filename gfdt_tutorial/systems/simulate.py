@@ -23,7 +23,8 @@ BLOCK = 32  # members a task of a cluster: fixed, so that the answer does not de
 class System(Protocol):
     """What the loop needs of a system; states are spectra (member, *half).
 
-    A system may also bring `noise(members, seed, device)`, what its stepper is driven by, where that is not WhiteNoise; name
+    A system may also bring `noise(members, seed, device)`, what its stepper is driven by, where that is not WhiteNoise, and
+    `continued(noise)`, a copy that goes on as the system's own parameters say, where they shape that noise; name
     `hidden_forcing = True`, if that keeps `spectra`, the forcing as it is now; and `frozen = True`, if it is to stand still once the
     spin-up is over.
     """
