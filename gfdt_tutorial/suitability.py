@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.special
+import scipy.fft
 import scipy.stats
 import torch
 
@@ -21,10 +21,12 @@ from gfdt_tutorial.spectral import PeriodicGrid
 
 VERDICTS = ("fine", "unknown", "warning", "refused")
 SIGNIFICANT = 1e-3  # probability by chance, of all that one check tests taken together
-DRIFT = 0.2  # of the mean over the record, in standard deviations, or of the variance, relative: beyond is no matter of precision
+OF_EIGHT = SIGNIFICANT / 8  # of stationarity: the mean and the variance, each along two shapes and tested for cycles once or twice
+DRIFT = 0.2  # of the mean, in standard deviations, or of the variance, relative; beyond is no matter of precision
 UNEVEN = 0.1  # the same for a profile over the box, root mean square
-CYCLE = 0.02  # share of the variance
+PERIODS = 6  # of a cycle in the record: of fewer, nothing can be said
 SHORTEST = 16  # samples
+MANY = 8  # members, of which the scatter tells the error
 FEW, TOO_FEW = 100, 10  # independent times
 SMOOTH = 1.5  # exponent of the structure function: 1 for paths driven by white noise, 2 for smooth ones
 COARSE = 0.5  # ⟨(v(t + h) − v(t))²⟩ beyond which a smooth path, too, has an exponent below that
@@ -138,14 +140,22 @@ class _Record:
     @property
     def effective(self) -> float:
         """Independent times of the slowest scale, all members together."""
-        return len(self.data.u) * self.every * len(self.data.times) / self.memory[0]
+        return len(self.data.u) * self.length
 
     @property
     def cuts(self) -> int:
         """Pieces of each member, such that there are 8 in all or more: whole members, or parts that last some decorrelation times."""
-        members, steps = self.data.u.shape[:2]
-        wanted = min(32, max(8, self.effective / 8))
-        return 1 if members >= 8 else min(math.ceil(wanted / members), steps // 2)
+        return 1 if len(self.data.u) >= MANY else self.parts(len(self.data.u))
+
+    def parts(self, members: int) -> int:
+        """Into how many each of so few members is cut for that."""
+        wanted = min(32, max(8, members * self.length / 8))
+        return min(math.ceil(wanted / members), len(self.data.times) // 2)
+
+    @property
+    def length(self) -> float:
+        """Of a member, in decorrelation times of the slowest scale."""
+        return self.every * len(self.data.times) / self.memory[0]
 
     def members(self) -> Iterator[torch.Tensor]:
         """v of one member after the other, (time, *shape)."""
@@ -176,27 +186,46 @@ def _memory(record: _Record) -> Check:
     return Check("memory", slowest, error, "fine", finding)
 
 
+@dataclass(frozen=True)
+class _Change:
+    """By how much something changes with time, its standard error, and the probability by chance."""
+
+    size: float
+    error: float
+    chance: float
+    finding: str
+    advice: str = ""
+
+
 def _stationarity(record: _Record) -> Check:
-    """Mean and variance against time: a straight line, and the first eighth against the rest; then a cycle of the mean."""
-    period, share, by_chance = _cycle(record.courses[0], record.every)
-    if by_chance < SIGNIFICANT and share > CYCLE:
-        advice = "Take off the mean of each phase of the cycle, such as the mean of every calendar month."
-        return Check("stationarity", share, 0.0, "refused", f"A cycle of period {period:.4g} carries {share:.0%} of the variance.", advice)
-    steps = record.courses.shape[-1]
+    """Mean and variance against time: a straight line, the first eighth against the rest, and cycles.
+
+    The mean before the variance, which shows whatever is wrong with the mean; and the largest first, for a trend has a little of every
+    period, and a cycle a little of a trend.
+    """
+    courses = list(zip(record.courses, ("mean", "variance"), ("standard deviations", "of itself"), strict=True))
+    changes, cycles = ([kind(record, *course) for course in courses] for kind in (_changes, _cycles))
+    for found in map(list.__add__, changes, cycles):
+        if large := [one for one in found if one.chance < OF_EIGHT and abs(one.size) > DRIFT]:
+            worst = max(large, key=lambda one: abs(one.size))
+            return Check("stationarity", worst.size, worst.error, "refused", f"{worst.finding}.", worst.advice)
+    least = min((one for found in changes for one in found), key=lambda one: one.chance)
+    if least.chance > OF_EIGHT:
+        return Check("stationarity", least.size, least.error, "fine", f"{least.finding}, which is within sampling.")
+    advice = "Small and significant: small responses may be this drift."
+    return Check("stationarity", least.size, least.error, "warning", f"{least.finding}.", advice)
+
+
+def _changes(record: _Record, course: np.ndarray, name: str, unit: str) -> list[_Change]:
+    """Of a course, (member, time): along a straight line, and after the first eighth."""
+    steps = course.shape[-1]
     line, rest = np.linspace(0, 1, steps), np.where(np.arange(steps) < steps / 8, 0.0, 1.0)
-    found = [
-        (*_change(record, course, shape), f"{name} changes by", f"{unit} {words}")
-        for course, name, unit in zip(record.courses, ("The mean", "The variance"), ("standard deviations", "of itself"), strict=True)
-        for shape, words in ((line, "from start to end"), (rest, "after the first eighth"))
-    ]
-    change, error, chance, what, where = min(found, key=lambda one: one[2])
-    finding = f"{what} {change:.2g} ± {error:.1g} {where}"
-    if chance * len(found) > SIGNIFICANT:
-        return Check("stationarity", change, error, "fine", f"{finding}, which is within sampling.")
-    if abs(change) > DRIFT:
-        advice = "Drop the spin-up, take off the trend, or keep the part of the record that is steady."
-        return Check("stationarity", change, error, "refused", f"{finding}.", advice)
-    return Check("stationarity", change, error, "warning", f"{finding}.", "Small and significant: small responses may be this drift.")
+    advice = "Drop the spin-up, take off the trend, or keep the part of the record that is steady."
+    found = []
+    for shape, words in ((line, "from start to end"), (rest, "after the first eighth")):
+        size, error, chance = _change(record, course, shape)
+        found.append(_Change(size, error, chance, f"The {name} changes by {size:.2g} ± {error:.1g} {unit} {words}", advice))
+    return found
 
 
 def _change(record: _Record, course: np.ndarray, shape: np.ndarray) -> tuple[float, float, float]:
@@ -205,7 +234,7 @@ def _change(record: _Record, course: np.ndarray, shape: np.ndarray) -> tuple[flo
     By least squares for each member where there are 8 or more, else for the means of pieces in time.
     """
     members = len(course)
-    if members >= 8:
+    if members >= MANY:
         x = shape - shape.mean()
         each = course @ x / (x @ x)
         change, error, freedom = each.mean(), each.std(ddof=1) / math.sqrt(members), members - 1
@@ -219,30 +248,68 @@ def _change(record: _Record, course: np.ndarray, shape: np.ndarray) -> tuple[flo
     return float(change), float(error), float(2 * scipy.stats.t.sf(abs(change) / max(error, 1e-9), freedom))
 
 
-def _cycle(course: np.ndarray, every: float) -> tuple[float, float, float]:
-    """The line that stands out most from the spectrum of a course, (member, time): period, share of the variance of a pixel, and the
-    probability of such a line by chance.
+def _cycles(record: _Record, course: np.ndarray, name: str, unit: str) -> list[_Change]:
+    """Of a course, (member, time): what keeps time with a clock, as an oscillation of the system's own does not beyond its memory.
 
-    A power is compared with a power law through those between half and twice its frequency, taken two standard errors too high; of
-    fewer than 6 periods nothing can be said.
+    Members share a clock, so a cycle has one phase in all of them; if each has a clock of its own, then in all parts of one.
     """
     members, steps = course.shape
-    power = (np.abs(np.fft.rfft(course - course.mean(), axis=1)) ** 2).mean(0) * 2 / steps**2
-    lines = np.arange(6, len(power) // 2)
-    if not len(lines) or not power[1:].min() > 1e-12:
-        return math.inf, 0.0, 1.0
-    excess = [power[j] / _background(power, j, members) for j in lines]
-    best = int(np.argmax(excess))
-    chance = len(lines) * scipy.stats.gamma.sf(members * excess[best], members)
-    return every * steps / lines[best], float(power[lines[best] - 1 : lines[best] + 2].sum()), float(chance)
+    course, tests = course - course.mean(), []
+    if members >= MANY:
+        tests.append(_cycle([list(course)], steps))
+    if members < MANY or record.length > 16:
+        few = course[: MANY - 1]  # are enough, and what little parts know of one another stays below sampling
+        cuts = record.parts(len(few))
+        part = np.arange(steps) * cuts // steps
+        tests.append(_cycle([[row * (part == one) for one in range(cuts)] for row in few], steps / cuts))
+    remedy = "Take off the mean" if name == "mean" else "Divide the anomalies by the standard deviation"
+    return [
+        _Change(
+            size,
+            error,
+            chance,
+            f"A cycle of period {period * record.every:.4g} moves the {name} up and down by {size:.2g} ± {error:.1g} {unit}",
+            f"{remedy} of each phase of the cycle, such as of every calendar month.",
+        )
+        for period, size, error, chance in tests
+    ]
 
 
-def _background(power: np.ndarray, j: int, members: int) -> float:
-    """At line j, from the logarithms of the powers around it, which scatter as those of means of `members` exponential variables."""
-    around = np.array([k for k in range(j // 2, 2 * j + 1) if abs(k - j) > 2])
-    _, level = np.polyfit(np.log(around / j), np.log(power[around]), 1)
-    bias, scatter = scipy.special.digamma(members) - math.log(members), math.sqrt(scipy.special.polygamma(1, members))
-    return math.exp(level - bias + 2 * scatter / math.sqrt(len(around)))
+def _cycle(groups: list[list[np.ndarray]], samples: float) -> tuple[float, float, float, float]:
+    """The largest of the significant cycles, else the likeliest: period in samples, amplitude, standard error, probability by chance.
+
+    Without cycles the Fourier coefficients of the pieces of a group scatter about zero, whatever the spectrum: the power of their mean
+    over its variance has the F distribution, with two degrees of freedom for each group, since a coefficient is complex.
+
+    Args:
+        groups: pieces of one clock each, zero where a piece is not, (time,).
+        samples: that a piece holds.
+    """
+    steps, pieces = groups[0][0].size, len(groups[0])
+    length = 2 * scipy.fft.next_fast_len(4 * steps, real=True)  # lines eight times as dense: a period between two is not lost
+    power, noise = np.mean([_coherence(group, length) for group in groups], axis=0)
+    frequency = np.arange(length // 2 + 1) / length
+    real = frequency > 0.5 - 1 / steps  # two samples a period have no phase
+    freedom = np.where(real, 1, 2) * len(groups)
+    tested = frequency * steps >= PERIODS
+    chance = np.where(tested, tested.sum() * scipy.stats.f.sf(power / noise, freedom, freedom * (pieces - 1)), math.inf)
+    scale = np.where(real, 1, 2) / samples
+    size, error = scale * np.sqrt(np.maximum(power - noise, 0)), scale * np.sqrt(noise / 2 / len(groups))
+    significant = chance < OF_EIGHT
+    best = int(np.argmax(np.where(significant, size, -1)) if significant.any() else np.argmin(chance))
+    return 1 / frequency[best], float(size[best]), float(error[best]), float(chance[best])
+
+
+def _coherence(pieces: list[np.ndarray], length: int) -> np.ndarray:
+    """(2, line): of the Fourier coefficients of some pieces, |mean|² and the variance of that mean."""
+    total, square = np.zeros(length // 2 + 1, complex), np.full(length // 2 + 1, 1e-30)
+    for piece in pieces:
+        coefficients = np.fft.rfft(piece, length)
+        total += coefficients
+        square += np.abs(coefficients) ** 2
+    count = len(pieces)
+    power = np.abs(total / count) ** 2
+    return np.stack([power, np.maximum(square / count - power, 1e-30) / (count - 1)])
 
 
 def _homogeneity(record: _Record) -> Check:

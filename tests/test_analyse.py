@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.signal
 import torch
 
 from gfdt_tutorial import AllenCahn, LearnedScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, experiments, reading, simulate
@@ -264,6 +266,12 @@ CHANGES = {
     "growing variance": (lambda u: u * np.linspace(0.7, 1.3, 600)[:, None], "stationarity", "refused", "The variance changes by"),
     "a slight trend": (lambda u: drifting(u) / 30 + 29 / 30 * u, "stationarity", "warning", "The mean changes by 0.1"),
     "a cycle": (lambda u: u + np.cos(2 * np.pi * np.arange(600) / 12)[:, None], "stationarity", "refused", "A cycle of period 12 "),
+    "a cycle of the variance": (
+        lambda u: u * (1 + 0.6 * np.cos(2 * np.pi * np.arange(600) / 12))[:, None],
+        "stationarity",
+        "refused",
+        "A cycle of period 12 moves the variance",
+    ),
     "places of other mean": (lambda u: u + np.arange(16) / 8, "homogeneity", "refused", "The mean varies over the box by"),
     "places of other variance": (uneven, "homogeneity", "refused", "The variance varies over the box by"),
     "one loud place": (lambda u: u * np.where(np.arange(16) == 3, 1.5, 1.0), "homogeneity", "refused", "The variance varies"),
@@ -277,6 +285,49 @@ def test_what_is_wrong_is_found_and_named(case):
     found = examine(series("mtx", change, members=24))[name]
     assert (found.verdict, words in found.finding, bool(found.advice)) == (verdict, True, True), found
     assert examine(series("mtx", members=24))[name].verdict == "fine"
+
+
+def oscillation(members, steps, period, damping, seed):
+    """A number that swings of its own and forgets its phase by e^(-t/damping): an autoregressive series of second order."""
+    radius, early = math.exp(-1 / damping), 10 * damping
+    z = np.random.default_rng(seed).normal(size=(members, steps + early))
+    return scipy.signal.lfilter([1], [1, -2 * radius * math.cos(2 * math.pi / period), radius**2], z)[:, early:]
+
+
+@pytest.mark.parametrize(
+    ("members", "steps", "period", "damping"), [(64, 1000, 12, 12), (64, 1000, 20, 40), (1, 4000, 20, 60), (1, 4000, 4, 20)]
+)
+def test_an_oscillation_of_its_own_is_no_cycle(members, steps, period, damping):
+    for seed in range(5):
+        data = TimeSeries(oscillation(members, steps, period, damping, seed), np.arange(float(steps)), "mt")
+        assert examine(data)["stationarity"].verdict == "fine"
+
+
+def test_red_noise_of_many_members_is_no_cycle():
+    z = np.random.default_rng(0).normal(size=(2000, 400))
+    u = scipy.signal.lfilter([1], [1, -0.9], z)[:, 200:]
+    assert examine(TimeSeries(u, np.arange(200.0), "mt"))["stationarity"].verdict == "fine"
+
+
+@pytest.mark.parametrize("members", [1, 12])
+@pytest.mark.parametrize("period", [2.0, 3.0, 4.0, 12.3])
+def test_a_cycle_of_any_period_is_found(members, period):
+    t = np.arange(2000.0)
+    u = noise("mt", steps=2000, members=12)[:members] + 0.8 * np.cos(2 * np.pi * t / period)
+    found = examine(TimeSeries(u, t, "mt"))["stationarity"]
+    assert found.verdict == "refused" and f"A cycle of period {period:.4g} moves the mean" in found.finding
+
+
+def test_a_cycle_is_found_where_members_have_clocks_of_their_own():
+    t, phases = np.arange(2000.0), np.random.default_rng(0).uniform(0, 7, (12, 1))
+    u = noise("mt", steps=2000, members=12) + 0.7 * np.cos(2 * np.pi * t / 12 + phases)
+    assert "A cycle of period 12 " in examine(TimeSeries(u, t, "mt"))["stationarity"].finding
+
+
+def test_a_long_series_is_examined_in_seconds():
+    began, t = time.process_time(), np.arange(20_000.0)
+    examine(TimeSeries(noise("t", steps=20_000), t, "t"))
+    assert time.process_time() - began < 3
 
 
 def test_a_window_cut_from_a_larger_field_shows_its_seam():
