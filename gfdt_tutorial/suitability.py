@@ -313,28 +313,34 @@ def _coherence(pieces: list[np.ndarray], length: int) -> np.ndarray:
 
 
 def _homogeneity(record: _Record) -> Check:
-    """Of the mean, the variance, and the squared differences between neighbours, which a seam in the box shows in.
+    """Of the mean, the variance, the squared differences between successive samples, which the memory of a place shows in, and those
+    between neighbours, which a seam in the box shows in.
 
     In a homogeneous ensemble the Fourier coefficients of a profile over the box, k ≠ 0, are zero but for sampling, and independent: the
     power of each over its variance between pieces has the F distribution, with two degrees of freedom for a complex coefficient.
     """
     found = []
     for name, profiles in _profiles(record).items():
-        size, error, chance = _profile_test(record.grid, profiles / (1.0 if name == "mean" else float(profiles.mean())))
+        size, error, chance = _profile_test(record.grid, profiles / (1.0 if name == "mean" else float(profiles.mean()) or 1.0))
         found.append((name, size, error, chance))
     significant = [one for one in found if one[3] * len(found) < SIGNIFICANT]
-    # the mean before the variance, and both before the steps, which show whatever is wrong with these
-    name, size, error, _ = next((one for one in significant if one[1] > UNEVEN), min(significant or found, key=lambda one: one[3]))
+    first = significant[0] if significant else min(found, key=lambda one: one[3])
+    # the mean before the variance, both before the steps in time, and all before those in space, which show whatever is wrong with these
+    name, size, error, _ = next((one for one in significant if one[1] > UNEVEN), first)
     finding = f"The {name} varies over the box by {size:.2g} ± {error:.1g} {'standard deviations' if name == 'mean' else 'of itself'}"
     if not significant:
         return Check("homogeneity", size, error, "fine", f"{finding}, which is within sampling.")
-    advice = SEAM if name.startswith("step") else PLACES
+    advice = SEAM if name.startswith("step along") else PACES if name.startswith("step in") else PLACES
     return Check("homogeneity", size, error, "refused" if size > UNEVEN else "warning", f"{finding}.", advice)
 
 
 PLACES = (
-    "An average over places would answer for none of them: take off the mean of each pixel and divide by its standard deviation, "
-    "analyse a part of the box that is uniform, or one number at a time."
+    "An average over places would answer for none of them: take off the mean of each pixel and divide by its standard deviation "
+    "(which does not even out how fast a place forgets), analyse a part of the box that is uniform, or one number at a time."
+)
+PACES = (
+    "Places forget at different rates, and an average over places would answer for none of them: analyse a part of the box that is "
+    "uniform, or one number at a time. Dividing by the standard deviation does not even this out."
 )
 SEAM = "Does the box close on itself? A window cut from a larger field does not; else take a part that is uniform, or one number at a time."
 
@@ -343,7 +349,7 @@ def _profiles(record: _Record) -> dict[str, np.ndarray]:
     """Time means over each piece of what homogeneity makes the same everywhere: name → (piece, *shape)."""
     found: dict[str, list[np.ndarray]] = {}
     for v in record.pieces():
-        quantities = {"mean": v, "variance": v.square()}
+        quantities = {"mean": v, "variance": v.square(), "step in time, squared,": v.diff(dim=0).square()}
         quantities |= {f"step along {'x' if axis == -1 else 'y'}, squared,": (v.roll(-1, axis) - v).square() for axis in record.grid.axes}
         for name, values in quantities.items():
             found.setdefault(name, []).append(values.double().mean(0).numpy())
@@ -353,7 +359,7 @@ def _profiles(record: _Record) -> dict[str, np.ndarray]:
 def _profile_test(grid: PeriodicGrid, profiles: np.ndarray) -> tuple[float, float, float]:
     """Of profiles from independent pieces, (piece, *shape): the root mean square over the box of their mean, freed of sampling, about its
     average; what sampling alone gives; and the probability of such coefficients by chance, Fisher's over all wavevectors or that of the
-    largest, whichever is less."""
+    largest, whichever is less. One place, or profiles that agree to rounding, leave nothing to compare: 0, 0, 1."""
     count = len(profiles)
     spectra = grid.rfft(torch.as_tensor(profiles)).numpy() / grid.size
     power = np.abs(spectra.mean(0)) ** 2
@@ -363,6 +369,8 @@ def _profile_test(grid: PeriodicGrid, profiles: np.ndarray) -> tuple[float, floa
     size = math.sqrt(max(0.0, float((weight * (power - noise)).sum())))
     freedom = _freedom(grid)
     used = (freedom > 0) & (noise > 1e-30)
+    if not used.any():
+        return 0.0, 0.0, 1.0
     ratio, nu = power[used] / noise[used], freedom[used]
     chances = np.clip(scipy.stats.f.sf(ratio, nu, nu * (count - 1)), 1e-300, 1.0)
     fisher = scipy.stats.chi2.sf(-2 * np.log(chances).sum(), 2 * len(chances))
