@@ -116,7 +116,8 @@ class _Record:
         self.spread = math.sqrt(sum(float((one.double() - self.mean).square().mean()) for one in data.u) / len(data.u))
         if not self.spread > 1e-6 * abs(self.mean):
             raise ValueError(
-                f"all values are {self.mean:g} but for rounding: data that do not vary have no score; is it the right variable?"
+                f"all values are {self.mean:g} but for rounding: data that do not vary have no score; is it the right variable? "
+                "(If it does vary, take off the mean first: values are kept in single precision, seven digits.)"
             )
 
     @cached_property
@@ -394,8 +395,13 @@ def _freedom(grid: PeriodicGrid) -> np.ndarray:
 
 def _smoothness(record: _Record) -> Check:
     """The exponent of the structure function, ⟨(u(t + τ) − u(t))²⟩ ∝ τ^γ between one and two sampling steps: paths driven by white noise
-    have γ = 1 at small τ, paths of a differential equation without noise, or with slow forcing, γ = 2."""
-    one, two = (np.array([float((v[step:] - v[:-step]).square().mean()) for v in record.pieces()]) for step in (1, 2))
+    have γ = 1 at small τ, paths of a differential equation without noise, or with slow forcing, γ = 2. Pieces that do not vary, such as a
+    dry spell, say nothing of it."""
+    pieces = [[float((v[step:] - v[:-step]).square().mean()) for step in (1, 2)] for v in record.pieces() if len(v) > 2]
+    varying = np.array([piece for piece in pieces if min(piece) > 0])
+    if len(varying) < 2:
+        return Check("smoothness", 0.0, 0.0, "unknown", "Too few pieces of the record vary from sample to sample to tell.")
+    one, two = varying.T
     exponent = math.log2(two.mean() / one.mean())
     error = float(np.std(np.log2(two / one), ddof=1)) / math.sqrt(len(one))
     finding = f"⟨(u(t + τ) − u(t))²⟩ grows like τ^{exponent:.2f}: exponent 1 is noise, 2 a smooth path."
@@ -418,6 +424,8 @@ def _gaussianity(record: _Record) -> Check:
         for name, values in {"pixel": v, **steps}.items():
             moments.setdefault(name, []).append([float(values.double().pow(power).mean()) for power in (1, 2, 3, 4)])
     found = [(abs(z), value, error, f"{shape} of a {name}") for name, rows in moments.items() for z, value, error, shape in _shapes(rows)]
+    if not found:
+        return Check("Gaussianity", 0.0, 0.0, "unknown", "All that varies is in one piece of the record, too little to tell.")
     sure, value, error, name = max(found)
     finding = f"The {name} is {value:.2f} ± {error:.1g}, 0 for a Gaussian."
     if max(value for _, value, _, name in found if name.startswith("kurtosis")) > HEAVY:
@@ -431,9 +439,11 @@ def _gaussianity(record: _Record) -> Check:
 
 
 def _shapes(rows: list[list[float]]) -> list[tuple[float, float, float, str]]:
-    """(z, value, error, name) of skewness and kurtosis − 3, from raw moments ⟨v⟩ … ⟨v⁴⟩ of pieces."""
+    """(z, value, error, name) of skewness and kurtosis − 3, from raw moments ⟨v⟩ … ⟨v⁴⟩ of pieces; nothing if one holds all that varies."""
     moments = np.array(rows)
     without = (moments.sum(0) - moments) / (len(moments) - 1)
+    if (without[:, 1] - without[:, 0] ** 2).min() < 1e-9:
+        return []
     values, each = _standardised(moments.mean(0)), np.stack([_standardised(one) for one in without])
     errors = np.sqrt((len(moments) - 1) * each.var(0)) + 1e-12
     return [(float(v / e), float(v), float(e), name) for v, e, name in zip(values, errors, ("skewness", "kurtosis - 3"), strict=True)]

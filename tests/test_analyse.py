@@ -360,6 +360,34 @@ def test_paths_without_noise_are_told_from_paths_with():
     assert examine(series("mtx", memory=0.3))["smoothness"].verdict == "unknown"
 
 
+def dry(u):
+    """One member does not vary at all."""
+    return np.where(np.arange(8)[:, None] == 3, 0.0, u)
+
+
+def one_lives(u):
+    return np.where(np.arange(8)[:, None] == 3, u, 0.0)
+
+
+def alternating(u):
+    return np.where(np.arange(8)[:, None] < 3, (-1.0) ** np.arange(u.shape[1]), u)
+
+
+@pytest.mark.parametrize(
+    "change", [dry, one_lives, alternating, lambda u: u[:1, :16], lambda u: (-1.0) ** np.arange(60)[None] + 0 * u[:, :60]]
+)
+def test_pieces_that_do_not_vary_are_left_out(change):
+    """Every number can be written down: JSON knows no NaN."""
+    for check in examine(series("mt", change)).checks:
+        json.dumps([check.value, check.error], allow_nan=False)
+
+
+def test_dry_spells_change_nothing_about_the_rest():
+    found, all_wet = (examine(series("mt", change))["smoothness"] for change in (dry, lambda u: u))
+    assert found.verdict == all_wet.verdict and found.value == pytest.approx(all_wet.value, abs=0.05)
+    assert found.error == pytest.approx(all_wet.error, rel=0.5)
+
+
 def test_a_density_that_is_not_gaussian_is_known():
     assert "will do" in examine(series("mtx"))["Gaussianity"].finding
     squashed = examine(series("mtx", np.tanh))["Gaussianity"]
