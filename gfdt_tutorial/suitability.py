@@ -31,6 +31,7 @@ FEW, TOO_FEW = 100, 10  # independent times
 SMOOTH = 1.5  # exponent of the structure function: 1 for paths driven by white noise, 2 for smooth ones
 COARSE = 0.5  # ⟨(v(t + h) − v(t))²⟩ beyond which a smooth path, too, has an exponent below that
 HEAVY = 10.0  # kurtosis - 3
+LEVEL = 0.1  # share of the commonest value, beyond which no smooth density comes near
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Suitability:
         effective: independent times of that scale in the whole record.
         autocorrelation: of a pixel, (lag,), at every lag up to half the series.
         mean, spread: of all values, in units of the data.
+        stepped: whether one value makes up more than a tenth of all, as where something is on or off: no smooth density, so no score.
     """
 
     checks: tuple[Check, ...]
@@ -71,6 +73,7 @@ class Suitability:
     autocorrelation: torch.Tensor
     mean: float
     spread: float
+    stepped: bool
 
     @property
     def refused(self) -> tuple[Check, ...]:
@@ -104,7 +107,9 @@ def examine(data: TimeSeries) -> Suitability:
     checks = [_memory(record), _stationarity(record)]
     checks += [_homogeneity(record)] if data.grid.shape else []
     checks += [_smoothness(record), _gaussianity(record)]
-    return Suitability(tuple(checks), record.memory[0], record.effective, record.autocorrelation, record.mean, record.spread)
+    return Suitability(
+        tuple(checks), record.memory[0], record.effective, record.autocorrelation, record.mean, record.spread, record.commonest[1] > LEVEL
+    )
 
 
 class _Record:
@@ -165,6 +170,15 @@ class _Record:
     def pieces(self) -> Iterator[torch.Tensor]:
         """v of nearly independent pieces."""
         return (part for one in self.members() for part in torch.tensor_split(one, self.cuts))
+
+    @cached_property
+    def commonest(self) -> tuple[float, float]:
+        """The commonest value and its share of all, or of a million taken at random."""
+        values = self.data.u.flatten()
+        if len(values) > 10**6:
+            values = values[torch.randint(len(values), (10**6,), generator=torch.Generator().manual_seed(0)).to(values.device)]
+        levels, counts = values.unique(return_counts=True)
+        return float(levels[counts.argmax()]), float(counts.max() / len(values))
 
     @cached_property
     def courses(self) -> np.ndarray:
@@ -423,6 +437,10 @@ def _gaussianity(record: _Record) -> Check:
         steps = {"step": v.roll(-1, -1) - v} if record.grid.shape else {}
         for name, values in {"pixel": v, **steps}.items():
             moments.setdefault(name, []).append([float(values.double().pow(power).mean()) for power in (1, 2, 3, 4)])
+    level, share = record.commonest
+    if share > LEVEL:
+        finding = f"One value, {level:g}, makes up {share:.0%} of all: there is no smooth density, and a score cannot be had."
+        return Check("Gaussianity", share, 0.0, "warning", finding, STEPPED)
     found = [(abs(z), value, error, f"{shape} of a {name}") for name, rows in moments.items() for z, value, error, shape in _shapes(rows)]
     if not found:
         return Check("Gaussianity", 0.0, 0.0, "unknown", "All that varies is in one piece of the record, too little to tell.")
@@ -436,6 +454,9 @@ def _gaussianity(record: _Record) -> Check:
         "The Gaussian score cannot be exact; a learned one can gain." if sure > 4 else "As far as this tells, the Gaussian score will do."
     )
     return Check("Gaussianity", value, error, "fine", f"{finding} {words}")
+
+
+STEPPED = "Take the quantity before it was rounded, cut off or turned into classes, or an average of it that varies smoothly."
 
 
 def _shapes(rows: list[list[float]]) -> list[tuple[float, float, float, str]]:

@@ -157,6 +157,7 @@ BROKEN = {
     "wrong axes": (saved(axes="tx"), "2 axes; axes='mtx' names 3"),
     "too short": (saved(steps=12), "12 samples in time, too short"),
     "constant": (saved(lambda u: 0 * u + 4), "all values are 4 but for rounding: data that do not vary"),
+    "all in the last digits": (saved(lambda u: u + 3e7), "If it does vary, take off the mean first"),
     "trending": (saved(drifting), "stationarity: The mean changes by"),
     "inhomogeneous": (saved(uneven), "homogeneity: The variance varies over the box by"),
     "non-uniform times": (
@@ -358,6 +359,18 @@ def test_paths_without_noise_are_told_from_paths_with():
     assert examine(TimeSeries(smooth.T, t, "mt"))["smoothness"].verdict == "warning"
     assert examine(series("mtx", memory=0.95))["smoothness"].verdict == "fine"
     assert examine(series("mtx", memory=0.3))["smoothness"].verdict == "unknown"
+
+
+@pytest.mark.parametrize("change", [lambda u: u > 0, lambda u: np.round(u.clip(-1, 1)), lambda u: np.maximum(u, 1)])
+def test_data_of_a_few_levels_are_told_that_they_have_no_score(change):
+    found = examine(series("mtx", lambda u: change(u).astype(float)))
+    assert found.stepped and found["Gaussianity"].verdict == "warning" and "a score cannot be had" in found["Gaussianity"].finding
+    assert not examine(series("mtx", lambda u: np.round(5 * u))).stepped
+
+
+def test_what_has_no_score_is_not_told_to_train_longer():
+    found = analyse(series("mt", lambda u: np.sign(u)), "tiny", lags=4)
+    assert "none can" in found.verdict and "train longer" not in found.verdict
 
 
 def dry(u):
