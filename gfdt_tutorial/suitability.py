@@ -209,7 +209,7 @@ class _Change:
     error: float
     chance: float
     finding: str
-    advice: str = ""
+    advice: str
 
 
 def _stationarity(record: _Record) -> Check:
@@ -273,7 +273,7 @@ def _cycles(record: _Record, course: np.ndarray, name: str, unit: str) -> list[_
     if members >= MANY:
         tests.append(_cycle([list(course)], steps))
     if members < MANY or record.length > 16:
-        few = course[: MANY - 1]  # are enough, and what little parts know of one another stays below sampling
+        few = course[: MANY - 1]  # of more, what little one part still knows of the next would become significant
         cuts = record.parts(len(few))
         part = np.arange(steps) * cuts // steps
         tests.append(_cycle([[row * (part == one) for one in range(cuts)] for row in few], steps / cuts))

@@ -11,7 +11,7 @@ import pytest
 import scipy.signal
 import torch
 
-from gfdt_tutorial import AllenCahn, LearnedScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, experiments, reading, simulate
+from gfdt_tutorial import AllenCahn, LearnedScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, experiments, reading, simulate
 from gfdt_tutorial.__main__ import main
 from gfdt_tutorial.analysis import _identity, analyse
 from gfdt_tutorial.portrait import answer_everywhere, answers, portrait
@@ -234,8 +234,9 @@ def test_an_autocovariance_at_lag_zero_is_the_variance():
         (OrnsteinUhlenbeck(), {"members": 1, "duration": 3000.0}),
         (RING, {"members": 3, "duration": 500.0}),
         (AllenCahn(), {"members": 32, "duration": 200.0}),
+        (NavierStokes(), {"members": 8, "duration": 60.0}),
     ],
-    ids=["field", "one member", "ring", "two phases"],
+    ids=["field", "one member", "ring", "two phases", "flow"],
 )
 def test_what_is_stationary_and_homogeneous_is_not_accused(system, sizes):
     """Less than one series in a thousand should be, of these none is."""
