@@ -84,6 +84,8 @@ class Analysis:
             return "The learned score passes and the Gaussian one does not: take the generative answer."
         if gaussian:
             return "The Gaussian score passes and the learned one does not: take the Gaussian answer, or train longer (a larger preset)."
+        if self.suitability.stepped:
+            return "Neither score passes, and none can: these data have no smooth density. Believe neither answer."
         return "Neither score passes: train longer (a larger preset), bring more data, and believe neither answer for now."
 
     def summary(self) -> dict:

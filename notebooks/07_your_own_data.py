@@ -123,7 +123,7 @@ for name, values in (("as it is", u), ("one 5 % louder", louder)):
 
 # %% [markdown]
 # Among 36 places a $z$ of 2 or 3 is nothing special. But neighbours are not independent, so the places cannot simply be counted. In Fourier space they can: in a homogeneous ensemble the coefficients of such a profile are independent,
-# zero but for sampling, and each one's power over its variance follows the F distribution. `examine` does that for the mean, for the variance, and for the squared step from each place to the next, in which a seam shows where
+# zero but for sampling, and each one's power over its variance follows the F distribution. `examine` does that for the mean, for the variance, for the squared step in time, which tells how fast a place forgets, and for the squared step from each place to the next, in which a seam shows where
 # the box does not close on itself; and it asks four more questions:
 
 # %%
@@ -134,7 +134,7 @@ print(examine(data))
 #
 # * **memory.** 400 samples of 64 members are not 25,600 independent ones. Means of $u$ have the variance of $T/\tau$ independent samples, with $\tau = \delta\,(1 + 2\sum_m\rho_m)$, $\delta$ the time from sample to sample and $\rho_m$ the autocorrelation at $m$ samples; for products, of which responses are made, it is
 #   $\delta\,(1 + 2\sum_m\rho_m^2)$. The longer of the two counts, at the slowest scale that carries a hundredth of the variance. Some 1,800 independent times are plenty; below ten the series is refused.
-# * **stationarity.** Mean and variance against time, as a straight line and as a jump after the first eighth (a spin-up left in), and a line in the spectrum (a seasonal cycle left in). Each against its sampling error.
+# * **stationarity.** Mean and variance against time, as a straight line and as a jump after the first eighth (a spin-up left in), and as a cycle that keeps time with a clock (a season left in). Each against its sampling error.
 # * **homogeneity.** As above.
 # * **smoothness.** $\langle(u(t+\tau) - u(t))^2\rangle$ grows like $\tau$ for a path driven by white noise and like $\tau^2$ for a smooth one. Here the exponent is well above 1.5: *the system looks deterministic*. That is a warning and no refusal: the theorem
 #   is proven for densities that are smooth, and nobody knows for chaos in general whether they are smooth enough. We shall see.

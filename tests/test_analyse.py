@@ -3,13 +3,15 @@
 import json
 import math
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.signal
 import torch
 
-from gfdt_tutorial import AllenCahn, LearnedScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, experiments, reading, simulate
+from gfdt_tutorial import AllenCahn, LearnedScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, experiments, reading, simulate
 from gfdt_tutorial.__main__ import main
 from gfdt_tutorial.analysis import _identity, analyse
 from gfdt_tutorial.portrait import answer_everywhere, answers, portrait
@@ -155,6 +157,7 @@ BROKEN = {
     "wrong axes": (saved(axes="tx"), "2 axes; axes='mtx' names 3"),
     "too short": (saved(steps=12), "12 samples in time, too short"),
     "constant": (saved(lambda u: 0 * u + 4), "all values are 4 but for rounding: data that do not vary"),
+    "all in the last digits": (saved(lambda u: u + 3e7), "If it does vary, take off the mean first"),
     "trending": (saved(drifting), "stationarity: The mean changes by"),
     "inhomogeneous": (saved(uneven), "homogeneity: The variance varies over the box by"),
     "non-uniform times": (
@@ -231,8 +234,9 @@ def test_an_autocovariance_at_lag_zero_is_the_variance():
         (OrnsteinUhlenbeck(), {"members": 1, "duration": 3000.0}),
         (RING, {"members": 3, "duration": 500.0}),
         (AllenCahn(), {"members": 32, "duration": 200.0}),
+        (NavierStokes(), {"members": 8, "duration": 60.0}),
     ],
-    ids=["field", "one member", "ring", "two phases"],
+    ids=["field", "one member", "ring", "two phases", "flow"],
 )
 def test_what_is_stationary_and_homogeneous_is_not_accused(system, sizes):
     """Less than one series in a thousand should be, of these none is."""
@@ -264,6 +268,12 @@ CHANGES = {
     "growing variance": (lambda u: u * np.linspace(0.7, 1.3, 600)[:, None], "stationarity", "refused", "The variance changes by"),
     "a slight trend": (lambda u: drifting(u) / 30 + 29 / 30 * u, "stationarity", "warning", "The mean changes by 0.1"),
     "a cycle": (lambda u: u + np.cos(2 * np.pi * np.arange(600) / 12)[:, None], "stationarity", "refused", "A cycle of period 12 "),
+    "a cycle of the variance": (
+        lambda u: u * (1 + 0.6 * np.cos(2 * np.pi * np.arange(600) / 12))[:, None],
+        "stationarity",
+        "refused",
+        "A cycle of period 12 moves the variance",
+    ),
     "places of other mean": (lambda u: u + np.arange(16) / 8, "homogeneity", "refused", "The mean varies over the box by"),
     "places of other variance": (uneven, "homogeneity", "refused", "The variance varies over the box by"),
     "one loud place": (lambda u: u * np.where(np.arange(16) == 3, 1.5, 1.0), "homogeneity", "refused", "The variance varies"),
@@ -277,6 +287,63 @@ def test_what_is_wrong_is_found_and_named(case):
     found = examine(series("mtx", change, members=24))[name]
     assert (found.verdict, words in found.finding, bool(found.advice)) == (verdict, True, True), found
     assert examine(series("mtx", members=24))[name].verdict == "fine"
+
+
+@pytest.mark.parametrize("members", [2, 8])
+def test_places_that_forget_at_different_rates_are_found(members):
+    quick, slow = (noise("mtx", steps=2000, memory=memory, members=members) for memory in (0.3, 0.95))
+    data = TimeSeries(np.where(np.arange(16) < 8, quick, slow), np.arange(2000.0), "mtx")
+    found = examine(data)["homogeneity"]
+    assert found.verdict == "refused" and "step in time" in found.finding and "forget at different rates" in found.advice
+
+
+def test_a_box_of_two_places_is_judged_as_far_as_it_goes():
+    u = noise("mtx")[..., :2]
+    assert examine(TimeSeries(u, np.arange(600.0), "mtx"))["homogeneity"].verdict == "fine"
+    assert examine(TimeSeries(u + np.arange(2), np.arange(600.0), "mtx"))["homogeneity"].verdict == "refused"
+
+
+def oscillation(members, steps, period, damping, seed):
+    """A number that swings of its own and forgets its phase by e^(-t/damping): an autoregressive series of second order."""
+    radius, early = math.exp(-1 / damping), 10 * damping
+    z = np.random.default_rng(seed).normal(size=(members, steps + early))
+    return scipy.signal.lfilter([1], [1, -2 * radius * math.cos(2 * math.pi / period), radius**2], z)[:, early:]
+
+
+@pytest.mark.parametrize(
+    ("members", "steps", "period", "damping"), [(64, 1000, 12, 12), (64, 1000, 20, 40), (1, 4000, 20, 60), (1, 4000, 4, 20)]
+)
+def test_an_oscillation_of_its_own_is_no_cycle(members, steps, period, damping):
+    for seed in range(5):
+        data = TimeSeries(oscillation(members, steps, period, damping, seed), np.arange(float(steps)), "mt")
+        assert examine(data)["stationarity"].verdict == "fine"
+
+
+def test_red_noise_of_many_members_is_no_cycle():
+    z = np.random.default_rng(1).normal(size=(1000, 400))
+    u = scipy.signal.lfilter([1], [1, -0.9], z)[:, 200:]
+    assert examine(TimeSeries(u, np.arange(200.0), "mt"))["stationarity"].verdict == "fine"
+
+
+@pytest.mark.parametrize("members", [1, 12])
+@pytest.mark.parametrize("period", [2.0, 3.0, 4.0, 12.3])
+def test_a_cycle_of_any_period_is_found(members, period):
+    t = np.arange(2000.0)
+    u = noise("mt", steps=2000, members=12)[:members] + 0.8 * np.cos(2 * np.pi * t / period)
+    found = examine(TimeSeries(u, t, "mt"))["stationarity"]
+    assert found.verdict == "refused" and f"A cycle of period {period:.4g} moves the mean" in found.finding
+
+
+def test_a_cycle_is_found_where_members_have_clocks_of_their_own():
+    t, phases = np.arange(2000.0), np.random.default_rng(0).uniform(0, 7, (12, 1))
+    u = noise("mt", steps=2000, members=12) + 0.7 * np.cos(2 * np.pi * t / 12 + phases)
+    assert "A cycle of period 12 " in examine(TimeSeries(u, t, "mt"))["stationarity"].finding
+
+
+def test_a_long_series_is_examined_in_seconds():
+    began, t = time.process_time(), np.arange(20_000.0)
+    examine(TimeSeries(noise("t", steps=20_000), t, "t"))
+    assert time.process_time() - began < 3
 
 
 def test_a_window_cut_from_a_larger_field_shows_its_seam():
@@ -293,6 +360,46 @@ def test_paths_without_noise_are_told_from_paths_with():
     assert examine(TimeSeries(smooth.T, t, "mt"))["smoothness"].verdict == "warning"
     assert examine(series("mtx", memory=0.95))["smoothness"].verdict == "fine"
     assert examine(series("mtx", memory=0.3))["smoothness"].verdict == "unknown"
+
+
+@pytest.mark.parametrize("change", [lambda u: u > 0, lambda u: np.round(u.clip(-1, 1)), lambda u: np.maximum(u, 1)])
+def test_data_of_a_few_levels_are_told_that_they_have_no_score(change):
+    found = examine(series("mtx", lambda u: change(u).astype(float)))
+    assert found.stepped and found["Gaussianity"].verdict == "warning" and "a score cannot be had" in found["Gaussianity"].finding
+    assert not examine(series("mtx", lambda u: np.round(5 * u))).stepped
+
+
+def test_what_has_no_score_is_not_told_to_train_longer():
+    found = analyse(series("mt", lambda u: np.sign(u)), "tiny", lags=4)
+    assert "none can" in found.verdict and "train longer" not in found.verdict
+
+
+def dry(u):
+    """One member does not vary at all."""
+    return np.where(np.arange(8)[:, None] == 3, 0.0, u)
+
+
+def one_lives(u):
+    return np.where(np.arange(8)[:, None] == 3, u, 0.0)
+
+
+def alternating(u):
+    return np.where(np.arange(8)[:, None] < 3, (-1.0) ** np.arange(u.shape[1]), u)
+
+
+@pytest.mark.parametrize(
+    "change", [dry, one_lives, alternating, lambda u: u[:1, :16], lambda u: (-1.0) ** np.arange(60)[None] + 0 * u[:, :60]]
+)
+def test_pieces_that_do_not_vary_are_left_out(change):
+    """Every number can be written down: JSON knows no NaN."""
+    for check in examine(series("mt", change)).checks:
+        json.dumps([check.value, check.error], allow_nan=False)
+
+
+def test_dry_spells_change_nothing_about_the_rest():
+    found, all_wet = (examine(series("mt", change))["smoothness"] for change in (dry, lambda u: u))
+    assert found.verdict == all_wet.verdict and found.value == pytest.approx(all_wet.value, abs=0.05)
+    assert found.error == pytest.approx(all_wet.error, rel=0.5)
 
 
 def test_a_density_that_is_not_gaussian_is_known():
