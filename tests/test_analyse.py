@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -402,6 +403,20 @@ def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
     first = (folder / "responses.npz").read_bytes()
     assert run("ring.npz", "--preset", "tiny", "--lags", 10, "--out", "out/deep") == 0
     assert np.load(folder / "responses.npz")["generative"].tobytes() == arrays["generative"].tobytes() and first
+
+
+def test_what_is_not_a_number_is_null_and_what_cannot_be_written_leaves_nothing(here):
+    found = replace(analyse(series("mt"), "tiny", lags=4), halves=math.nan)
+    with pytest.raises(TypeError, match="not JSON"):
+        replace(found, notes=(here,)).save("out", b"page")
+    Path("taken/analysis.json").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match=r"analysis\.json"):
+        found.save("taken", b"page")
+    np.save("in.npy", noise("tx"))
+    assert run("in.npy", "--axes", "tx", "--every", 1, "--out", "taken") == 2
+    assert not Path("out").exists() and [path.name for path in Path("taken").iterdir()] == ["analysis.json"]
+    found.save("out", b"page")
+    assert json.loads(Path("out/analysis.json").read_text())["halves"] is None
 
 
 def test_a_name_with_marks_does_not_break_the_page():
