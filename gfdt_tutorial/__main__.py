@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gfdt_tutorial import bench, experiments, figures, presets, report, shipped, storage
-from gfdt_tutorial.analysis import analyse
+from gfdt_tutorial.analysis import FILES, analyse
 from gfdt_tutorial.cache import Cache
 from gfdt_tutorial.figure_one import figure_one
 from gfdt_tutorial.progress import note
@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     chosen = _parser().parse_args(arguments)
     try:
+        for name in chosen.writes:
+            if (path := getattr(chosen, name)) is not None:
+                storage.check_file(path)
         return chosen.run(chosen) or 0
     except KeyboardInterrupt as stopped:
         print(f"stopped; {str(stopped) or 'nothing was left half-written'}", file=sys.stderr)
@@ -44,15 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _simulate(chosen: argparse.Namespace) -> None:
     system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
-    members, duration, every = chosen.members or size.members, chosen.duration or size.duration, chosen.every or size.every
+    members, duration, every = (_wanted(chosen, size, name) for name in ("members", "duration", "every"))
     data = simulate(system, members, size.spinup, duration, every, chosen.seed, chosen.device, chosen.context, chosen.cluster)
     print(f"{data.snapshots} snapshots, u of shape {tuple(data.u.shape)}: {data.save(chosen.out)}")
 
 
 def _fit_score(chosen: argparse.Namespace) -> int:
+    folder = storage.check_folder(chosen.out)
+    checkpoint = storage.check_file(folder.parent / f"{folder.resolve().name}.checkpoint")
     data = TimeSeries.load(chosen.series)
-    folder = Path(chosen.out)
-    checkpoint = folder.with_name(folder.name + ".checkpoint")
     options = {"context": chosen.context, "levels": chosen.levels, "device": chosen.device, "checkpoint": checkpoint}
     score = fit_score(data, chosen.preset, chosen.seed, **options)
     if score.metrics["interrupted"]:
@@ -76,8 +79,8 @@ def _respond(chosen: argparse.Namespace) -> None:
 
 def _perturb(chosen: argparse.Namespace) -> None:
     system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
-    lags, pairs, every = chosen.lags or size.lags, chosen.pairs or size.pairs, chosen.every or size.every
-    options = {"every": every, "kick": chosen.kick, "amplitude": chosen.amplitude or size.amplitude}
+    lags, pairs, every, amplitude = (_wanted(chosen, size, name) for name in ("lags", "pairs", "every", "amplitude"))
+    options = {"every": every, "kick": chosen.kick, "amplitude": amplitude}
     truth = perturb(system, lags, pairs, chosen.seed, **options, device=chosen.device, cluster=chosen.cluster)
     print(f"{pairs} kicked pairs, {len(truth.times)} lags: {truth.save(chosen.out)}")
 
@@ -127,6 +130,7 @@ def _compared(chosen: argparse.Namespace, systems: list, cache: Cache | None, *,
 
 
 def _assets(chosen: argparse.Namespace) -> None:
+    storage.check_file(Path(chosen.out) / "manifest.json")
     found = _compared(chosen, _systems(chosen), _cache(chosen))
     changed = "".join(f" --{name} {getattr(chosen, name)}" for name in ("preset", "seed") if getattr(chosen, name) != ASSETS_MADE[name])
     command = f"python -m gfdt_tutorial assets{changed}"
@@ -135,7 +139,7 @@ def _assets(chosen: argparse.Namespace) -> None:
 
 
 def _figure1(chosen: argparse.Namespace) -> None:
-    systems, folder = _systems(chosen), Path(chosen.out)
+    systems, folder = _systems(chosen), storage.check_folder(chosen.out)
     folder.mkdir(parents=True, exist_ok=True)
     cache = _cache(chosen)
     found = _compared(chosen, systems, cache, conditioned=chosen.conditioned)
@@ -151,7 +155,7 @@ def _figure1(chosen: argparse.Namespace) -> None:
 
 
 def _analyse(chosen: argparse.Namespace) -> None:
-    folder = storage.check_folder(chosen.out)
+    folder = storage.check_folder(chosen.out, FILES)
     data = read_series(chosen.file, axes=chosen.axes, every=chosen.every, variable=chosen.variable)
     options = {"lags": chosen.lags, "seed": chosen.seed, "level": chosen.level, "force": chosen.force, "device": chosen.device}
     found = analyse(data, chosen.preset, **options, tell=lambda stage: note(f"{stage} ..."))
@@ -170,6 +174,12 @@ def _bench(chosen: argparse.Namespace) -> None:
 
 def _system(chosen: argparse.Namespace):
     return experiments.make_system(chosen.system, dict(_pair(text) for text in chosen.set))
+
+
+def _wanted(chosen: argparse.Namespace, size: presets.Ensemble, name: str) -> float:
+    """What was asked for, zero included, or the preset's."""
+    asked = getattr(chosen, name)
+    return getattr(size, name) if asked is None else asked
 
 
 def _cache(chosen: argparse.Namespace) -> Cache | None:
@@ -233,16 +243,15 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--amplitude", type=float, help="of the kick, in units of the field; the preset's by default")
     _add_cluster(verb)
 
-    verb = _verb(
-        verbs, "truth", _truth, "the long reference truth (minutes to an hour); Ctrl-C keeps a checkpoint, the same command goes on"
-    )
+    words = "the long reference truth (minutes to an hour); Ctrl-C keeps a checkpoint, the same command goes on"
+    verb = _verb(verbs, "truth", _truth, words, writes=("out", "checkpoint"))
     _add_system(verb, seed=None)
     verb.add_argument("--pairs", type=int, help="kicked pairs; those of the shipped truth by default")
     verb.add_argument("--checkpoint", help="file to go on from; SYSTEM-truth.checkpoint.npz by default")
     verb.add_argument("--out", help="an .npz instead of the package's own assets")
     _add_cluster(verb)
 
-    verb = _verb(verbs, "compare", _compare, "errors of responses against a truth")
+    verb = _verb(verbs, "compare", _compare, "errors of responses against a truth", writes=("json", "figure"))
     verb.add_argument("answers", nargs="+", help=".npz files written by respond")
     verb.add_argument("--truth", required=True, help="an .npz written by perturb, or the word exact where a closed form exists")
     verb.add_argument("--figure", help="write a figure: .html opens offline, .png and .svg need kaleido and Chromium")
@@ -275,15 +284,16 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--out", default=shipped.ASSETS, help="an existing folder instead of the package's own assets")
     verb.set_defaults(set=[])
 
-    verb = _verb(verbs, "bench", _bench, "measure what the project promises, on this machine (some 15 min)")
+    verb = _verb(verbs, "bench", _bench, "measure what the project promises, on this machine (some 15 min)", writes=("json",))
     verb.add_argument("--only", choices=sorted(bench.GROUPS), help="one group of rows")
     verb.add_argument("--json", help="write the rows too")
     return parser
 
 
-def _verb(verbs, name: str, run, words: str, *, makes: bool = False) -> argparse.ArgumentParser:
+def _verb(verbs, name: str, run, words: str, *, makes: bool = False, writes: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """A verb that runs `run`; `makes` gives it an --out that is one file, `writes` names its other options that are files to write."""
     verb = verbs.add_parser(name, help=words, description=words)
-    verb.set_defaults(run=run)
+    verb.set_defaults(run=run, writes=("out",) if makes else writes)
     if makes:
         verb.add_argument("--out", required=True, help=".npz file to write")
     return verb

@@ -22,6 +22,7 @@ from gfdt_tutorial.suitability import Suitability, examine
 
 FARTHEST = 100  # steps of lag, by default
 IDENTITY_FIELDS = 8192  # at which identities are averaged, of each half
+FILES = ("report.html", "responses.npz", "analysis.json")
 CLOSE, FAINT = 0.05, 0.2  # by which identities may be missed whatever the sampling error
 
 
@@ -89,8 +90,8 @@ class Analysis:
         return "Neither score passes: train longer (a larger preset), bring more data, and believe neither answer for now."
 
     def summary(self) -> dict:
-        """All but the arrays, as plain JSON values."""
-        return {
+        """All but the arrays, as plain JSON values; a number that could not be had is null."""
+        found = {
             **self.about,
             "forced": self.forced,
             "checks": {check.name: asdict(check) for check in self.suitability.checks},
@@ -103,6 +104,7 @@ class Analysis:
             "halves": self.halves,
             "notes": list(self.notes),
         }
+        return storage.nulls(found)
 
     def arrays(self) -> dict[str, torch.Tensor]:
         """times, and of each method its values and band, by displacement."""
@@ -113,15 +115,15 @@ class Analysis:
 
     def save(self, folder: str | Path, page: bytes) -> list[Path]:
         """Write report.html (`page`), responses.npz and analysis.json, all three or none, and the learned scores in score-1 and score-2."""
-        folder = storage.check_folder(folder)
+        folder, about = storage.check_folder(folder, FILES), storage.json_bytes(self.summary())
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / name for name in ("report.html", "responses.npz", "analysis.json")]
+        paths = [folder / name for name in FILES]
         for index, score in enumerate(self.scores, start=1):
             score.save(folder / f"score-{index}")
         with storage.atomic(*paths) as [report, arrays, summary]:
             report.write(page)
             storage.write_npz(arrays, self.arrays())
-            summary.write(storage.json_bytes(self.summary()))
+            summary.write(about)
         return paths
 
 

@@ -51,14 +51,16 @@ def verdict(number: str, attempt) -> str:
     exercise = EXERCISES[number]
     expected = exercise.expected
     try:
-        found = torch.as_tensor(attempt).detach().cpu().double()
+        found = torch.as_tensor(attempt).detach().cpu()
     except (TypeError, ValueError, RuntimeError):
         return f"the answer should be numbers, not a {type(attempt).__name__}. Hint: {exercise.hint}"
+    if found.is_complex():
+        return f"the answer should be real, and this one is complex. Hint: {exercise.hint}"
     if found.numel() == 1:
         found = found.reshape(())
     if found.shape != expected.shape:
         return f"the answer has shape {tuple(found.shape)}, expected {tuple(expected.shape)}. Hint: {exercise.hint}"
-    error = float((found - expected).abs().max())
+    error = float((found.double() - expected).abs().max())
     return "passed." if error <= exercise.tolerance else f"not yet. Hint: {exercise.hint}"
 
 

@@ -180,7 +180,7 @@ def reference_truth(
     return perturb(
         system,
         size.lags,
-        pairs or size.pairs,
+        size.pairs if pairs is None else pairs,
         size.seed if seed is None else seed,
         every=size.every,
         kick=size.kick,

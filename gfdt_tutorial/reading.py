@@ -23,6 +23,8 @@ LETTERS = {name: letter for letter, names in DIMENSIONS.items() for name in name
 LARGEST = 1e15  # powers up to the second must fit single precision
 SOME = 1_000_000  # values are enough for quartiles
 FARTHEST = 1e4  # from the median, in units of the spread of the middle half: beyond is a mark, not a measurement
+APART = 20  # from all others, in the same units: an extreme value that recurs exactly is then a mark too
+CALENDAR = 1.15  # the longest month over the shortest is 31/28
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,14 @@ def read_series(
 
     An .npy is bare numbers: `axes` and `every` are needed. An .npz has its own (keys u, times, axes, as `TimeSeries.save` writes them), or
     any array by the name `variable`. In NetCDF and Zarr files dimensions are known by usual names (`DIMENSIONS`); the times are taken in
-    the unit of the file, and equally spaced coordinates give the sides of the box.
+    the unit of the file, and equally spaced coordinates give the sides of the box. Where they fall, as latitudes from north to south, the
+    data are turned round, so that a displacement of +1 is towards larger coordinates.
 
     Args:
         axes: letters of the axes, in the order of the array: m member, t time, y and x periodic space.
         every: sampling interval, in time units, where the file has no times, or instead of them.
         variable: which of several arrays.
-        lengths: sides of the box in the order of the space axes; the file's, else 2π each.
+        lengths: sides of the box in the order of the space axes of the array; the file's, else 2π each.
 
     Raises:
         ValueError: the file is damaged, of another kind, or does not say what an axis is; and all that `TimeSeries` refuses.
@@ -84,35 +87,70 @@ def read_series(
     times = _times(path, raw, axes, every)
     order = [axes.index(letter) for letter in "mtyx" if letter in axes]
     u = check_values(raw.u.transpose(order))
-    sides = raw.lengths if lengths is None else tuple(lengths)
+    sides = _sides(axes, raw.lengths if lengths is None else tuple(lengths))
     info = {"file": path.name} | (raw.info or {})
+    if every is not None:
+        info.pop("time_unit", None)  # that of the times which `every` replaces
     return TimeSeries(u, times, "".join(axes[i] for i in order), raw.context, sides, info)
 
 
 def check_values(u: np.ndarray) -> np.ndarray:
-    """Values as they are, if they can be measurements of one quantity.
+    """Values as they are, true and false as 1 and 0, if they can be measurements of one quantity.
 
     Raises:
         ValueError: not real numbers, none at all, NaN or infinite, too large to be squared in single precision, or one so far from all
-            others that it must be a mark for something missing.
+            others that it must be a mark for something missing: FARTHEST off, or APART and there again and again.
     """
     if u.dtype.kind not in "fiub":
         raise ValueError(f"the values are {u.dtype}; expected real numbers: analyse real and imaginary part, or the modulus, one at a time")
+    if u.dtype.kind == "b":
+        u = u.astype(np.float32)
     if u.size == 0:
         raise ValueError(f"the array has shape {u.shape}: there are no values in it")
     if bad := int((~np.isfinite(u)).sum()):
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(u))[0])
         raise ValueError(f"{bad} of {u.size} values are NaN or infinite, the first at index {first}; drop these times, or fill them")
     largest = float(np.abs(u).max())
-    some = u.ravel()[:: -(-u.size // SOME)]
-    low, middle, high = (float(value) for value in np.quantile(some, [0.25, 0.5, 0.75]))
+    low, middle, high, spread = _quartiles(u)
     farthest = float(np.abs(u - middle).max())
-    if largest > LARGEST or (high > low and farthest > FARTHEST * (high - low)):
+    if largest > LARGEST or farthest > FARTHEST * spread > 0:
         raise ValueError(
             f"the largest value is {largest:.3g}, while half of all lie between {low:.3g} and {high:.3g}; "
             "a mark for missing values? Fill them, or change the unit"
         )
+    _check_extremes(u)
     return u
+
+
+def _quartiles(u: np.ndarray) -> tuple[float, float, float, float]:
+    """The three quartiles and the spread: of the middle half or, where its values are all equal, as of rain, the typical distance from
+    there of those that differ; 0 where none does."""
+    some = u.ravel()[:: -(-u.size // SOME)]
+    low, middle, high = (float(value) for value in np.quantile(some, [0.25, 0.5, 0.75]))
+    off = np.abs(some[some != middle] - middle)
+    return low, middle, high, high - low or (float(np.median(off)) if off.size else 0.0)
+
+
+def _check_extremes(u: np.ndarray) -> None:
+    """A value that recurs exactly, more often than the other extreme does, and that no other comes near, is a mark.
+
+    Measured values of any tails do not recur, and those of a sensor that saturates follow close on one another. Spread is that of all
+    others, since marks may be many.
+
+    Raises:
+        ValueError: there is such a value.
+    """
+    ends = {float(u.min()): np.min, float(u.max()): np.max}
+    times = {end: int((u == end).sum()) for end in ends}
+    end = max(times, key=times.get)
+    if times[end] > min(times.values()):
+        others = u[u != end]
+        nearest = float(ends[end](others))
+        if abs(nearest - end) > APART * _quartiles(others)[3] > 0:
+            raise ValueError(
+                f"{times[end]} of {u.size} values are {end:g} exactly, and the nearest other is {nearest:g}; "
+                "a mark for missing values? Fill them, or drop these times"
+            )
 
 
 def _permuted(axes: str) -> list[str]:
@@ -140,7 +178,8 @@ def _npy(path: Path, variable: str | None, axes: str | None) -> _Raw:
 
 def _npz(path: Path, variable: str | None, axes: str | None) -> _Raw:
     found = storage.load_npz(path)
-    name = _chosen(path, variable, [key for key, array in found.items() if array.ndim >= 1 and key not in OURS[1:]])
+    named = "u" if variable is None and "u" in found else variable
+    name = _chosen(path, named, [key for key, array in found.items() if array.ndim >= 1 and key not in OURS[1:]])
     lengths = tuple(np.atleast_1d(found["lengths"]).tolist()) if "lengths" in found else None
     info = storage.parse(path, "info", found["info"]) if "info" in found else None
     known = str(found["axes"]) if "axes" in found else None
@@ -154,8 +193,6 @@ def _chosen(path: Path, variable: str | None, names: Iterable[str]) -> str:
     names = list(names)
     if variable is not None:
         return checks.choice("variable", variable, names)
-    if "u" in names:
-        return "u"
     if len(names) != 1:
         raise ValueError(f"{path} has {len(names)} arrays, {', '.join(names) or 'none with axes'}; choose one: --variable NAME")
     return names[0]
@@ -166,7 +203,7 @@ def _xarray(path: Path, variable: str | None, axes: str | None) -> _Raw:
         import xarray
     except ImportError:
         raise ValueError(f"reading {path} takes xarray, an optional extra: pip install 'gfdt-tutorial[files]'") from None
-    options = {"engine": "zarr", "consolidated": False} if path.suffix == ".zarr" else {}
+    options = {"engine": "zarr", "consolidated": False} if path.suffix.lower() == ".zarr" else {}
     with _readable(path):
         opened = xarray.open_dataset(path, decode_times=False, **options)
     with opened:
@@ -181,7 +218,10 @@ def _xarray(path: Path, variable: str | None, axes: str | None) -> _Raw:
     if clock is not None and "units" in clock.attrs:
         info["time_unit"] = str(clock.attrs["units"]).split(" since ")[0]
     known = None if None in letters or len(named) < field.ndim else "".join(letters)
-    sides = tuple(_side(field, named[letter]) for letter in "yx" if letter in named)
+    space = [named[letter] for letter in letters if letter in ("y", "x")]
+    sides = tuple(_side(field, name) for name in space)
+    falling = [name for name in space if name in field.coords and field.coords[name][0] > field.coords[name][-1]]
+    field = field.isel(dict.fromkeys(falling, slice(None, None, -1)))
     return _Raw(field.values, known, None if clock is None else clock.values, None if None in sides else sides, info=info)
 
 
@@ -209,12 +249,33 @@ def _side(field: Any, name: str) -> float | None:
     return float(abs(gaps.mean()) * field.sizes[name])
 
 
+def _sides(axes: str, lengths: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """From the order of `axes` to (y, x); a wrong number of them is left to the grid."""
+    space = [letter for letter in axes if letter in "yx"]
+    if lengths is None or len(lengths) != len(space):
+        return lengths
+    return tuple(lengths[space.index(letter)] for letter in "yx" if letter in space)
+
+
 def _times(path: Path, raw: _Raw, axes: str, every: float | None) -> np.ndarray:
     count = raw.u.shape[axes.index("t")]
     if every is not None:
         return checks.positive("every", every) * np.arange(count)
     if raw.times is None:
         raise ValueError(f"{path} has no times; give the sampling interval, in the time unit you want lags in: --every 0.5")
+    if raw.times.dtype.kind == "M":
+        raise ValueError(f"the times of {path} are dates; give the sampling interval, in the time unit you want lags in: --every 1")
     if raw.times.shape == (count,) and raw.times.dtype.kind in "fiu" and len(raw.times) > 1 and math.isfinite(raw.times[0]):
+        _check_calendar(path, np.diff(raw.times.astype(float)))
         return raw.times - raw.times[0]  # years since a distant date would cost precision
     return raw.times
+
+
+def _check_calendar(path: Path, gaps: np.ndarray) -> None:
+    """Months and years are as good as equal steps, once they are counted instead of their days."""
+    uneven = np.abs(gaps - gaps.mean()).max() > 1e-3 * gaps.mean()  # as TimeSeries asks
+    if uneven and 0 < gaps.max() < CALENDAR * gaps.min():
+        raise ValueError(
+            f"the gaps between the times of {path} run from {gaps.min():g} to {gaps.max():g}; "
+            "if these are months or years, count in them: --every 1, else interpolate"
+        )

@@ -21,7 +21,8 @@ def digest(modules: Iterable[str]) -> str:
 def dependencies(modules: Iterable[str]) -> set[str]:
     """`modules`, and every module of this package that they import, directly or not.
 
-    Imports inside functions count. The `__init__.py` of a package is left out, as it only hands names on.
+    Imports inside functions count. A module brings the `__init__.py` of a package only where it imports the package itself, or a name that
+    the package hands on: then all that the `__init__.py` imports, as nothing tells which of it is used.
 
     Raises:
         ValueError: a module that has no file, such as one typed at a prompt.
@@ -41,14 +42,16 @@ def _imports(name: str) -> tuple[str, ...]:
     named = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            named += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(one for one in named if one.startswith(f"{PACKAGE}.") and _is_file(one))
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            named += [one if _is_module(one) else node.module for one in inside]
+    return tuple(one for one in named if _is_module(one))
 
 
 @functools.cache
-def _is_file(name: str) -> bool:
-    """Whether a dotted name is a module of this package, and neither a package nor something inside a module."""
-    return (Path(__file__).parent.parent / name.replace(".", "/")).with_suffix(".py").is_file()
+def _is_module(name: str) -> bool:
+    """Whether a dotted name is a module or a package of this package, and not something inside one."""
+    path = Path(__file__).parent.parent / name.replace(".", "/")
+    return name.split(".")[0] == PACKAGE and (path.with_suffix(".py").is_file() or (path / "__init__.py").is_file())
 
 
 def _file(name: str) -> Path:

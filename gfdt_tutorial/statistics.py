@@ -59,10 +59,10 @@ def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor
     last = int(min(math.pi * n / length for n, length in zip(grid.shape, grid.lengths, strict=True)) / unit + 1e-9)
     flat = modes.to(torch.float64).reshape(-1, shell.numel())
     weight = grid.multiplicity.to(flat.device).flatten()
-    where = shell.flatten().to(flat.device)
-    sums = torch.zeros(len(flat), int(shell.max()) + 1, dtype=torch.float64, device=flat.device)
+    where = shell.flatten().clamp_max(last + 1).to(flat.device)  # the rest is cut off, and in a thin box it goes very far
+    sums = torch.zeros(len(flat), last + 2, dtype=torch.float64, device=flat.device)
     sums.index_add_(1, where, flat * weight)
-    counts = torch.bincount(where, weights=weight)
+    counts = torch.bincount(where, weights=weight, minlength=last + 2)
     mean = (sums / counts)[:, : last + 1]
     return unit * torch.arange(last + 1, dtype=torch.float64), mean.reshape(*modes.shape[: modes.ndim - shell.ndim], -1)
 
@@ -72,11 +72,16 @@ def shell_mean(grid: PeriodicGrid, modes: torch.Tensor) -> torch.Tensor:
 
     Taken, and returned, on the CPU.
     """
-    shell = (grid.k_squared.sqrt() / grid.unit).round().long().flatten()
+    count, shell = _shells(grid)
     weight = grid.multiplicity.flatten()
-    sums = torch.zeros(int(shell.max()) + 1, dtype=torch.float64).index_add(0, shell, modes.double().cpu().flatten() * weight)
-    counts = torch.bincount(shell, weights=weight)
-    return (sums / counts)[shell].reshape(grid.half)
+    sums = torch.zeros(count, dtype=torch.float64).index_add(0, shell, modes.double().cpu().flatten() * weight)
+    return (sums / torch.bincount(shell, weights=weight))[shell].reshape(grid.half)
+
+
+def _shells(grid: PeriodicGrid) -> tuple[int, torch.Tensor]:
+    """How many shells hold wavevectors, and the number of the one of each, (mode,): in a thin box most would be empty."""
+    found, shell = torch.unique((grid.k_squared.sqrt() / grid.unit).round().flatten(), return_inverse=True)
+    return len(found), shell
 
 
 def lagged_sum(later: torch.Tensor, earlier: torch.Tensor, max_lag: int) -> torch.Tensor:
@@ -107,12 +112,12 @@ def autocovariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) 
 
     Returns:
         (time // 2 + 1, shell), double precision, in units of the field squared: what a shell contributes to the variance of a pixel, at
-        lag 0 and later. Shells without wavevectors are zero.
+        lag 0 and later. Shells without wavevectors are left out.
     """
     steps = fields.shape[1]
     length = scipy.fft.next_fast_len(2 * steps)
-    shell = (grid.k_squared.sqrt() / grid.unit).round().long().flatten()
-    power = torch.zeros(length, int(shell.max()) + 1, dtype=torch.float64)
+    count, shell = _shells(grid)
+    power = torch.zeros(length, count, dtype=torch.float64)
     for member in fields:
         spectra = grid.rfft((member - mean).cpu()).reshape(steps, -1)
         for part in blocks(spectra.shape[1], 16 * length):

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import tempfile
 import zipfile
@@ -19,9 +20,9 @@ def atomic(*paths: str | Path) -> Iterator[list[BinaryIO]]:
     """Binary files that take their names only once all of them were written and flushed; on any error nothing is left.
 
     Raises:
-        OSError: a folder does not exist, or the disk is full.
+        OSError: as `check_file`, of any of them, before anything is written; or the disk is full.
     """
-    targets = [Path(path) for path in paths]
+    targets = [check_file(path) for path in paths]
     drafts: list[str] = []
     try:
         with contextlib.ExitStack() as opened:
@@ -34,8 +35,9 @@ def atomic(*paths: str | Path) -> Iterator[list[BinaryIO]]:
             for file in files:
                 file.flush()
                 os.fsync(file.fileno())
-        for draft, path in zip(drafts, targets, strict=True):
+        for draft in drafts:
             os.chmod(draft, 0o666 & ~_umask())
+        for draft, path in zip(drafts, targets, strict=True):
             os.replace(draft, path)
     except BaseException:
         for draft in drafts:
@@ -44,11 +46,26 @@ def atomic(*paths: str | Path) -> Iterator[list[BinaryIO]]:
         raise
 
 
-def check_folder(path: str | Path) -> Path:
-    """`path`, in which files can be written, or which can be made; nothing is made yet.
+def check_file(path: str | Path) -> Path:
+    """`path`, under which a file can be written; nothing is made yet.
+
+    Raises:
+        OSError: its folder does not exist, or `path` is itself a folder.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: the folder {path.parent} does not exist; make it, or name another")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} cannot be written: it is a folder; choose another name")
+    return path
+
+
+def check_folder(path: str | Path, names: Iterable[str] = ()) -> Path:
+    """`path`, in which files, of these `names` too, can be written, or which can be made; nothing is made yet.
 
     Raises:
         ValueError: something else has this name, or writing is not allowed.
+        OSError: as `check_file`, of one of the names.
     """
     path = Path(path)
     there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
@@ -56,6 +73,9 @@ def check_folder(path: str | Path) -> Path:
         raise ValueError(f"{path} cannot be a folder: {there} is a file; choose another name")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ValueError(f"{path} cannot be written: you may not write in {there}; choose another folder")
+    if path.is_dir():
+        for name in names:
+            check_file(path / name)
     return path
 
 
@@ -118,6 +138,15 @@ def save_json(path: str | Path, value: Any) -> Path:
 def json_bytes(value: Any) -> bytes:
     """Indented JSON; NaN and infinity are refused, as JSON has no word for them."""
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def nulls(value: Any) -> Any:
+    """Plain JSON values, with null for each number that is NaN or infinite."""
+    if isinstance(value, dict):
+        return {key: nulls(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [nulls(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def digest(path: str | Path) -> str:

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,58 @@ def test_without_xarray_the_extra_is_named(here, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "xarray", None)
     with pytest.raises(ValueError, match=r"gfdt-tutorial\[files\]"):
         read_series("a.nc")
+
+
+def test_sides_are_turned_with_their_axes(here):
+    np.savez("turned.npz", u=noise("tyx", steps=40).transpose(0, 2, 1), times=np.arange(40.0), axes="txy", lengths=(8.0, 6.0))
+    assert read_series("turned.npz").lengths == (6.0, 8.0) and tuple(read_series("turned.npz").u.shape) == (1, 40, 6, 8)
+    assert read_series("turned.npz", lengths=(4.0, 3.0)).lengths == (3.0, 4.0)
+    assert read_series("turned.npz", axes="tyx").lengths == (8.0, 6.0)
+
+
+def test_an_interval_of_ones_own_is_not_in_the_unit_of_the_file(here):
+    pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    path, _ = write(noise("tx", steps=40), "tx", "nc")
+    assert read_series(path).info["time_unit"] == "days"
+    found = read_series(path, every=6.0)
+    assert found.every == 6 and "time_unit" not in found.info and found.info["long_name"] == "a quantity"
+
+
+def test_a_falling_coordinate_is_turned_round(here):
+    xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    u = noise("tyx", steps=40).astype(np.float32)
+    at = {"time": 1.0 * np.arange(40), "lat": 10.0 - np.arange(6), "lon": 2.0 * np.arange(8)}
+    xarray.Dataset({"v": (("time", "lon", "lat"), u.transpose(0, 2, 1))}, at).to_netcdf("north.nc")
+    found = read_series("north.nc")
+    np.testing.assert_array_equal(found.u[0], u[:, ::-1])
+    assert found.lengths == (6.0, 16.0)
+
+
+def test_months_may_be_counted(here):
+    xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    months = np.arange("1950-01", "1953-05", dtype="datetime64[M]").astype("datetime64[ns]")
+    xarray.Dataset({"v": (("time", "x"), noise("tx", steps=40))}, {"time": months}).to_netcdf("monthly.nc")
+    np.savez("monthly.npz", u=noise("tx", steps=40), times=months, axes="tx")
+    for path, words in (("monthly.nc", "28 to 31; if these are months"), ("monthly.npz", "are dates")):
+        with pytest.raises(ValueError, match=f"{words}.*--every 1"):
+            read_series(path)
+        assert read_series(path, every=1.0).every == 1
+
+
+def test_of_several_variables_of_a_netcdf_file_none_is_taken_unasked(here):
+    xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    at = {"time": np.arange(40.0)}
+    xarray.Dataset({name: (("time", "x"), noise("tx", steps=40)) for name in ("u", "v", "sst")}, at).to_netcdf("three.nc")
+    with pytest.raises(ValueError, match="3 arrays, u, v, sst; choose one: --variable"):
+        read_series("three.nc")
+    assert read_series("three.nc", variable="u").info["variable"] == "u"
+
+
+def test_capitals_in_an_ending_do_not_matter(here):
+    u = noise("tx", steps=40).astype(np.float32)
+    path, _ = write(u, "tx", "zarr")
+    os.rename(path, "SERIES.ZARR")
+    assert read_series("SERIES.ZARR").u.numpy().tobytes() == u.tobytes()
 
 
 # --- broken inputs, on the command line
@@ -511,6 +564,20 @@ def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
     assert np.load(folder / "responses.npz")["generative"].tobytes() == arrays["generative"].tobytes() and first
 
 
+def test_what_is_not_a_number_is_null_and_what_cannot_be_written_leaves_nothing(here):
+    found = replace(analyse(series("mt"), "tiny", lags=4), halves=math.nan)
+    with pytest.raises(TypeError, match="not JSON"):
+        replace(found, notes=(here,)).save("out", b"page")
+    Path("taken/analysis.json").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match=r"analysis\.json"):
+        found.save("taken", b"page")
+    np.save("in.npy", noise("tx"))
+    assert run("in.npy", "--axes", "tx", "--every", 1, "--out", "taken") == 2
+    assert not Path("out").exists() and [path.name for path in Path("taken").iterdir()] == ["analysis.json"]
+    found.save("out", b"page")
+    assert json.loads(Path("out/analysis.json").read_text())["halves"] is None
+
+
 def test_a_name_with_marks_does_not_break_the_page():
     data = series("mt")
     data = TimeSeries(data.u, data.times, "mt", info={"file": "<script>a&b.npy"})
@@ -545,3 +612,50 @@ def test_largest_values_that_are_no_marks_are_let_through():
     with pytest.raises(ValueError, match="missing values"):
         u[10, 3] = -99999.0
         reading.check_values(u)
+
+
+def marked(u, mark, share):
+    return np.where(np.random.default_rng(1).random(u.shape) < share, mark, u)
+
+
+RAIN = np.where(noise() > 1.3, noise() - 1.3, 0.0)
+MARKED = {
+    "a few": marked(noise(), -9999.0, 0.005),
+    "not far": marked(15 + 8 * noise(), -999.0, 0.005),
+    "in whole numbers": marked(np.round(15 + 8 * noise()), -999.0, 0.005).astype(int),
+    "on land": marked(15 + 8 * noise(), -999.0, 0.4),
+    "in rain": marked(RAIN, -9999.0, 0.005),
+    "in little rain": marked(np.where(RAIN > 1, RAIN, 0.0), -9999.0, 0.005),
+    "above": marked(noise(), 1e3, 0.005),
+}
+
+
+@pytest.mark.parametrize("case", MARKED)
+def test_marks_for_what_is_missing_are_refused(case):
+    with pytest.raises(ValueError, match="a mark for missing values"):
+        reading.check_values(MARKED[case])
+
+
+HONEST = {
+    "heavy tails": np.random.default_rng(2).standard_cauchy(3000),
+    "rain": RAIN,
+    "little rain": np.where(RAIN > 1, RAIN, 0.0),
+    "on and off": np.where(noise() > 1.5, 7, 0),
+    "three levels": np.round(noise().clip(-1, 1)),
+    "counts": np.random.default_rng(2).poisson(0.1, 100_000),
+    "counts of heavy tails": np.floor(np.abs(np.random.default_rng(3).standard_t(2, 100_000))),
+    "a sensor that saturates": noise().clip(-4, 0.3),
+    "a sensor that saturates far out": np.random.default_rng(2).standard_t(2, 100_000).clip(-40, 60),
+    "bytes": np.clip(noise() * 20 + 128, 0, 255).astype("u1"),
+    "constant": np.full(50, 4.0),
+}
+
+
+@pytest.mark.parametrize("case", HONEST)
+def test_honest_values_are_no_marks(case):
+    assert reading.check_values(HONEST[case]) is HONEST[case]
+
+
+def test_yes_and_no_are_one_and_nought():
+    found = reading.check_values(noise() > 0)
+    assert found.dtype == np.float32 and set(np.unique(found)) == {0, 1}

@@ -102,10 +102,17 @@ def test_a_stage_rests_on_what_does_its_work_and_on_nothing_else():
 
 
 def test_imports_are_followed_wherever_they_stand(tmp_path, monkeypatch):
-    lines = ("def f():", "    from gfdt_tutorial import checks, no_such", "    import gfdt_tutorial.storage", "    import torch")
+    lines = ("def f():", "    from gfdt_tutorial import checks", "    import gfdt_tutorial.storage", "    import torch")
     (tmp_path / "mine.py").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(tmp_path)
     assert sources.dependencies(["mine"]) == {"mine", "gfdt_tutorial.checks", "gfdt_tutorial.storage"}
+
+
+@pytest.mark.parametrize("line", ["from gfdt_tutorial import respond", "import gfdt_tutorial as gfdt", "from gfdt_tutorial import *"])
+def test_a_name_that_a_package_hands_on_is_followed(tmp_path, monkeypatch, line):
+    (tmp_path / f"mine{len(line)}.py").write_text(line)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert {"gfdt_tutorial", "gfdt_tutorial.responses.gfdt", "gfdt_tutorial.statistics"} <= sources.dependencies([f"mine{len(line)}"])
 
 
 def test_a_score_that_is_there_serves_with_and_without_a_second_one():

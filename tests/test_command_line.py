@@ -135,6 +135,7 @@ def stop_at(step, advance):
     return stopping
 
 
+NO_SUCH = "the folder no/such does not exist; make it, or name another"
 BAD = {
     "no such score": (["respond", "text.npz", "--score", "nowhere", "--out", "out.npz"], "text.npz"),
     "no such file": (["respond", "none.npz", "--out", "out.npz"], "none.npz"),
@@ -144,8 +145,25 @@ BAD = {
     "not a number": (["simulate", *OU, "--set", "lam", "--out", "out.npz"], "NAME=NUMBER"),
     "missing device": (["simulate", *OU, "--device", "cuda:99", "--out", "out.npz"], "cuda:99"),
     "negative duration": (["simulate", *OU, "--duration", -3, "--out", "out.npz"], "duration"),
-    "no such folder": (["simulate", *OU, "--out", "no/such/out.npz"], "no/such"),
+    "no such folder": (["simulate", *OU, "--out", "no/such/out.npz"], NO_SUCH),
+    "no such folder for a response": (["respond", "none.npz", "--out", "no/such/out.npz"], NO_SUCH),
+    "no such folder for the twins": (["perturb", *OU, "--out", "no/such/out.npz"], NO_SUCH),
+    "no such folder for the truth": (["truth", "--system", "allen-cahn", "--out", "no/such/out.npz"], NO_SUCH),
+    "no such folder for the errors": (["compare", "none.npz", "--truth", "exact", "--json", "no/such/out.json"], NO_SUCH),
+    "no such folder for a figure": (["compare", "none.npz", "--truth", "exact", "--figure", "no/such/out.html"], NO_SUCH),
+    "no such folder for the rows": (["bench", "--json", "no/such/out.json"], NO_SUCH),
+    "no such folder for the assets": (["assets", "--out", "no/such"], NO_SUCH),
+    "no such folder for the checkpoint": (["fit-score", "none.npz", "--out", "no/such/score"], NO_SUCH),
+    "a folder for a file": (["simulate", *OU, "--out", "."], "it is a folder; choose another name"),
+    "a file for a folder": (["fit-score", "none.npz", "--out", "text.npz"], "text.npz is a file; choose another name"),
+    "a file for a folder of figures": (["figure1", *OU, "--out", "text.npz"], "text.npz is a file; choose another name"),
     "too few pairs": (["perturb", *OU, "--pairs", 3, "--out", "out.npz"], "pairs is 3"),
+    "no pairs": (["perturb", *OU, "--pairs", 0, "--out", "out.npz"], "pairs is 0"),
+    "no pairs for the truth": (["truth", "--system", "allen-cahn", "--pairs", 0, "--out", "out.npz"], "pairs is 0"),
+    "no lags": (["perturb", *OU, "--lags", 0, "--out", "out.npz"], "lags is 0"),
+    "no kick": (["perturb", *OU, "--amplitude", 0, "--out", "out.npz"], "amplitude is 0"),
+    "no members": (["simulate", *OU, "--members", 0, "--out", "out.npz"], "members is 0"),
+    "no interval": (["simulate", *OU, "--every", 0, "--out", "out.npz"], "every is 0"),
 }
 
 
@@ -157,6 +175,23 @@ def test_bad_input_is_one_message_and_exit_2_and_no_file(here, capsys, case):
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1 and "Traceback" not in error
     assert [path.name for path in here.iterdir()] == ["text.npz"]
+
+
+def test_what_cannot_be_written_is_known_before_any_work(here, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("the work was begun")
+
+    for work in ("simulate", "perturb", "bench.run", "fit_score", "experiments.compare_systems", "experiments.reference_truth"):
+        monkeypatch.setattr(f"gfdt_tutorial.__main__.{work}", never)
+    for words in (words for case, (words, _) in BAD.items() if "folder" in case):
+        (here / "text.npz").write_text("not arrays")
+        assert run(*words) == 2
+
+
+def test_a_score_may_be_learned_into_the_folder_where_one_stands(here):
+    assert run("simulate", *OU, "--members", 8, "--out", "series.npz") == 0
+    assert run("fit-score", "series.npz", "--preset", "tiny", "--out", ".") == 0
+    assert sorted(path.name for path in here.iterdir()) == ["score.json", "series.npz", "weights.safetensors"]
 
 
 def test_an_unknown_preset_is_refused(here):

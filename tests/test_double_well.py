@@ -118,6 +118,12 @@ def test_in_a_symmetric_well_the_variance_does_not_answer_at_first_order():
     assert float(WELL.response(LAGS, MOMENTS)[:, 1].min()) < -0.2
 
 
+def test_as_many_lags_as_points_are_lags_all_the_same():
+    lags = torch.arange(len(WELL.points)) * 0.01
+    for answer in (lambda lags: WELL.response(lags, MOMENTS), lambda lags: WELL.kicked(lags, 0.2)):
+        torch.testing.assert_close(answer(lags)[:-1], answer(lags[:-1]))
+
+
 def test_response_starts_with_the_mean_slope_of_the_drift_and_ends_as_the_static_one():
     """R′(0) = ⟨b′⟩, and ∫R dt = 2⟨(x − ⟨x⟩)²⟩/ε², which is how the mean moves with the tilt."""
     early = WELL.response([0.0, 0.005])
@@ -256,6 +262,8 @@ def test_other_arguments_are_checked(data):
         WELL.response([1.0, 0.5])
     with pytest.raises(ValueError, match="observable returned"):
         WELL.response([0.0, 1.0], lambda x: x[:3])
+    with pytest.raises(ValueError, match=r"observable returned \(3,\) for 641 points"):
+        WELL.average(lambda x: x[:3])
     with pytest.raises(ValueError, match="no closed form"):
         WELL.score(torch.zeros(3), sigma=0.1)
     with pytest.raises(ValueError, match="'epsilon' is unknown; expected one of 'tilt', 'barrier'"):

@@ -18,6 +18,7 @@ def test_verdicts(number):
     assert "Hint" in verdict(number, answer * 1.2 + 0.1)
     assert "Hint" in verdict(number, answer * math.nan)
     assert "Hint" in verdict(number, "nonsense")
+    assert "should be real" in verdict(number, answer + 5j)
     assert "shape" in verdict(number, torch.zeros(7, 7))
 
 

@@ -236,6 +236,13 @@ def test_a_disk_that_fills_while_numpy_writes_leaves_nothing(tmp_path, monkeypat
     assert listing(tmp_path) == []
 
 
+def test_of_several_files_all_appear_or_none(tmp_path):
+    (tmp_path / "second").mkdir()
+    with pytest.raises(IsADirectoryError, match="it is a folder"), storage.atomic(tmp_path / "first", tmp_path / "second") as [one, _]:
+        one.write(b"all")
+    assert listing(tmp_path) == ["second"]
+
+
 def test_a_missing_folder_is_an_error_of_the_file_system(tmp_path):
     with pytest.raises(FileNotFoundError):
         series().save(tmp_path / "nowhere" / "run.npz")

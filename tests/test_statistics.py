@@ -164,6 +164,17 @@ def test_shell_mean_gives_every_wavevector_the_mean_of_its_shell(grid):
     torch.testing.assert_close(statistics.shell_mean(grid, found), found)
 
 
+def test_a_thin_box_takes_no_more_memory_than_its_wavevectors():
+    """Sides in different units: shells are counted, not numbered up to the largest |k| over the lowest."""
+    grid = PeriodicGrid((4, 4), lengths=(1e12, 1.0))
+    fields, modes = noise(2, 30, 4, 4), torch.rand(grid.half, generator=torch.Generator().manual_seed(3))
+    found = statistics.autocovariance(grid, fields)
+    assert found.shape == (16, 5)  # three without k_x, and those of its first and second multiple
+    assert float(found[0].sum()) == pytest.approx(float(fields.square().mean()), rel=1e-5)
+    assert statistics.shell_average(grid, modes)[1].shape == (3,)
+    assert grid.trace(statistics.shell_mean(grid, modes)) == pytest.approx(grid.trace(modes))
+
+
 def test_shell_mean_agrees_with_shell_average():
     grid, modes = PeriodicGrid((8, 12)), torch.rand(8, 7, generator=torch.Generator().manual_seed(3))
     k, mean = statistics.shell_average(grid, modes)

@@ -132,8 +132,12 @@ class DoubleWell:
         return weight / (weight.sum() * self._spacing)
 
     def average(self, observable: Observable) -> torch.Tensor:
-        """⟨A⟩ = ∫ A ρ dx, () or (n,) for an observable of n numbers."""
-        return self._integral(checks.finite("what observable returned", torch.as_tensor(observable(self.points))))
+        """⟨A⟩ = ∫ A ρ dx, () or (n,) for an observable of n numbers.
+
+        Raises:
+            ValueError: an observable that returns another shape than (point,) or (point, n), or NaN.
+        """
+        return self._integral(_at_points(self, observable))
 
     @cached_property
     def variance(self) -> float:
@@ -164,7 +168,7 @@ class DoubleWell:
         s = torch.as_tensor((score or self.score)(self.points)).double()
         means = self.conditional_means(lags, observable)
         centred = means - self._integral(means[0])  # takes out what a score with ⟨s⟩ ≠ 0 would add
-        return -self._integral(s.reshape(-1, *[1] * (centred.ndim - 2)) * centred).float()
+        return -self._integral(s.reshape(-1, *[1] * (centred.ndim - 2)) * centred, axis=1).float()
 
     def kicked(self, lags, kick: float, observable: Observable = torch.clone) -> torch.Tensor:
         """⟨A⟩ a time t after every walker was moved by `kick`, of any size: ∫ ρ(x − δ) m_t(x) dx, (lag,) or (lag, n).
@@ -176,7 +180,7 @@ class DoubleWell:
             raise ValueError(f"kick is {kick!r}; expected a number from −1 to 1")
         moved = np.interp(self.points.numpy() - kick, self.points.numpy(), self.density.numpy(), left=0, right=0)
         means = self.conditional_means(lags, observable)
-        return self._integral(means, torch.from_numpy(moved / (moved.sum() * self._spacing)))
+        return self._integral(means, torch.from_numpy(moved / (moved.sum() * self._spacing)), axis=1)
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Walkers drawn from ρ, (member,): quantiles of uniform numbers."""
@@ -208,10 +212,9 @@ class DoubleWell:
     def _spacing(self) -> float:
         return 2 * REACH / (CELLS - 1)
 
-    def _integral(self, values: torch.Tensor, density: torch.Tensor | None = None) -> torch.Tensor:
-        """∫ ρ A dx over the point axis, which is the first of (point[, n]) or the second of (lag, point[, n])."""
+    def _integral(self, values: torch.Tensor, density: torch.Tensor | None = None, *, axis: int = 0) -> torch.Tensor:
+        """∫ ρ A dx over the point axis: 0 of (point[, n]), 1 of (lag, point[, n]); there may be as many lags as points."""
         weight = (self.density if density is None else density) * self._spacing
-        axis = list(values.shape).index(CELLS)
         return torch.tensordot(values.double(), weight, dims=([axis], [0]))
 
     @cached_property
@@ -237,14 +240,20 @@ class DoubleWell:
 
 @lru_cache(maxsize=8)  # a response, a kick and a prediction ask for the same
 def _conditional_means(well: DoubleWell, times: tuple[float, ...], observable: Observable) -> torch.Tensor:
-    values = checks.finite("what observable returned", torch.as_tensor(observable(well.points)).double())
-    if values.shape[:1] != well.points.shape or values.ndim > 2:
-        raise ValueError(f"observable returned {tuple(values.shape)} for {CELLS} points; expected ({CELLS},) or ({CELLS}, n)")
+    values = _at_points(well, observable)
     mean, found = values.numpy().reshape(CELLS, -1), []
     for gap in np.diff(times, prepend=0):
         mean = well._advanced(mean, gap)
         found.append(mean)
     return torch.from_numpy(np.stack(found)).reshape(len(times), *values.shape)
+
+
+def _at_points(well: DoubleWell, observable: Observable) -> torch.Tensor:
+    """A at the points, (point[, n]), double precision."""
+    values = checks.finite("what observable returned", torch.as_tensor(observable(well.points)).double())
+    if values.shape[:1] != well.points.shape or values.ndim > 2:
+        raise ValueError(f"observable returned {tuple(values.shape)} for {CELLS} points; expected ({CELLS},) or ({CELLS}, n)")
+    return values
 
 
 def _bernoulli(z: np.ndarray) -> np.ndarray:
