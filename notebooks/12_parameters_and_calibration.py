@@ -280,8 +280,8 @@ ratios = [found.best.parameters[name] / getattr(linear, name) for name in ("lam"
 assert max(abs(ratio - 1) for ratio in ratios) < 0.1
 
 # %% [markdown]
-# Then the two-phase field: $\alpha$ and $\kappa$ from $\langle u^2\rangle$, $\langle u^4\rangle$ and the power at small scales. At each step a score is learned from the run at the parameters reached so far. **Precomputed** by the command printed below; about a
-# quarter of an hour.
+# Then the two-phase field: $\alpha$ and $\kappa$ from $\langle u^2\rangle$, $\langle u^4\rangle$ and the power at small scales. At each step a score is learned from the run at the parameters reached so far. **Precomputed** by the command printed below, from two starts;
+# twenty minutes.
 
 # %%
 table = shipped.load_table("allen-cahn-calibration")
@@ -289,11 +289,11 @@ print(shipped.manifest()["allen-cahn-calibration"]["command"])
 figures.calibration(table)
 
 # %% [markdown]
-# With a learned score the first step already lands within 5 %, after two runs: the one at the start and the one that it leads to. Finite differences step as well and need two runs more for each slope. The slopes of the Gaussian score are wrong, as the
-# panels above showed, so that its steps miss; they still lead there, in more of them, because the *statistics* are always those of an honest run: a wrong slope costs time, never truth.
+# From both starts the learned score needs one step more than finite differences to come within 5 %, and fewer runs: three against four, four against seven. Finite differences take three runs a step, one for each parameter and the one that the step leads
+# to; the theorem takes one, however many parameters there are. Its slopes scatter by a fifth in so short a series, and each step goes its share of the way. (A slope is of use only if it follows a statistic to its rest. These need some 25 time units, of
+# which noise leaves the first two: from there on they are taken to relax as they fluctuate, `resolved` again. And after a short step, `Calibration` takes the slope along it from the runs at both its ends, which is free.)
 #
-# One run of chance is not the rule: slopes from so short a series scatter by a fifth, and with other seeds it took four steps, or from a start with both 30 % too low more than five. (After a short step, `Calibration` takes the slope along it from the
-# runs at both its ends, which is free.)
+# The slopes of the Gaussian score are wrong, as the panels above showed: for $\alpha$ too steep, so that its steps are too short. They still lead there, because the *statistics* are always those of an honest run: a wrong slope costs time, never truth.
 #
 # ## Exercises
 #
