@@ -357,7 +357,7 @@ experiments.free_memory()
 #
 # Answers beyond first order: the theorem knows a slope, and 30 % of a parameter is not always on the straight line; the lab measures how far off it is. Slow answers: the largest scales of two phases take hundreds of time units, and the
 # integral over such lags is more noise than answer in series as short as ours. Faults of the score, which a band does not hold: for the flow of lesson 05
-# the answers of $\langle u^2\rangle$ are right to a few per cent, those of single shells off by up to thirteen standard errors (the README has the numbers). Parameters of a forcing that one does not see. And *which* statistics to calibrate by: with badly chosen ones two parameters cannot be told apart, by any method.
+# the answers of $\langle u^2\rangle$ are right to a few per cent, those of single shells off by up to sixteen standard errors (the README has the numbers). Parameters of a forcing that one does not see. And *which* statistics to calibrate by: with badly chosen ones two parameters cannot be told apart, by any method.
 #
 # ## Summary
 #
