@@ -213,6 +213,11 @@ def test_a_spinup_is_the_start_of_a_longer_run():
     torch.testing.assert_close(run(spinup=10.0), run(duration=50.0)[:, 10:], atol=1e-5, rtol=0)
 
 
+def test_a_spinup_shorter_than_the_sampling_interval_is_not_left_out():
+    start, spun = (simulate(SMALL, members=1, spinup=spinup, duration=20.0, every=10.0, seed=1).u for spinup in (0.0, 4.0))
+    assert torch.equal(spun[:, 0], start[:, 1])
+
+
 def test_neighbouring_seeds_and_members_share_nothing():
     system = OrnsteinUhlenbeck(grid=PeriodicGrid((16, 16)))
     runs = torch.cat([run(seed, members=8, duration=2e5, every=1e4, system=system) for seed in (0, 1, 2)])  # 21 independent fields each

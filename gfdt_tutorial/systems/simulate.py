@@ -1,6 +1,7 @@
 """One loop for every system: start, spin up, sample."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -64,7 +65,7 @@ class Trajectory:
         make = getattr(self.system, "noise", partial(WhiteNoise, self.system.grid))
         noise = make(self.members, self.seed, device=self.device)
         state = self.system.initial(self.members, self.seed, self.device)
-        step, count = self.system.stepper(self.every, self.device), round(spinup / self.every)
+        step, count = self.system.stepper(self.every, self.device), math.ceil(spinup / self.every - 1e-9)
         for number in range(1, count + 1):
             yield state, noise
             state = step(state, noise)
@@ -108,8 +109,9 @@ def simulate(
     Args:
         system: one of the systems of this package, or a dataclass of your own with all that `System` names.
         members: independent runs.
-        spinup: time before the first sample; the system's own `spinup` by default (0 where the stationary law is sampled exactly).
-        duration: time between the first and the last sample.
+        spinup: time before the first sample, in whole sampling intervals, the last of which may go beyond it; the system's own `spinup`
+            by default (0 where the stationary law is sampled exactly).
+        duration: time between the first and the last sample, to the nearest multiple of `every`.
         every: sampling interval.
         seed: the same seed gives the same members, however many are run beside them.
         device: "auto", "cpu" or "cuda".
