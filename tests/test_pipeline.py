@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck, exact_response, experiments, presets, shipped
+from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, exact_response, experiments, presets, shipped
 from gfdt_tutorial.bench import bands
 from gfdt_tutorial.cache import Cache
 from gfdt_tutorial.pipeline import Comparison, plan, truth_of
@@ -75,6 +75,12 @@ def test_the_headline_form_is_shown_where_there_is_one_and_the_other_where_not(s
     for order in ((raw, normalised), (normalised, raw)):
         assert comparison_of(system, *order).headline == {"generative": shown}
     assert comparison_of(system, normalised).headline == {"generative": "generative_normalised"}
+
+
+def test_a_system_on_one_axis_is_compared_too():
+    found = experiments.compare_methods(AllenCahn(grid=PeriodicGrid((8,))), "tiny", device="cpu")
+    told = experiments.metrics([found], "tiny", 0)["systems"]["allen-cahn"]
+    assert len(told["truth"]["l2_se"]) == len(found.truth.times)  # one a lag
 
 
 def test_a_truth_that_needs_no_run_is_exact_or_shipped_or_none():
