@@ -1,5 +1,6 @@
 """fit_score: one training, from a preset to a score, with a bar, safe to interrupt."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def fit_score(
     training = Training(data, spent, seed=seed, levels=levels, context=context, start=start, validation=validation, device=device)
     if checkpoint is not None and Path(checkpoint).exists():
         training.resume(checkpoint)
+    elif checkpoint is not None:
+        training.save(checkpoint)  # a path that cannot be written shows now, and not after the first hour
     interrupted = False
     try:
         for _ in progress(training, total=spent.steps - training.step, label="fit score"):
@@ -81,10 +84,10 @@ def suited(data: TimeSeries, preset: str = "quick", levels: bool = False) -> Bud
     data; and if fields that are whitened by it have a kurtosis above 3.5, and one level is all that is asked for, the budget for
     intermittent ones: where every wavevector is as strong as any other, a wide density shows strength that varies from place to place.
     Small fields, and lone numbers, come in larger batches: a step learns from pixels. On one axis, where it costs little, the network sees
-    far (`wide`).
+    far (`wide`), and on a side of two points no further than round the box.
     """
-    spent = _suited(data, preset, levels)
-    return replace(spent, pairs=spent.pairs * max(1, VALUES // data.grid.size))
+    spent, largest = _suited(data, preset, levels), 2 * min(data.grid.shape, default=math.inf) + 1
+    return replace(spent, pairs=spent.pairs * max(1, VALUES // data.grid.size), kernels=tuple(min(k, largest) for k in spent.kernels))
 
 
 def _suited(data: TimeSeries, preset: str, levels: bool) -> Budget:
