@@ -42,7 +42,7 @@ class TimeSeries:
 
     def __post_init__(self):
         checks.choice("axes", self.axes, AXES)
-        u = _real_tensor("u", self.u)
+        u = checks.real("u", self.u)
         if u.ndim != len(self.axes):
             raise ValueError(f"u has shape {tuple(u.shape)}, {u.ndim} axes; axes={self.axes!r} names {len(self.axes)}")
         if "m" not in self.axes:
@@ -76,7 +76,7 @@ class TimeSeries:
         return self.u.shape[0] * self.u.shape[1]
 
     def steps(self, lags: float) -> int:
-        """The largest lag `lags`, in sampling steps.
+        """The largest lag `lags`, in sampling steps, to the nearest.
 
         Raises:
             ValueError: not positive, or beyond half the series, where too few origins remain.
@@ -97,8 +97,9 @@ class TimeSeries:
         """Two series that share no sample: the first `share` of the members and the rest; of a lone member, of its time.
 
         Raises:
-            ValueError: a part would have no member, or fewer than 8 samples.
+            ValueError: a share that is not between 0 and 1; a part would have no member, or fewer than 8 samples.
         """
+        share = checks.probability("share", share)
         alone = len(self.u) == 1
         count = self.u.shape[1] if alone else len(self.u)
         least = 8 if alone else 1
@@ -141,19 +142,6 @@ class TimeSeries:
         return cls(found["u"], found["times"], str(found["axes"]), found.get("context"), lengths, info)
 
 
-def _real_tensor(name: str, values) -> torch.Tensor:
-    if isinstance(values, torch.Tensor):
-        if values.is_complex():
-            raise ValueError(f"{name} is complex; expected real fields")
-        return values.detach().to(torch.float32)
-    if np.ma.isMaskedArray(values):
-        values = values.astype(np.float32).filled(np.nan)  # masked is missing: the check for NaN will say where
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name} holds {array.dtype}; expected real numbers")
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-
-
 def _times(values) -> torch.Tensor:
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
@@ -174,7 +162,7 @@ def _check_spacing(times: torch.Tensor) -> None:
 
 
 def _check_context(context, u: torch.Tensor) -> torch.Tensor:
-    context = checks.finite("context", _real_tensor("context", context))
+    context = checks.finite("context", checks.real("context", context))
     if context.ndim != u.ndim + 1 or context.shape[:2] != u.shape[:2] or context.shape[3:] != u.shape[2:]:
         raise ValueError(f"context has shape {tuple(context.shape)}; expected (member, time, channel, *space) beside u of {tuple(u.shape)}")
     return context

@@ -137,6 +137,7 @@ def test_one_step_of_two_is_two_steps_of_one_in_law(grid):
         ({"advection": math.inf}, "advection"),
         ({"epsilon": 0.0}, "epsilon is 0.0"),
         ({"epsilon": "loud"}, "epsilon is 'loud'; expected a number"),
+        ({"lam": "0.04"}, "lam is '0.04'; expected a number"),
         ({"grid": PeriodicGrid(())}, "needs a grid with one or two axes"),
     ],
 )

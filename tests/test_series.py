@@ -111,6 +111,12 @@ def test_what_is_no_number_is_refused_too(changes, message):
         series(**changes)
 
 
+@pytest.mark.parametrize("share", [0, 1, 80, -0.5, math.nan, "half"])
+def test_a_share_is_between_none_and_all(share):
+    with pytest.raises(ValueError, match="share is"):
+        series("mtx").split(share)
+
+
 def test_gaps_that_a_mask_hides_are_not_read_as_data():
     with pytest.raises(ValueError, match=r"NaN|mask"):
         series(u=np.ma.masked_greater(samples(), 1.0))

@@ -92,7 +92,7 @@ class Response:
             ValueError: the pattern or the course has another shape or holds NaN, or this response is not one of the field to a kick.
         """
         grid = self._need_grid()
-        pattern = checks.finite("pattern", torch.as_tensor(pattern, dtype=torch.float32))
+        pattern = checks.finite("pattern", checks.real("pattern", pattern))
         if tuple(pattern.shape) != grid.shape:
             raise ValueError(f"pattern has shape {tuple(pattern.shape)}; expected one kick of the grid's shape {grid.shape}")
         answer = grid.irfft(self._spectra * grid.rfft(pattern.to(self.values.device)))
@@ -170,7 +170,7 @@ class Response:
 
 
 def exact_response(system, lags: float = 90.0, every: float = 1.0) -> Response:
-    """The closed-form response of a system that has one, at lags 0, every, 2 every, … lags.
+    """The closed-form response of a system that has one, at the lags of `lag_times`.
 
     Raises:
         ValueError: the system has no closed form; its truth comes from `perturb`.
@@ -182,7 +182,7 @@ def exact_response(system, lags: float = 90.0, every: float = 1.0) -> Response:
 
 
 def lag_times(lags: float, every: float) -> torch.Tensor:
-    """0, every, 2 every, … up to `lags`."""
+    """0, every, 2 every, … to the multiple nearest to `lags`."""
     every = checks.positive("every", every)
     return every * torch.arange(
         checks.whole("lags / every", round(checks.positive("lags", lags) / every), minimum=1) + 1, dtype=torch.float64
@@ -335,7 +335,7 @@ def _rows(wanted: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
     gaps = np.abs(np.asarray(wanted)[:, None] - np.asarray(present)[None, :])
     rows = gaps.argmin(1)
     worst = gaps.min(1)
-    if (worst > 1e-6 * max(1.0, float(present.max()))).any():
+    if (worst > 1e-6 * float(present.max())).any():
         missing = float(wanted[int(worst.argmax())])
         raise ValueError(
             f"the truth has no lag {missing:g}; its lags run from {float(present[0]):g} to {float(present[-1]):g}: use the same lags"

@@ -195,7 +195,7 @@ class Twins:
     ):  # fmt: skip
         self.device = checks.resolve_device(device)
         self.times = lag_times(lags, every)
-        self.system, self.every, self.seed = system, every, checks.whole("seed", seed)
+        self.system, self.every, self.seed = system, float(every), checks.whole("seed", seed)
         self.restarts = checks.whole("restarts", restarts, minimum=1)
         self.pairs = checks.whole("pairs", pairs, minimum=PARTS * self.restarts)
         if self.pairs % self.restarts:

@@ -196,8 +196,8 @@ def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
 
 
 def parameters(system: System) -> dict:
-    """The dataclass fields of a system as plain JSON values."""
-    return json.loads(json.dumps(asdict(system)))
+    """The dataclass fields of a system as plain JSON values, those from NumPy or torch too."""
+    return json.loads(json.dumps(asdict(system), default=lambda value: value.tolist()))
 
 
 def _axes(system: System) -> str:
