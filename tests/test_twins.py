@@ -559,8 +559,9 @@ def test_the_lags_of_the_answer_are_looked_up_in_the_truth():
 
 
 def test_answers_on_another_grid_are_refused():
-    with pytest.raises(ValueError, match=r"grids differ: .*\(4, 6\).*\(32, 32\)"):
-        compare(exact_response(SMALL, lags=3.0), exact_response(LETTER, lags=3.0))
+    for use in (compare, wave_errors):
+        with pytest.raises(ValueError, match=r"grids differ: .*\(4, 6\).*\(32, 32\)"):
+            use(exact_response(SMALL, lags=3.0), exact_response(LETTER, lags=3.0))
 
 
 def test_a_system_without_closed_form_is_sent_to_the_twins():
@@ -646,6 +647,10 @@ def test_responses_that_cannot_be_are_refused():
         Response(torch.arange(3.0), torch.zeros(4, 2), "analytic")
     with pytest.raises(ValueError, match="a probability between 0 and 1"):
         Response(torch.arange(3.0), torch.zeros(3), "analytic", level=90)
+    with pytest.raises(ValueError, match=r"a grid of shape \(4, 6\)"):
+        Response(torch.arange(3.0), torch.zeros(3, 4), "analytic", grid=SMALL.grid)
+    with pytest.raises(ValueError, match=r"standard error has shape \(2,\)"):
+        Response(torch.arange(3.0), torch.zeros(3), "analytic", standard_error=torch.zeros(2))
     number = Response(torch.arange(3.0), torch.zeros(3), "analytic")
     for use in (lambda: number.to(torch.ones(4)), lambda: number.along(2), number.normalise):
         with pytest.raises(ValueError, match="it has no displacements"):

@@ -48,6 +48,10 @@ class Response:
     def __post_init__(self):
         if self.values.shape[:1] != self.times.shape:
             raise ValueError(f"values of shape {tuple(self.values.shape)} do not match {len(self.times)} lags")
+        if self.grid is not None and tuple(self.values.shape[1:]) != self.grid.shape:
+            raise ValueError(f"values of shape {tuple(self.values.shape)} do not match lags and a grid of shape {self.grid.shape}")
+        if self.standard_error is not None and self.standard_error.shape != self.values.shape:
+            raise ValueError(f"the standard error has shape {tuple(self.standard_error.shape)}, the values {tuple(self.values.shape)}")
         checks.probability("level", self.level)
 
     @property
@@ -227,11 +231,7 @@ def compare(answer: Response, truth: Response) -> Errors:
     >>> compare(truth, truth).quoted["l2"]
     0.0
     """
-    if answer.grid is not None and truth.grid is not None and answer.grid != truth.grid:
-        raise ValueError(f"grids differ: answer {answer.grid}, truth {truth.grid}")
-    if answer.values.shape[1:] != truth.values.shape[1:]:
-        raise ValueError(f"shapes differ: answer {tuple(answer.values.shape[1:])}, truth {tuple(truth.values.shape[1:])}")
-    rows = _rows(answer.times, truth.times)
+    rows = _rows(answer, truth)
     values = answer.values.double().cpu().flatten(1)
     difference = values - truth.values.double().cpu()[rows].flatten(1)
     unbiased = difference.square().sum(1)
@@ -257,7 +257,7 @@ def wave_errors(answer: Response, truth: Response) -> torch.Tensor:
     Raises:
         ValueError: as `compare`; or the answers are no fields.
     """
-    grid, rows = answer._need_grid(), _rows(answer.times, truth.times)
+    grid, rows = answer._need_grid(), _rows(answer, truth)
     if truth.parts is None:
         return grid.rfft((answer.values.cpu() - truth.values.cpu()[rows]).double()).abs().square()
     each = grid.rfft((answer.values.cpu() - truth.parts.cpu()[:, rows]).double())
@@ -331,7 +331,13 @@ def _jackknife(without: torch.Tensor) -> torch.Tensor:
     return ((count - 1) / count * (without - without.mean(0)).square().sum(0)).sqrt()
 
 
-def _rows(wanted: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+def _rows(answer: Response, truth: Response) -> torch.Tensor:
+    """Where the truth, of the same grid and shape, has the lags of the answer."""
+    if answer.grid is not None and truth.grid is not None and answer.grid != truth.grid:
+        raise ValueError(f"grids differ: answer {answer.grid}, truth {truth.grid}")
+    if answer.values.shape[1:] != truth.values.shape[1:]:
+        raise ValueError(f"shapes differ: answer {tuple(answer.values.shape[1:])}, truth {tuple(truth.values.shape[1:])}")
+    wanted, present = answer.times, truth.times
     gaps = np.abs(np.asarray(wanted)[:, None] - np.asarray(present)[None, :])
     rows = gaps.argmin(1)
     worst = gaps.min(1)
