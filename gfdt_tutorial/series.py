@@ -1,6 +1,7 @@
 """TimeSeries: an unperturbed run, anyone's, with its axes named and its contents checked."""
 
 import json
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,9 @@ class TimeSeries:
     Raises:
         ValueError: unknown axes, a shape that does not match them, NaN or infinity, times that are not equally spaced.
 
+    Warns:
+        UserWarning: values in double precision that hardly differ from one another, so that rounding to float32 blurs them.
+
     >>> TimeSeries(np.zeros((50, 16)), np.arange(50.0), axes="tx").u.shape
     torch.Size([1, 50, 16])
     """
@@ -53,7 +57,9 @@ class TimeSeries:
         if times.shape != u.shape[1:2]:
             raise ValueError(f"times has shape {tuple(times.shape)}; expected ({u.shape[1]},), one for each sample in time")
         _check_spacing(times)
-        object.__setattr__(self, "u", checks.finite("u", u))
+        u = checks.finite("u", u)
+        _warn_of_rounding(self.u, u)
+        object.__setattr__(self, "u", u)
         object.__setattr__(self, "times", times)
         object.__setattr__(self, "axes", "mt" + self.axes.replace("m", "")[1:])
         object.__setattr__(self, "lengths", self.grid.lengths)
@@ -137,9 +143,30 @@ class TimeSeries:
     def load(cls, path: str | Path) -> "TimeSeries":
         """Read what `save` wrote, or any .npz with the keys u, times and axes."""
         found = storage.load_npz(path, required=("u", "times", "axes"))
-        lengths = tuple(found["lengths"].tolist()) if "lengths" in found else None
+        lengths = tuple(found["lengths"].flatten().tolist()) if "lengths" in found else None
         info = storage.parse(path, "info", found["info"]) if "info" in found else {}
         return cls(found["u"], found["times"], str(found["axes"]), found.get("context"), lengths, info)
+
+
+def check_series(data) -> None:
+    """Raises ValueError unless it is a TimeSeries."""
+    if not isinstance(data, TimeSeries):
+        raise ValueError(
+            f"data is of type {type(data).__name__}; expected a series: TimeSeries(u, times, axes=...), or what simulate gives"
+        )
+
+
+def _warn_of_rounding(given, u: torch.Tensor) -> None:
+    if getattr(given, "dtype", None) not in (np.float64, torch.float64):
+        return
+    given = given.detach() if isinstance(given, torch.Tensor) else given
+    step, spread = float(u.abs().max()) * torch.finfo(torch.float32).eps, float(given.std())
+    if step > 1e-3 * spread > 0:
+        warnings.warn(
+            f"u varies by {spread:.2g} about values as large as {float(u.abs().max()):.3g}, which float32 rounds to {step:.1g}: "
+            "take the mean off first",
+            stacklevel=4,
+        )
 
 
 def _times(values) -> torch.Tensor:

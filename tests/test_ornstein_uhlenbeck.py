@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from gfdt_tutorial import DivergedError, OrnsteinUhlenbeck, PeriodicGrid, simulate
+from gfdt_tutorial import DivergedError, OrnsteinUhlenbeck, PeriodicGrid, perturb, simulate
 from gfdt_tutorial.randomness import generator
 
 LETTER = OrnsteinUhlenbeck()
@@ -182,6 +182,13 @@ def test_other_arguments_of_the_system_are_checked():
 def test_runs_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         simulate(SMALL, **{"members": 2, "duration": 3.0, "device": "cpu"} | arguments)
+
+
+@pytest.mark.parametrize("system", [OrnsteinUhlenbeck, "ornstein-uhlenbeck", None], ids=str)
+def test_neither_a_class_nor_a_name_is_a_system(system):
+    for use in (simulate, perturb):
+        with pytest.raises(ValueError, match="expected a system with its parameters"):
+            use(system)
 
 
 def test_a_machine_without_cuda_says_so(monkeypatch):

@@ -9,7 +9,7 @@ from gfdt_tutorial.scores.budgets import Budget, budget, wide
 from gfdt_tutorial.scores.diagnostics import kurtosis
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.series import TimeSeries, check_series
 from gfdt_tutorial.statistics import mode_covariance
 
 SOME = 4096  # fields are enough to see a spectrum
@@ -55,6 +55,7 @@ def fit_score(
     >>> fit_score(data, preset="tiny")(data.u[0, :3]).shape
     torch.Size([3, 32, 32])
     """
+    check_series(data)
     spent = suited(data, preset, levels) if spent is None else spent
     training = Training(data, spent, seed=seed, levels=levels, context=context, start=start, validation=validation, device=device)
     if checkpoint is not None and Path(checkpoint).exists():

@@ -131,6 +131,7 @@ def simulate(
     >>> simulate(OrnsteinUhlenbeck(), members=2, duration=10.0).u.shape
     torch.Size([2, 11, 32, 32])
     """
+    check_system(system)
     where = checks.resolve_device(device)
     every = checks.positive("every", every)
     count = checks.whole("duration / every", round(checks.positive("duration", duration) / every), minimum=1)
@@ -193,6 +194,12 @@ def _joined(blocks: Iterator[TimeSeries], members: int) -> TimeSeries:
 def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
     """Uninitialised float32. NumPy asks Linux for huge pages, torch does not: first writes into small ones cost as much as the FFT."""
     return torch.from_numpy(np.empty(shape, np.float32)) if device.type == "cpu" else torch.empty(shape, device=device)
+
+
+def check_system(system) -> None:
+    """Raises ValueError unless it is a system: with its parameters, and neither its class nor its name."""
+    if isinstance(system, type) or not hasattr(system, "stepper"):
+        raise ValueError(f"system is {system!r}; expected a system with its parameters, such as AllenCahn() or AllenCahn(alpha=8.0)")
 
 
 def parameters(system: System) -> dict:
