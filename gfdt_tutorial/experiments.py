@@ -50,7 +50,7 @@ def system_of(info: dict):
     Raises:
         ValueError: the series does not say.
     """
-    if not {"system", "parameters"} <= set(info):
+    if "system" not in info or "grid" not in info.get("parameters", {}):
         raise ValueError(
             "these data do not say which system made them, so it has no closed form; use the Gaussian score, and a truth from perturb"
         )

@@ -99,6 +99,12 @@ def test_what_is_shipped_of_a_system_can_be_compared_at_once(system):
     assert better < 0.02 if system.name == "ornstein-uhlenbeck" else better < 0.6 * worse  # a Gaussian score is right for the first
 
 
+@pytest.mark.parametrize("info", [{}, {"system": "allen-cahn"}, {"system": "allen-cahn", "parameters": {"alpha": 8.0}}])
+def test_data_that_do_not_say_all_of_their_system_have_none(info):
+    with pytest.raises(ValueError, match="do not say which system made them"):
+        experiments.system_of(info)
+
+
 def test_a_system_of_which_nothing_is_shipped_is_named(monkeypatch):
     monkeypatch.setattr(experiments, "manifest", dict)
     with pytest.raises(ValueError, match=r"no responses of allen-cahn are shipped.*assets"):
