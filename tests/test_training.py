@@ -426,6 +426,16 @@ def test_a_killed_fit_goes_on_from_its_last_checkpoint(monkeypatch, tmp_path):
     assert_same_weights(fit(checkpoint=tmp_path / "fit").network, fit().network)
 
 
+def test_an_interrupt_after_the_last_step_loses_none(monkeypatch, tmp_path):
+    def struck(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LearnedScore, "calibrated", struck)
+    with pytest.raises(KeyboardInterrupt):
+        fit_score(series(), spent=SHORT, device="cpu", checkpoint=tmp_path / "fit")
+    assert begin(start="gaussian").resume(tmp_path / "fit").step == SHORT.steps
+
+
 def test_a_checkpoint_that_cannot_be_written_shows_before_the_first_step(monkeypatch, tmp_path):
     monkeypatch.setattr(Training, "advance", lambda self: pytest.fail("a step was taken"))
     with pytest.raises(FileNotFoundError, match="does not exist"):

@@ -86,9 +86,9 @@ def respond(
         else (lag, ...).
 
     Raises:
-        ValueError: lags beyond half the series, a score, observable or perturbation that returns a wrong shape or NaN, a symmetry
-            that the grid has not, `control` for fields that are not kicked but changed otherwise, `shrink` for fields, or `normalise` for
-            other than kicks of the field.
+        ValueError: no series, lags beyond half of it, a score of another grid, a score, observable or perturbation that returns a wrong
+            shape or NaN, a symmetry that the grid has not, `control` for fields that are not kicked but changed otherwise, `shrink` for
+            fields, or `normalise` for other than kicks of the field.
 
     >>> from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, simulate
     >>> data = simulate(OrnsteinUhlenbeck(), members=8, duration=40.0)

@@ -33,8 +33,9 @@ def fit_score(
 ) -> LearnedScore:
     """Learn ∇ ln ρ from an unperturbed series by denoising score matching, and tune its linear part to them (`LearnedScore.calibrated`).
 
-    Interrupt it at any time (Ctrl-C, or the stop button of a notebook): the best score so far comes back, and `metrics["interrupted"]`
-    says so; with a checkpoint, the next call goes on from there.
+    Interrupt it while it trains (Ctrl-C, or the stop button of a notebook): the best score so far comes back, and `metrics["interrupted"]`
+    says so; with a checkpoint, the next call goes on from there. An interrupt of the tuning that follows is passed on; what was trained
+    is in the checkpoint.
 
     Args:
         data: the series. Keep another part of it to average over: `fit, use = data.split(0.5)`.
@@ -65,7 +66,7 @@ def fit_score(
     interrupted = False
     try:
         for _ in progress(training, total=spent.steps - training.step, label="fit score"):
-            if checkpoint is not None and training.step % spent.check_every == 0:
+            if checkpoint is not None and training.step == training.validations[-1][0]:
                 training.save(checkpoint)
     except KeyboardInterrupt:
         interrupted = True
