@@ -1,8 +1,10 @@
 """What a caller hands in, checked at the door: each message says what was wrong, what was expected and what to try."""
 
+import contextlib
 import math
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 
 
@@ -17,7 +19,7 @@ def positive(name: str, value: float, *, zero: bool = False) -> float:
 def whole(name: str, value: int, *, minimum: int = 0) -> int:
     """`value` as an int ≥ `minimum`."""
     found = number(name, value)
-    if isinstance(value, bool | str) or not math.isfinite(found) or found != int(found) or found < minimum:
+    if isinstance(value, bool) or not math.isfinite(found) or found != int(found) or found < minimum:
         raise ValueError(f"{name} is {value!r}; expected a whole number ≥ {minimum}")
     return int(value)
 
@@ -38,6 +40,20 @@ def choice(name: str, value: str, options: Iterable[str]) -> str:
     return value
 
 
+def real(name: str, values) -> torch.Tensor:
+    """`values`, a tensor or anything NumPy can read, as float32: numbers, and real ones."""
+    if isinstance(values, torch.Tensor):
+        if values.is_complex():
+            raise ValueError(f"{name} is complex; expected real numbers")
+        return values.detach().to(torch.float32)
+    if np.ma.isMaskedArray(values):
+        values = values.astype(np.float32).filled(np.nan)  # masked is missing: the check for NaN will say where
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} holds {array.dtype}; expected real numbers")
+    return torch.from_numpy(np.asarray(array, dtype=np.float32, order="C"))
+
+
 def finite(name: str, array: torch.Tensor) -> torch.Tensor:
     """`array`, which must hold no NaN and no infinity; the message says where the first one stands."""
     if not all_finite(array):
@@ -54,7 +70,9 @@ def all_finite(array: torch.Tensor) -> bool:
 
 
 def ends_with(name: str, array: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """`array`, whose last axes must have `shape`."""
+    """`array`, a tensor whose last axes must have `shape`."""
+    if not isinstance(array, torch.Tensor):
+        raise ValueError(f"{name} is of type {type(array).__name__}; expected a tensor: torch.as_tensor({name})")
     if tuple(array.shape[array.ndim - len(shape) :]) != tuple(shape) or array.ndim < len(shape):
         raise ValueError(f"{name} has shape {tuple(array.shape)}; its last axes must be {tuple(shape)}, the shape of the grid")
     return array
@@ -76,8 +94,8 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
 
 
 def number(name: str, value: float) -> float:
-    """`value` as a float."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} is {value!r}; expected a number") from None
+    """`value`, which must not be text, as a float."""
+    with contextlib.suppress(TypeError, ValueError):
+        if not isinstance(value, str):
+            return float(value)
+    raise ValueError(f"{name} is {value!r}; expected a number")

@@ -50,7 +50,7 @@ def system_of(info: dict):
     Raises:
         ValueError: the series does not say.
     """
-    if not {"system", "parameters"} <= set(info):
+    if "system" not in info or "grid" not in info.get("parameters", {}):
         raise ValueError(
             "these data do not say which system made them, so it has no closed form; use the Gaussian score, and a truth from perturb"
         )
@@ -283,7 +283,7 @@ def arrays(found: list[Comparison]) -> dict[str, torch.Tensor]:
 
 def _system_metrics(one: Comparison) -> dict:
     twins = one.responses.get("dynamical")
-    noise = [] if twins is None else twins.standard_error.square().sum((-2, -1)).sqrt().tolist()
+    noise = [] if twins is None else twins.standard_error.flatten(1).norm(dim=1).tolist()
     source = "closed form" if one.truth.method == "exact" else "shipped" if "shipped" in one.truth.info else "computed"
     truth = {"source": source, "pairs": 0 if twins is None else twins.info["pairs"], "l2_se": noise}
     return {

@@ -1,6 +1,7 @@
 """TimeSeries: an unperturbed run, anyone's, with its axes named and its contents checked."""
 
 import json
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,9 @@ class TimeSeries:
     Raises:
         ValueError: unknown axes, a shape that does not match them, NaN or infinity, times that are not equally spaced.
 
+    Warns:
+        UserWarning: values in double precision that hardly differ from one another, so that rounding to float32 blurs them.
+
     >>> TimeSeries(np.zeros((50, 16)), np.arange(50.0), axes="tx").u.shape
     torch.Size([1, 50, 16])
     """
@@ -42,7 +46,7 @@ class TimeSeries:
 
     def __post_init__(self):
         checks.choice("axes", self.axes, AXES)
-        u = _real_tensor("u", self.u)
+        u = checks.real("u", self.u)
         if u.ndim != len(self.axes):
             raise ValueError(f"u has shape {tuple(u.shape)}, {u.ndim} axes; axes={self.axes!r} names {len(self.axes)}")
         if "m" not in self.axes:
@@ -53,7 +57,9 @@ class TimeSeries:
         if times.shape != u.shape[1:2]:
             raise ValueError(f"times has shape {tuple(times.shape)}; expected ({u.shape[1]},), one for each sample in time")
         _check_spacing(times)
-        object.__setattr__(self, "u", checks.finite("u", u))
+        u = checks.finite("u", u)
+        _warn_of_rounding(self.u, u)
+        object.__setattr__(self, "u", u)
         object.__setattr__(self, "times", times)
         object.__setattr__(self, "axes", "mt" + self.axes.replace("m", "")[1:])
         object.__setattr__(self, "lengths", self.grid.lengths)
@@ -76,7 +82,7 @@ class TimeSeries:
         return self.u.shape[0] * self.u.shape[1]
 
     def steps(self, lags: float) -> int:
-        """The largest lag `lags`, in sampling steps.
+        """The largest lag `lags`, in sampling steps, to the nearest.
 
         Raises:
             ValueError: not positive, or beyond half the series, where too few origins remain.
@@ -97,8 +103,9 @@ class TimeSeries:
         """Two series that share no sample: the first `share` of the members and the rest; of a lone member, of its time.
 
         Raises:
-            ValueError: a part would have no member, or fewer than 8 samples.
+            ValueError: a share that is not between 0 and 1; a part would have no member, or fewer than 8 samples.
         """
+        share = checks.probability("share", share)
         alone = len(self.u) == 1
         count = self.u.shape[1] if alone else len(self.u)
         least = 8 if alone else 1
@@ -136,22 +143,30 @@ class TimeSeries:
     def load(cls, path: str | Path) -> "TimeSeries":
         """Read what `save` wrote, or any .npz with the keys u, times and axes."""
         found = storage.load_npz(path, required=("u", "times", "axes"))
-        lengths = tuple(found["lengths"].tolist()) if "lengths" in found else None
+        lengths = tuple(found["lengths"].flatten().tolist()) if "lengths" in found else None
         info = storage.parse(path, "info", found["info"]) if "info" in found else {}
         return cls(found["u"], found["times"], str(found["axes"]), found.get("context"), lengths, info)
 
 
-def _real_tensor(name: str, values) -> torch.Tensor:
-    if isinstance(values, torch.Tensor):
-        if values.is_complex():
-            raise ValueError(f"{name} is complex; expected real fields")
-        return values.detach().to(torch.float32)
-    if np.ma.isMaskedArray(values):
-        values = values.astype(np.float32).filled(np.nan)  # masked is missing: the check for NaN will say where
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name} holds {array.dtype}; expected real numbers")
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+def check_series(data) -> None:
+    """Raises ValueError unless it is a TimeSeries."""
+    if not isinstance(data, TimeSeries):
+        raise ValueError(
+            f"data is of type {type(data).__name__}; expected a series: TimeSeries(u, times, axes=...), or what simulate gives"
+        )
+
+
+def _warn_of_rounding(given, u: torch.Tensor) -> None:
+    if getattr(given, "dtype", None) not in (np.float64, torch.float64):
+        return
+    given = given.detach() if isinstance(given, torch.Tensor) else given
+    step, spread = float(u.abs().max()) * torch.finfo(torch.float32).eps, float(given.std())
+    if step > 1e-3 * spread > 0:
+        warnings.warn(
+            f"u varies by {spread:.2g} about values as large as {float(u.abs().max()):.3g}, which float32 rounds to {step:.1g}: "
+            "take the mean off first",
+            stacklevel=4,
+        )
 
 
 def _times(values) -> torch.Tensor:
@@ -174,7 +189,7 @@ def _check_spacing(times: torch.Tensor) -> None:
 
 
 def _check_context(context, u: torch.Tensor) -> torch.Tensor:
-    context = checks.finite("context", _real_tensor("context", context))
+    context = checks.finite("context", checks.real("context", context))
     if context.ndim != u.ndim + 1 or context.shape[:2] != u.shape[:2] or context.shape[3:] != u.shape[2:]:
         raise ValueError(f"context has shape {tuple(context.shape)}; expected (member, time, channel, *space) beside u of {tuple(u.shape)}")
     return context

@@ -35,8 +35,9 @@ class PeriodicGrid:
     lengths: tuple[float, ...] | None = None
 
     def __post_init__(self):
-        if isinstance(self.shape, int | float) or isinstance(self.lengths, int | float):
-            raise ValueError(f"give shape and lengths as one number an axis, such as ({self.shape},) or (32, 32), not {self.shape!r}")
+        for name in ("shape", "lengths"):
+            if isinstance(sides := getattr(self, name), int | float):
+                raise ValueError(f"{name} is {sides!r}; give one number an axis, such as ({sides},) or ({sides}, {sides})")
         shape = tuple(checks.whole("a grid side", n, minimum=2) for n in self.shape)
         lengths = (2 * math.pi,) * len(shape) if self.lengths is None else tuple(checks.positive("a grid length", x) for x in self.lengths)
         if len(shape) > 2:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from gfdt_tutorial import AllenCahn, DivergedError, PeriodicGrid, simulate, statistics
+from gfdt_tutorial import AllenCahn, DivergedError, PeriodicGrid, perturb, simulate, statistics
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.systems.allen_cahn import two_stages
 from gfdt_tutorial.systems.noise import WhiteNoise
@@ -395,6 +395,13 @@ def test_advection_leaves_a_trace_between_neighbours_along_x_that_the_score_does
 def test_parameters_out_of_range_are_refused(parameters, message):
     with pytest.raises(ValueError, match=message):
         AllenCahn(**parameters)
+
+
+def test_the_symmetries_are_those_of_the_grid():
+    assert AllenCahn().symmetries == ("reflect y", "sign")
+    line = AllenCahn(grid=PeriodicGrid((8,)))
+    assert line.symmetries == ("sign",)
+    assert perturb(line, lags=2.0, pairs=16, spinup=1.0, symmetries=line.symmetries).values.shape == (3, 8)
 
 
 def test_advection_may_go_either_way():

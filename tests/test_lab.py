@@ -155,6 +155,17 @@ def test_scatter_of_members_is_no_departure():
     assert off.value == pytest.approx(0.1, abs=3 * off.error) and off.value > 5 * off.error
 
 
+def test_a_run_that_was_left_goes_on_where_it_stopped():
+    whole, system = pushed(), OrnsteinUhlenbeck()
+    parted = Pushed(system, kick_pattern(system.grid, "bump"), whole.linear, members=8)
+    for row in parted:
+        if row == 3:
+            break
+    parted.finish()
+    assert torch.equal(parted.answers, whole.answers) and parted.departure == whole.departure
+    assert parted.finish().row == 12  # and once at the end, stays there
+
+
 def test_bad_pushes_are_refused():
     system, pattern = OrnsteinUhlenbeck(), kick_pattern(PeriodicGrid())
     linear = torch.zeros(5, 32, 32)

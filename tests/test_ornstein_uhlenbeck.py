@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from gfdt_tutorial import DivergedError, OrnsteinUhlenbeck, PeriodicGrid, simulate
+from gfdt_tutorial import DivergedError, OrnsteinUhlenbeck, PeriodicGrid, perturb, simulate
 from gfdt_tutorial.randomness import generator
 
 LETTER = OrnsteinUhlenbeck()
@@ -137,6 +137,7 @@ def test_one_step_of_two_is_two_steps_of_one_in_law(grid):
         ({"advection": math.inf}, "advection"),
         ({"epsilon": 0.0}, "epsilon is 0.0"),
         ({"epsilon": "loud"}, "epsilon is 'loud'; expected a number"),
+        ({"lam": "0.04"}, "lam is '0.04'; expected a number"),
         ({"grid": PeriodicGrid(())}, "needs a grid with one or two axes"),
     ],
 )
@@ -183,6 +184,13 @@ def test_runs_that_cannot_be_are_refused(arguments, message):
         simulate(SMALL, **{"members": 2, "duration": 3.0, "device": "cpu"} | arguments)
 
 
+@pytest.mark.parametrize("system", [OrnsteinUhlenbeck, "ornstein-uhlenbeck", None], ids=str)
+def test_neither_a_class_nor_a_name_is_a_system(system):
+    for use in (simulate, perturb):
+        with pytest.raises(ValueError, match="expected a system with its parameters"):
+            use(system)
+
+
 def test_a_machine_without_cuda_says_so(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="device 'cuda' was asked for and this machine has none such"):
@@ -211,6 +219,11 @@ def test_a_member_does_not_depend_on_the_length_of_the_run():
 
 def test_a_spinup_is_the_start_of_a_longer_run():
     torch.testing.assert_close(run(spinup=10.0), run(duration=50.0)[:, 10:], atol=1e-5, rtol=0)
+
+
+def test_a_spinup_shorter_than_the_sampling_interval_is_not_left_out():
+    start, spun = (simulate(SMALL, members=1, spinup=spinup, duration=20.0, every=10.0, seed=1).u for spinup in (0.0, 4.0))
+    assert torch.equal(spun[:, 0], start[:, 1])
 
 
 def test_neighbouring_seeds_and_members_share_nothing():

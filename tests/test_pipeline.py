@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck, exact_response, experiments, presets, shipped
+from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, exact_response, experiments, presets, shipped
 from gfdt_tutorial.bench import bands
 from gfdt_tutorial.cache import Cache
 from gfdt_tutorial.pipeline import Comparison, plan, truth_of
@@ -77,6 +77,12 @@ def test_the_headline_form_is_shown_where_there_is_one_and_the_other_where_not(s
     assert comparison_of(system, normalised).headline == {"generative": "generative_normalised"}
 
 
+def test_a_system_on_one_axis_is_compared_too():
+    found = experiments.compare_methods(AllenCahn(grid=PeriodicGrid((8,))), "tiny", device="cpu")
+    told = experiments.metrics([found], "tiny", 0)["systems"]["allen-cahn"]
+    assert len(told["truth"]["l2_se"]) == len(found.truth.times)  # one a lag
+
+
 def test_a_truth_that_needs_no_run_is_exact_or_shipped_or_none():
     assert truth_of(OrnsteinUhlenbeck(), 4.0).method == "exact"
     assert truth_of(AllenCahn(), 4.0).info["shipped"]["file"] == "allen-cahn-truth.npz"
@@ -91,6 +97,12 @@ def test_what_is_shipped_of_a_system_can_be_compared_at_once(system):
     assert all("shipped" in response.info for key, response in found.responses.items() if key in found.errors)
     better, worse = (found.errors[found.headline[method]].quoted["l2"] for method in ("generative", "gaussian"))
     assert better < 0.02 if system.name == "ornstein-uhlenbeck" else better < 0.6 * worse  # a Gaussian score is right for the first
+
+
+@pytest.mark.parametrize("info", [{}, {"system": "allen-cahn"}, {"system": "allen-cahn", "parameters": {"alpha": 8.0}}])
+def test_data_that_do_not_say_all_of_their_system_have_none(info):
+    with pytest.raises(ValueError, match="do not say which system made them"):
+        experiments.system_of(info)
 
 
 def test_a_system_of_which_nothing_is_shipped_is_named(monkeypatch):

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
 import pytest
 import torch
 
@@ -533,3 +534,8 @@ def test_a_gaussian_score_refuses_fields_of_another_grid_and_a_negative_blur():
         score(torch.zeros(8, 4))
     with pytest.raises(ValueError, match="sigma is -1"):
         score(torch.zeros(8, 8), sigma=-1)
+    with pytest.raises(ValueError, match="of type ndarray; expected a tensor"):
+        score(np.zeros((8, 8)))
+    rows = TimeSeries(ensemble().u[:, :, 0], ensemble().times, "mtx")
+    with pytest.raises(ValueError, match=r"the score is of fields of shape \(8,\), the data have \(8, 8\)"):
+        respond(ensemble(), GaussianScore.fit(rows), lags=10.0)

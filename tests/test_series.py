@@ -4,12 +4,13 @@ import errno
 import math
 import os
 import random
+import warnings
 
 import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import TimeSeries, storage
+from gfdt_tutorial import GaussianScore, TimeSeries, fit_score, respond, storage
 
 SHAPES = {"t": (9,), "mt": (2, 9), "tx": (9, 5), "mtx": (2, 9, 5), "tyx": (9, 4, 5), "mtyx": (2, 9, 4, 5)}
 STORED = {"t": (1, 9), "mt": (2, 9), "tx": (1, 9, 5), "mtx": (2, 9, 5), "tyx": (1, 9, 4, 5), "mtyx": (2, 9, 4, 5)}
@@ -109,6 +110,35 @@ def test_what_is_no_series_is_refused_in_words(changes, message):
 def test_what_is_no_number_is_refused_too(changes, message):
     with pytest.raises(ValueError, match=message):
         series(**changes)
+
+
+@pytest.mark.parametrize("share", [0, 1, 80, -0.5, math.nan, "half"])
+def test_a_share_is_between_none_and_all(share):
+    with pytest.raises(ValueError, match="share is"):
+        series("mtx").split(share)
+
+
+def test_rounding_that_blurs_the_fields_is_a_warning():
+    with pytest.warns(UserWarning, match="varies by 0.*take the mean off first") as told:
+        series(u=1e6 + samples())
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        series(u=288 + samples())
+        series(u=np.ones((9, 5)))
+
+
+@pytest.mark.parametrize("fit", [GaussianScore.fit, fit_score, lambda u: respond(u, lambda v: -v, 3.0)])
+def test_an_array_is_no_series(fit):
+    with pytest.raises(ValueError, match="data is of type Tensor; expected a series"):
+        fit(torch.randn(4, 20, 8))
+
+
+def test_a_lone_side_may_be_a_number_in_a_file(tmp_path):
+    np.savez(tmp_path / "x.npz", u=samples(), times=TIMES, axes="tx", lengths=3.0)
+    assert TimeSeries.load(tmp_path / "x.npz").lengths == (3.0,)
+    with pytest.raises(ValueError, match=r"lengths is 3.0; give one number an axis, such as \(3.0,\)"):
+        series(lengths=3.0)
 
 
 def test_gaps_that_a_mask_hides_are_not_read_as_data():

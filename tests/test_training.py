@@ -8,6 +8,7 @@ import random
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -196,6 +197,12 @@ def test_small_fields_come_in_larger_batches():
     few = TimeSeries(torch.randn(8, 50, 16, generator=torch.Generator().manual_seed(0)), torch.arange(50.0), "mtx")
     assert (suited(few).pairs, suited(few, "tiny").pairs) == (4 * budget("quick").pairs, 4 * budget("tiny").pairs)
     assert replace(suited(few), pairs=32) == wide(budget("quick", "white"))
+
+
+def test_two_sites_are_a_field_that_every_preset_suits():
+    pair = TimeSeries(torch.randn(8, 50, 2, generator=torch.Generator().manual_seed(0)), torch.arange(50.0), "mtx")
+    assert suited(pair).kernels == (5, 5, 1)
+    assert math.isfinite(fit_score(pair, "tiny").metrics["validation"])
 
 
 @pytest.mark.parametrize("levels", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -419,6 +426,29 @@ def test_a_killed_fit_goes_on_from_its_last_checkpoint(monkeypatch, tmp_path):
     assert_same_weights(fit(checkpoint=tmp_path / "fit").network, fit().network)
 
 
+def test_an_interrupt_after_the_last_step_loses_none(monkeypatch, tmp_path):
+    def struck(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LearnedScore, "calibrated", struck)
+    with pytest.raises(KeyboardInterrupt):
+        fit_score(series(), spent=SHORT, device="cpu", checkpoint=tmp_path / "fit")
+    assert begin(start="gaussian").resume(tmp_path / "fit").step == SHORT.steps
+
+
+def test_a_checkpoint_that_cannot_be_written_shows_before_the_first_step(monkeypatch, tmp_path):
+    monkeypatch.setattr(Training, "advance", lambda self: pytest.fail("a step was taken"))
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        fit(checkpoint=tmp_path / "nowhere" / "fit")
+
+
+def test_a_checkpoint_is_taken_up_on_another_number_of_threads(monkeypatch, tmp_path):
+    begin().save(tmp_path / "run")
+    mean = statistics.mean
+    monkeypatch.setattr(statistics, "mean", lambda fields: math.nextafter(mean(fields), 1.0))  # as another order of summation rounds
+    assert begin().resume(tmp_path / "run").step == 0
+
+
 def test_a_finished_fit_is_not_repeated(tmp_path, monkeypatch):
     spent = replace(SHORT, steps=20)
     done = fit(spent=spent, checkpoint=tmp_path / "fit")
@@ -604,6 +634,12 @@ def test_fields_without_a_wavevector_are_refused():
         fit(TimeSeries(data.u - data.u.mean((-2, -1), keepdim=True), data.times))
 
 
+def test_a_member_that_stands_still_is_no_lack_of_variance():
+    u = series().u.clone()
+    u[3] = 0.1
+    assert math.isfinite(fit_score(TimeSeries(u, series().times), "tiny").metrics["validation"])
+
+
 def test_data_with_a_hole_do_not_get_this_far():
     u = series().u.clone()
     u[3, 5, 2, 2] = math.nan
@@ -646,6 +682,12 @@ def test_budgets_that_cannot_be_are_refused(name, value):
 def test_more_budgets_that_cannot_be_are_refused(name, value):
     with pytest.raises(ValueError, match=name):
         Budget(**{"steps": 10, name: value})
+
+
+def test_numbers_of_a_budget_are_whole_or_not_as_they_should_be():
+    spent = Budget(steps=2.0, pairs=np.int64(4), width=4.0, check_every=1.0, level=np.float32(0.25))
+    assert json.loads(json.dumps(vars(spent)))["pairs"] == 4
+    assert fit(spent=spent, start="gaussian").metrics["steps"] == 2
 
 
 def test_kernels_wider_than_the_field_are_refused():

@@ -115,6 +115,13 @@ def test_lags_may_be_finer_than_one():
     torch.testing.assert_close(truth.values, SMALL.response(truth.times), atol=1e-5, rtol=0)
 
 
+def test_spacings_and_parameters_may_come_from_numpy(tmp_path):
+    system = replace(SMALL, lam=np.float32(0.04), epsilon=torch.tensor(0.06))
+    truth = perturb(system, lags=4, pairs=16, every=np.int64(2), device="cpu", checkpoint=tmp_path / "checkpoint")
+    assert Response.load(truth.save(tmp_path / "truth.npz")).info["every"] == 2
+    assert truth.info["parameters"]["lam"] == pytest.approx(0.04)
+
+
 def test_a_twin_that_diverges_is_an_error_and_no_truth():
     class Explosive(OrnsteinUhlenbeck):
         def stepper(self, every, device):
@@ -546,11 +553,15 @@ def test_the_lags_of_the_answer_are_looked_up_in_the_truth():
         compare(fine, coarse)
     with pytest.raises(ValueError, match="the truth has no lag 8; its lags run from 0 to 6"):
         compare(exact_response(SMALL, lags=8.0), fine)
+    short = [replace(exact_response(SMALL, lags=4.0), times=unit * torch.arange(5.0)) for unit in (1e-8, 2e-8)]  # seconds of a fast system
+    with pytest.raises(ValueError, match="the truth has no lag"):
+        compare(*short)
 
 
 def test_answers_on_another_grid_are_refused():
-    with pytest.raises(ValueError, match=r"grids differ: .*\(4, 6\).*\(32, 32\)"):
-        compare(exact_response(SMALL, lags=3.0), exact_response(LETTER, lags=3.0))
+    for use in (compare, wave_errors):
+        with pytest.raises(ValueError, match=r"grids differ: .*\(4, 6\).*\(32, 32\)"):
+            use(exact_response(SMALL, lags=3.0), exact_response(LETTER, lags=3.0))
 
 
 def test_a_system_without_closed_form_is_sent_to_the_twins():
@@ -636,6 +647,10 @@ def test_responses_that_cannot_be_are_refused():
         Response(torch.arange(3.0), torch.zeros(4, 2), "analytic")
     with pytest.raises(ValueError, match="a probability between 0 and 1"):
         Response(torch.arange(3.0), torch.zeros(3), "analytic", level=90)
+    with pytest.raises(ValueError, match=r"a grid of shape \(4, 6\)"):
+        Response(torch.arange(3.0), torch.zeros(3, 4), "analytic", grid=SMALL.grid)
+    with pytest.raises(ValueError, match=r"standard error has shape \(2,\)"):
+        Response(torch.arange(3.0), torch.zeros(3), "analytic", standard_error=torch.zeros(2))
     number = Response(torch.arange(3.0), torch.zeros(3), "analytic")
     for use in (lambda: number.to(torch.ones(4)), lambda: number.along(2), number.normalise):
         with pytest.raises(ValueError, match="it has no displacements"):
@@ -644,6 +659,14 @@ def test_responses_that_cannot_be_are_refused():
         exact_response(SMALL, lags=3.0).to(torch.ones(6, 4))
     with pytest.raises(ValueError, match=r"pattern has .* NaN"):
         exact_response(SMALL, lags=3.0).to(torch.full((4, 6), math.nan))
+    for pattern in ("bump", torch.ones(4, 6, dtype=torch.complex64)):
+        with pytest.raises(ValueError, match="expected real numbers"):
+            exact_response(SMALL, lags=3.0).to(pattern)
+
+
+def test_a_plain_number_is_kicked_by_a_number():
+    response = Response(torch.arange(3.0), torch.tensor([1.0, 0.5, 0.25]), "exact", grid=PeriodicGrid(()))
+    assert response.to(2.0).tolist() == [2.0, 1.0, 0.5]
 
 
 def test_a_stack_of_patterns_is_no_pattern():

@@ -48,6 +48,10 @@ class Response:
     def __post_init__(self):
         if self.values.shape[:1] != self.times.shape:
             raise ValueError(f"values of shape {tuple(self.values.shape)} do not match {len(self.times)} lags")
+        if self.grid is not None and tuple(self.values.shape[1:]) != self.grid.shape:
+            raise ValueError(f"values of shape {tuple(self.values.shape)} do not match lags and a grid of shape {self.grid.shape}")
+        if self.standard_error is not None and self.standard_error.shape != self.values.shape:
+            raise ValueError(f"the standard error has shape {tuple(self.standard_error.shape)}, the values {tuple(self.values.shape)}")
         checks.probability("level", self.level)
 
     @property
@@ -92,7 +96,7 @@ class Response:
             ValueError: the pattern or the course has another shape or holds NaN, or this response is not one of the field to a kick.
         """
         grid = self._need_grid()
-        pattern = checks.finite("pattern", torch.as_tensor(pattern, dtype=torch.float32))
+        pattern = checks.finite("pattern", checks.real("pattern", pattern))
         if tuple(pattern.shape) != grid.shape:
             raise ValueError(f"pattern has shape {tuple(pattern.shape)}; expected one kick of the grid's shape {grid.shape}")
         answer = grid.irfft(self._spectra * grid.rfft(pattern.to(self.values.device)))
@@ -170,7 +174,7 @@ class Response:
 
 
 def exact_response(system, lags: float = 90.0, every: float = 1.0) -> Response:
-    """The closed-form response of a system that has one, at lags 0, every, 2 every, … lags.
+    """The closed-form response of a system that has one, at the lags of `lag_times`.
 
     Raises:
         ValueError: the system has no closed form; its truth comes from `perturb`.
@@ -182,7 +186,7 @@ def exact_response(system, lags: float = 90.0, every: float = 1.0) -> Response:
 
 
 def lag_times(lags: float, every: float) -> torch.Tensor:
-    """0, every, 2 every, … up to `lags`."""
+    """0, every, 2 every, … to the multiple nearest to `lags`."""
     every = checks.positive("every", every)
     return every * torch.arange(
         checks.whole("lags / every", round(checks.positive("lags", lags) / every), minimum=1) + 1, dtype=torch.float64
@@ -227,11 +231,7 @@ def compare(answer: Response, truth: Response) -> Errors:
     >>> compare(truth, truth).quoted["l2"]
     0.0
     """
-    if answer.grid is not None and truth.grid is not None and answer.grid != truth.grid:
-        raise ValueError(f"grids differ: answer {answer.grid}, truth {truth.grid}")
-    if answer.values.shape[1:] != truth.values.shape[1:]:
-        raise ValueError(f"shapes differ: answer {tuple(answer.values.shape[1:])}, truth {tuple(truth.values.shape[1:])}")
-    rows = _rows(answer.times, truth.times)
+    rows = _rows(answer, truth)
     values = answer.values.double().cpu().flatten(1)
     difference = values - truth.values.double().cpu()[rows].flatten(1)
     unbiased = difference.square().sum(1)
@@ -257,7 +257,7 @@ def wave_errors(answer: Response, truth: Response) -> torch.Tensor:
     Raises:
         ValueError: as `compare`; or the answers are no fields.
     """
-    grid, rows = answer._need_grid(), _rows(answer.times, truth.times)
+    grid, rows = answer._need_grid(), _rows(answer, truth)
     if truth.parts is None:
         return grid.rfft((answer.values.cpu() - truth.values.cpu()[rows]).double()).abs().square()
     each = grid.rfft((answer.values.cpu() - truth.parts.cpu()[:, rows]).double())
@@ -331,11 +331,17 @@ def _jackknife(without: torch.Tensor) -> torch.Tensor:
     return ((count - 1) / count * (without - without.mean(0)).square().sum(0)).sqrt()
 
 
-def _rows(wanted: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+def _rows(answer: Response, truth: Response) -> torch.Tensor:
+    """Where the truth, of the same grid and shape, has the lags of the answer."""
+    if answer.grid is not None and truth.grid is not None and answer.grid != truth.grid:
+        raise ValueError(f"grids differ: answer {answer.grid}, truth {truth.grid}")
+    if answer.values.shape[1:] != truth.values.shape[1:]:
+        raise ValueError(f"shapes differ: answer {tuple(answer.values.shape[1:])}, truth {tuple(truth.values.shape[1:])}")
+    wanted, present = answer.times, truth.times
     gaps = np.abs(np.asarray(wanted)[:, None] - np.asarray(present)[None, :])
     rows = gaps.argmin(1)
     worst = gaps.min(1)
-    if (worst > 1e-6 * max(1.0, float(present.max()))).any():
+    if (worst > 1e-6 * float(present.max())).any():
         missing = float(wanted[int(worst.argmax())])
         raise ValueError(
             f"the truth has no lag {missing:g}; its lags run from {float(present[0]):g} to {float(present[-1]):g}: use the same lags"

@@ -25,7 +25,8 @@ from gfdt_tutorial.responses.curves import Response
 from gfdt_tutorial.responses.numbers import integrated, sensitivities, tail_of
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
 from gfdt_tutorial.responses.weights import Field, Perturbation, check_perturbation, drift_weight, force_of, observed, score_of
-from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.series import TimeSeries, check_series
+from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.statistics import blocks
 
 
@@ -85,15 +86,19 @@ def respond(
         else (lag, ...).
 
     Raises:
-        ValueError: lags beyond half the series, a score, observable or perturbation that returns a wrong shape or NaN, a symmetry
-            that the grid has not, `control` for fields that are not kicked but changed otherwise, `shrink` for fields, or `normalise` for
-            other than kicks of the field.
+        ValueError: no series, lags beyond half of it, a score of another grid, a score, observable or perturbation that returns a wrong
+            shape or NaN, a symmetry that the grid has not, `control` for fields that are not kicked but changed otherwise, `shrink` for
+            fields, or `normalise` for other than kicks of the field.
 
     >>> from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, simulate
     >>> data = simulate(OrnsteinUhlenbeck(), members=8, duration=40.0)
     >>> respond(data, GaussianScore.fit(data), lags=10.0).values.shape
     torch.Size([11, 32, 32])
     """
+    check_series(data)
+    known = getattr(score, "grid", None)
+    if isinstance(known, PeriodicGrid) and known.shape != data.grid.shape:
+        raise ValueError(f"the score is of fields of shape {known.shape}, the data have {data.grid.shape}: fit one to data like these")
     steps = data.steps(lags)
     checks.probability("level", level)
     if perturbation is not None:

@@ -73,8 +73,12 @@ class Pushed:
         self.row = -1
         self.answers = torch.zeros_like(linear)
         self._even, self._excess = _Squares(), _Squares()
+        self._steps = self._going_on()
 
     def __iter__(self) -> Iterator[int]:
+        return self._steps  # one for all who ask, so that a loop that was left goes on where it stopped
+
+    def _going_on(self) -> Iterator[int]:
         for state, noise in self._run.spin_up(self.spinup):  # noqa: B007 the last ones go on
             yield self.row
         signs = torch.tensor([1.0, -1.0, 0.0]).reshape(3, 1, *[1] * len(self.system.grid.shape))

@@ -17,7 +17,7 @@ from gfdt_tutorial.progress import progress
 from gfdt_tutorial.randomness import generator
 from gfdt_tutorial.responses.curves import Response, lag_times
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
-from gfdt_tutorial.systems.simulate import System, Trajectory, parameters
+from gfdt_tutorial.systems.simulate import System, Trajectory, check_system, parameters
 
 PARTS = 16  # independent parts of the truth, kept so that errors against it can be freed of its own noise
 BATCH = 32  # pairs stepped together
@@ -193,9 +193,10 @@ class Twins:
         self, system: System, lags: float, pairs: int, seed: int, *, every=1.0, kick="pixel", amplitude=1 / 16, spinup=None, restarts=1,
         control=True, symmetries=(), device="auto", level=0.90,
     ):  # fmt: skip
+        check_system(system)
         self.device = checks.resolve_device(device)
         self.times = lag_times(lags, every)
-        self.system, self.every, self.seed = system, every, checks.whole("seed", seed)
+        self.system, self.every, self.seed = system, float(every), checks.whole("seed", seed)
         self.restarts = checks.whole("restarts", restarts, minimum=1)
         self.pairs = checks.whole("pairs", pairs, minimum=PARTS * self.restarts)
         if self.pairs % self.restarts:

@@ -47,11 +47,11 @@ class Budget:
 
     def __post_init__(self):
         for name in ("steps", "pairs", "width", "check_every"):
-            checks.whole(name, getattr(self, name), minimum=1)
+            object.__setattr__(self, name, checks.whole(name, getattr(self, name), minimum=1))
         for name in ("level", "rate", "filter_rate"):
-            checks.positive(name, getattr(self, name))
+            object.__setattr__(self, name, checks.positive(name, getattr(self, name)))
         checks.choice("noise", self.noise, NOISES)
-        checks.probability("average", self.average)
+        object.__setattr__(self, "average", checks.probability("average", self.average))
         if self.level >= LARGEST_LEVEL:
             raise ValueError(f"level is {self.level!r}; expected less than {LARGEST_LEVEL:g}, where no data are left under the noise")
         if isinstance(self.kernels, int) or not self.kernels:

@@ -1,5 +1,6 @@
 """fit_score: one training, from a preset to a score, with a bar, safe to interrupt."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from gfdt_tutorial.scores.budgets import Budget, budget, wide
 from gfdt_tutorial.scores.diagnostics import kurtosis
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.series import TimeSeries, check_series
 from gfdt_tutorial.statistics import mode_covariance
 
 SOME = 4096  # fields are enough to see a spectrum
@@ -32,8 +33,9 @@ def fit_score(
 ) -> LearnedScore:
     """Learn ∇ ln ρ from an unperturbed series by denoising score matching, and tune its linear part to them (`LearnedScore.calibrated`).
 
-    Interrupt it at any time (Ctrl-C, or the stop button of a notebook): the best score so far comes back, and `metrics["interrupted"]`
-    says so; with a checkpoint, the next call goes on from there.
+    Interrupt it while it trains (Ctrl-C, or the stop button of a notebook): the best score so far comes back, and `metrics["interrupted"]`
+    says so; with a checkpoint, the next call goes on from there. An interrupt of the tuning that follows is passed on; what was trained
+    is in the checkpoint.
 
     Args:
         data: the series. Keep another part of it to average over: `fit, use = data.split(0.5)`.
@@ -54,14 +56,17 @@ def fit_score(
     >>> fit_score(data, preset="tiny")(data.u[0, :3]).shape
     torch.Size([3, 32, 32])
     """
+    check_series(data)
     spent = suited(data, preset, levels) if spent is None else spent
     training = Training(data, spent, seed=seed, levels=levels, context=context, start=start, validation=validation, device=device)
     if checkpoint is not None and Path(checkpoint).exists():
         training.resume(checkpoint)
+    elif checkpoint is not None:
+        training.save(checkpoint)  # a path that cannot be written shows now, and not after the first hour
     interrupted = False
     try:
         for _ in progress(training, total=spent.steps - training.step, label="fit score"):
-            if checkpoint is not None and training.step % spent.check_every == 0:
+            if checkpoint is not None and training.step == training.validations[-1][0]:
                 training.save(checkpoint)
     except KeyboardInterrupt:
         interrupted = True
@@ -81,10 +86,10 @@ def suited(data: TimeSeries, preset: str = "quick", levels: bool = False) -> Bud
     data; and if fields that are whitened by it have a kurtosis above 3.5, and one level is all that is asked for, the budget for
     intermittent ones: where every wavevector is as strong as any other, a wide density shows strength that varies from place to place.
     Small fields, and lone numbers, come in larger batches: a step learns from pixels. On one axis, where it costs little, the network sees
-    far (`wide`).
+    far (`wide`), and on a side of two points no further than round the box.
     """
-    spent = _suited(data, preset, levels)
-    return replace(spent, pairs=spent.pairs * max(1, VALUES // data.grid.size))
+    spent, largest = _suited(data, preset, levels), 2 * min(data.grid.shape, default=math.inf) + 1
+    return replace(spent, pairs=spent.pairs * max(1, VALUES // data.grid.size), kernels=tuple(min(k, largest) for k in spent.kernels))
 
 
 def _suited(data: TimeSeries, preset: str, levels: bool) -> Budget:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 
 from gfdt_tutorial import checks, statistics
-from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.series import TimeSeries, check_series
 from gfdt_tutorial.spectral import PeriodicGrid, cast
 
 
@@ -34,6 +34,7 @@ class GaussianScore:
         Raises:
             ValueError: some wavevector carries no variance (constant or filtered data), so that C(0) has no inverse.
         """
+        check_series(data)
         mean = statistics.mean(data.u)
         covariance = statistics.mode_covariance(data.grid, data.u, mean)
         empty = int((covariance <= 1e-12 * covariance.max()).sum())

@@ -195,15 +195,16 @@ class Training:
     def _identity(self) -> dict:
         """What must agree for a checkpoint to be of this training."""
         u = self.fitted.u
-        data = [list(u.shape), self.mean, float(u.square().mean(dtype=torch.float64)), float(u[-1, -1].sum())]
+        sums = self.mean, float(u.square().mean(dtype=torch.float64)), float(u[-1, -1].norm())
+        data = [list(u.shape), *(f"{value:.6g}" for value in sums)]  # how sums round depends on the number of threads
         return {"config": self.config, "budget": asdict(self.budget), "seed": self.seed, "data": data}
 
     def _covariance(self) -> torch.Tensor:
         grid = self.fitted.grid
         covariances = statistics.group_covariances(grid, self.fitted.u, self.mean)
         mean = covariances.mean(0)
-        if bool((covariances <= 1e-12 * mean.max()).any()):
-            empty = int((mean <= 1e-12 * mean.max()).sum())
+        empty = int((mean <= 1e-12 * mean.max()).sum())
+        if empty:
             raise ValueError(
                 f"{empty} of {mean.numel()} wavevectors carry no variance: the data are constant or filtered; take a coarser grid"
             )

@@ -66,7 +66,6 @@ class AllenCahn:
     dt: float = 1 / 32
     name: ClassVar[str] = "allen-cahn"
     spinup: ClassVar[float] = 50.0
-    symmetries: ClassVar[tuple[str, ...]] = ("reflect y", "sign")
 
     def __post_init__(self):
         checks.positive("alpha", self.alpha)
@@ -88,6 +87,11 @@ class AllenCahn:
                 f"phase: averages keep the phases of the start; up to alpha = {LARGEST_RATIO * self.epsilon**2:.3g} they do not",
                 stacklevel=3,
             )
+
+    @property
+    def symmetries(self) -> tuple[str, ...]:
+        """Those that the field has on its grid: on one axis there is no y."""
+        return ("reflect y", "sign") if len(self.grid.shape) == 2 else ("sign",)
 
     def score(self, u: torch.Tensor, context: torch.Tensor | None = None, sigma: float | None = None) -> torch.Tensor:
         """(2/(N²ε²)) [αu(1 − u²) + κ(Δu − Δ²u)], (..., *shape) → the same: ∇ ln ρ(u) with respect to pixel values if A = 0.

@@ -1,6 +1,7 @@
 """One loop for every system: start, spin up, sample."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -64,7 +65,7 @@ class Trajectory:
         make = getattr(self.system, "noise", partial(WhiteNoise, self.system.grid))
         noise = make(self.members, self.seed, device=self.device)
         state = self.system.initial(self.members, self.seed, self.device)
-        step, count = self.system.stepper(self.every, self.device), round(spinup / self.every)
+        step, count = self.system.stepper(self.every, self.device), math.ceil(spinup / self.every - 1e-9)
         for number in range(1, count + 1):
             yield state, noise
             state = step(state, noise)
@@ -108,8 +109,9 @@ def simulate(
     Args:
         system: one of the systems of this package, or a dataclass of your own with all that `System` names.
         members: independent runs.
-        spinup: time before the first sample; the system's own `spinup` by default (0 where the stationary law is sampled exactly).
-        duration: time between the first and the last sample.
+        spinup: time before the first sample, in whole sampling intervals, the last of which may go beyond it; the system's own `spinup`
+            by default (0 where the stationary law is sampled exactly).
+        duration: time between the first and the last sample, to the nearest multiple of `every`.
         every: sampling interval.
         seed: the same seed gives the same members, however many are run beside them.
         device: "auto", "cpu" or "cuda".
@@ -129,6 +131,7 @@ def simulate(
     >>> simulate(OrnsteinUhlenbeck(), members=2, duration=10.0).u.shape
     torch.Size([2, 11, 32, 32])
     """
+    check_system(system)
     where = checks.resolve_device(device)
     every = checks.positive("every", every)
     count = checks.whole("duration / every", round(checks.positive("duration", duration) / every), minimum=1)
@@ -193,9 +196,15 @@ def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
     return torch.from_numpy(np.empty(shape, np.float32)) if device.type == "cpu" else torch.empty(shape, device=device)
 
 
+def check_system(system) -> None:
+    """Raises ValueError unless it is a system: with its parameters, and neither its class nor its name."""
+    if isinstance(system, type) or not hasattr(system, "stepper"):
+        raise ValueError(f"system is {system!r}; expected a system with its parameters, such as AllenCahn() or AllenCahn(alpha=8.0)")
+
+
 def parameters(system: System) -> dict:
-    """The dataclass fields of a system as plain JSON values."""
-    return json.loads(json.dumps(asdict(system)))
+    """The dataclass fields of a system as plain JSON values, those from NumPy or torch too."""
+    return json.loads(json.dumps(asdict(system), default=lambda value: value.tolist()))
 
 
 def _axes(system: System) -> str:
