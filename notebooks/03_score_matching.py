@@ -120,7 +120,7 @@ plot
 # as noise is added, $y = \cos\varphi\, w + \sin\varphi\, z$ with $\tan\varphi = \sigma$, so that the variance stays the same: then, for Gaussian data, the score at any σ *is* the
 # score of the clean data. (`scores/network.py` and `scores/matching.py` hold these lines.)
 #
-# The optimiser is Adam [17]. It keeps a fifth of the data apart, and judges by the loss on these, the *validation loss*. Training takes about 20 s. The stop button of JupyterLab is safe: the best score so far comes back.
+# The optimiser is Adam [17]. A fifth of the data is kept apart, and progress is judged by the loss on these, the *validation loss*. Training takes about 20 s. The stop button of JupyterLab is safe: the best score so far comes back.
 
 # %%
 score = gfdt.fit_score(fit, preset="quick", seed=0)
@@ -218,7 +218,9 @@ identity = diagnostics.stein(grid, use.u[:8], learned).real
 print(
     f"linear identity: mean {identity.mean():.3f}, from {identity.min():.2f} to {identity.max():.2f} (sampling of slow waves)"
 )
-print(f"cubic identity: {diagnostics.cubic_stein(use.u[:8], learned):.3f}")
+print(
+    f"cubic identity, −⟨u³ s⟩ / 3⟨u²⟩: {diagnostics.cubic_stein(use.u[:8], learned):.3f}, should be 1"
+)
 
 # %% [markdown]
 # ## Generate
