@@ -147,7 +147,10 @@ answers = {
 }
 print(answers["generative"].info["shipped"]["command"])
 kept = answers["generative"].info["tail_kept"]
-print("kept of a departure after t = 2:", ", ".join(f"{name} {kept[name]:.0%}" for name in ("alpha", "kappa")))
+print(
+    "kept of a departure after t = 2:",
+    ", ".join(f"{name} {kept[name]:.0%}" for name in ("alpha", "kappa")),
+)
 truth = resimulated(field, "alpha", 0.02, members=128, every=0.5)
 
 # %% [markdown]
