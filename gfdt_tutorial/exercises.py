@@ -187,12 +187,12 @@ EXERCISES = {
     ),
     "03.1": Exercise(100.0, 1.0, "the variance of z/σ is 1/σ²: compare 1/0.02² with 1/0.2²."),
     "03.2": Exercise(_bias(), 0.002, "the blurred score is −û/(C_k + σ²) where −û/C_k was wanted; the smallest C_k suffers most."),
-    "03.3": Exercise(1 / 1.25, 0.005, "the expected loss is ½ a² (1 + σ²) − a; its derivative vanishes at the answer."),
+    "03.3": Exercise(1 / 1.25, 0.02, "the expected loss is ½ a² (1 + σ²) − a; its derivative vanishes at the answer."),
     "04.1": Exercise(3**-0.5, 0.005, "the derivative of u − u³ vanishes there."),
     "04.2": Exercise(
         float(AllenCahn().score(torch.full((32, 32), 0.5))[0, 0]), 0.01, "Δu = 0, so s = 2α u(1 − u²)/(N²ε²), with N² = 1024."
     ),
-    "04.3": Exercise(lambda: _pairs_for(0.01, 40), 500.0, "the standard error is (⟨|J|²⟩/n)^½; solve for n."),
+    "04.3": Exercise(lambda: _pairs_for(0.01, 40), 500.0, "the standard error of random signs is (⟨|J|²⟩/n)^½; solve for n."),
     "05.1": Exercise(
         lambda: NavierStokes().forcing_variance ** 0.5,
         0.002,
@@ -220,7 +220,9 @@ EXERCISES = {
     "08.3": Exercise(1 / OrnsteinUhlenbeck().lam, 0.05, "integrate exp(−λt) over all t."),
     "08.1": Exercise(0.1, 1e-6, "half of ⟨u₊ − u₀⟩ + ⟨u₋ − u₀⟩."),
     "02.2": Exercise(
-        _slowest_time(), 0.5, "wavevector k decays at the rate −Re L_k, and system.rates holds L_k; the slowest has the smallest rate."
+        _slowest_time(),
+        0.5,
+        "wavevector k decays at the rate −Re L_k, and system.rates holds L_k; on this grid the slowest has the smallest rate.",
     ),
     "02.1": Exercise(_variance_ratio(), 1e-3, "C_k is proportional to ε²; R_k(t) = exp(L_k t) has no ε in it."),
     "02.3": Exercise(
@@ -251,7 +253,7 @@ EXERCISES = {
     "06.4": Exercise(
         lambda: _pairs_for_all_lags(0.01),
         300.0,
-        "the squared error at a lag is (⟨|J|²⟩ − |R|²)/n; average that over lags 1 to 90 before you solve for n.",
+        "the squared error at a lag is (⟨|J|²⟩ − |R|²)/n, random signs included; average it over lags 1 to 90, then solve for n.",
     ),
     "08.4": Exercise(
         _steady_swing(100.0),

@@ -11,7 +11,7 @@
 #
 # **You will** solve a stochastic partial differential equation on paper; check spectrum, covariance, score and response of a simulation against
 # it; state the fluctuation-dissipation theorem and compute a response with five lines of NumPy; kick the field for real; and predict what a change of a
-# *parameter* would do. **Time** 40 minutes. **Runs in** about 30 seconds on two cores, in 1 GB. **Needs** [lesson 00](00_start_here.ipynb). **Symbols and words**
+# *parameter* would do. **Time** 40 minutes. **Runs in** less than half a minute on two cores, in 1 GB. **Needs** [lesson 00](00_start_here.ipynb). **Symbols and words**
 # [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
@@ -111,7 +111,7 @@ print(
 )
 
 # %% [markdown]
-# The extremes belong to the slowest waves, which live for 160 time units: in these 8 members there are only some fifty independent samples of each.
+# The extremes belong to the slowest waves, which live for 160 time units: in these 8 members there are fewer than forty independent samples of each.
 
 # %% [markdown]
 # ## The theorem
@@ -305,7 +305,8 @@ check("02.2", my_lifetime)
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 # Solution
-# λ/(1 + k²) falls and κk² grows: the rate has its minimum in between, at k² = (λ/κ)^½ − 1 ≈ 11.6 on the continuum.
+# λ/(1 + k²) falls and κk² grows: the rate has its minimum in between, at k² = (λ/κ)^½ − 1 ≈ 11.6;
+# of the grid's whole wavenumbers k = (2, 3), with k² = 13, comes closest to it.
 lifetimes = -1 / system.rates.real
 check("02.2", lifetimes.max())
 

@@ -116,11 +116,12 @@ plot
 # 1. a **spectral filter** $-g_k\,\hat u_k/C_k$, with $C_k$ estimated from the data and $g_k = 1$ at the start. So training starts from the Gaussian score, and can only improve on it;
 # 2. a small **convolutional network** with circular padding, whose last layer is zero at the start. It spends its capacity on what is not Gaussian.
 #
-# The noise has the spectrum of the data, so that the smallest scales, with a thousandth of the variance of the largest, are resolved as well as these. And the data are scaled down a little
-# as noise is added, $y = \cos\varphi\, w + \sin\varphi\, z$ with $\tan\varphi = \sigma$, so that the variance stays the same: then, for Gaussian data, the score at any σ *is* the
-# score of the clean data. (`scores/network.py` and `scores/matching.py` hold these lines.)
+# The noise comes in two kinds. *With the spectrum of the data*, it resolves the smallest scales, with a thousandth of the variance of the largest, as well as these. And the data are scaled down a little
+# as it is added, $y = \cos\varphi\, w + \sin\varphi\, z$ with $\tan\varphi = \sigma$, so that the variance stays the same: then, for Gaussian data, the score at any σ *is* the
+# score of the clean data. *White* noise suits where even the weakest wave stands well above it: it leaves the field as it is, and a smaller network will do. `fit_score` looks at the data and takes the one or the other; for this field white noise,
+# σ = 0.01 standard deviations. The gradients above and the fields drawn below are with the other. (`scores/fit.py`, `scores/network.py` and `scores/matching.py` hold these lines.)
 #
-# The optimiser is Adam [17]. It keeps a fifth of the data apart, and judges by the loss on these, the *validation loss*. Training takes about 20 s. The stop button of JupyterLab is safe: the best score so far comes back.
+# The optimiser is Adam [17]. A fifth of the data is kept apart, and progress is judged by the loss on these, the *validation loss*. Training takes about 20 s. The stop button of JupyterLab is safe: the best score so far comes back.
 
 # %%
 score = gfdt.fit_score(fit, preset="quick", seed=0)
@@ -218,13 +219,16 @@ identity = diagnostics.stein(grid, use.u[:8], learned).real
 print(
     f"linear identity: mean {identity.mean():.3f}, from {identity.min():.2f} to {identity.max():.2f} (sampling of slow waves)"
 )
-print(f"cubic identity: {diagnostics.cubic_stein(use.u[:8], learned):.3f}")
+print(
+    f"cubic identity, −⟨u³ s⟩ / 3⟨u²⟩: {diagnostics.cubic_stein(use.u[:8], learned):.3f}, should be 1"
+)
 
 # %% [markdown]
 # ## Generate
 #
-# A network that knows the score at *all* noise levels can turn noise into fields: start from white noise and walk back down the levels, either by the reverse of the diffusion [12], with fresh noise (`"sde"`), or along the
-# deterministic flow with the same densities (`"ode"`) [11]. If what comes out has the statistics of the data, the density was learned. Two of them: the *kurtosis* $\langle v^4\rangle/\langle v^2\rangle^2$, $v$ being the
+# A network that knows the score at *all* noise levels can turn noise into fields: start from noise and walk back down the levels, either by the reverse of the diffusion [12], with fresh noise (`"sde"`), or along the
+# deterministic flow with the same densities (`"ode"`) [11]. If what comes out has the statistics of the data, the density was learned. (Here the noise has their spectrum, so that for a Gaussian field the walk starts where it should end, and must only not spoil it. From white noise to two phases is
+# the harder way of lesson 04.) Two of them: the *kurtosis* $\langle v^4\rangle/\langle v^2\rangle^2$, $v$ being the
 # field less its mean, and the *W1 distance* of two densities of a pixel, the mean gap between equal quantiles. (Training with levels, 100 steps, and 256 fields: 30 s.)
 
 # %%
@@ -334,7 +338,7 @@ experiments.free_memory()
 # ## Summary
 #
 # 1. Denoising turns the search for an unknown score into a least-squares fit to known targets; antithetic pairs take away the noise that grows like 1/σ².
-# 2. Start from the Gaussian score, give the noise the spectrum of the data, keep the variance: then σ costs nothing where the data are Gaussian.
+# 2. Start from the Gaussian score; give the noise the spectrum of the data and keep the variance, or keep white noise far below every wave: then σ costs next to nothing where the data are Gaussian.
 # 3. Test a score raw, not normalised; identities by parts, held-out loss and generated fields are what remains when no exact score is at hand.
 #
 # **Next:** [04 · The Allen-Cahn field](04_allen_cahn.ipynb), the first on which the Gaussian answer fails.

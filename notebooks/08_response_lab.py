@@ -10,7 +10,7 @@
 # # 08 · The response lab
 #
 # **You will** kick any of the three fields with a shape of your own, push it for a while with a time course of your own, see what each method predicts at once, and have the prediction checked by an ensemble that is really pushed; find out where
-# linear theory ends, and what a response that was sampled once a time unit cannot know; move parameters, and watch a response get better while its score is learned. **Time** 55 minutes. **Runs in** about a minute on two cores, in 0.6 GB. **Needs** [lesson 02](02_ornstein_uhlenbeck.ipynb);
+# linear theory ends, and what a response that was sampled once a time unit cannot know; move parameters, and watch a response get better while its score is learned. **Time** 55 minutes. **Runs in** less than a minute on two cores, in 0.7 GB. **Needs** [lesson 02](02_ornstein_uhlenbeck.ipynb);
 # [04](04_allen_cahn.ipynb) and [05](05_navier_stokes.ipynb) introduce the other two fields. **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
@@ -172,7 +172,7 @@ print(", ".join(f"k = {q:.0f}: {r:.2f}" for q, r in zip(k[:6], left)), "left aft
 
 # %% [markdown]
 # Within one time unit the well takes back nearly all of a smooth kick, and when within that unit cannot be read off. A sum over whole time units gives such a kick half a unit of life. So in this lab a lasting push *is* what the
-# sum stands for, one push every $h$; for OU, and for the flow with $h = 1/16$, that is nearly the same as a force that never pauses, for smooth pushes of the Allen-Cahn field it is not. Here for OU: halve $h$, and the difference from the
+# sum stands for, one push every $h$; for the Ornstein-Uhlenbeck field, and for the flow with $h = 1/16$, that is nearly the same as a force that never pauses, for smooth pushes of the Allen-Cahn field it is not. Here for the first of these: halve $h$, and the difference from the
 # closed form $(e^{Lt} - 1)/L$ falls fourfold.
 
 # %%

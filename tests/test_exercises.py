@@ -57,6 +57,13 @@ def test_the_steady_swing_against_a_push_by_convolution():
     assert EXERCISES["08.4"].answer == pytest.approx(float(answer.max()), abs=0.02)
 
 
+def test_a_slope_fitted_to_samples_is_near_enough():
+    """03.3 invites to find it numerically: least squares of −z/σ on x = w + σz, with as many samples as fit a laptop without a thought."""
+    w, z = torch.randn(2, 100_000, generator=torch.Generator().manual_seed(1))
+    x = w + 0.5 * z
+    assert verdict("03.3", (x * z / 0.5).mean() / x.square().mean()) == "passed."
+
+
 # An answer that somebody would give who had understood half: the checker must not let it pass.
 MISTAKES = {
     "00.1": 2 / 0.02,  # two units of length instead of two pixels
