@@ -165,7 +165,10 @@ def test_the_cell_run_twice_leaves_no_thread_and_a_failure_is_shown(monkeypatch)
     deadline = time.monotonic() + 120
     while other.running and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert "ZeroDivisionError" in other.readout.value
+    assert "ZeroDivisionError" in other.readout.value and other.go.description == "measure"
+    monkeypatch.undo()
+    other.go.click()
+    assert other.measured.row == -1 and other.running  # anew
     other.close()
     assert [thread for thread in threading.enumerate() if "Runner" in repr(getattr(thread, "_target", None))] == []
 

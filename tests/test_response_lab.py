@@ -11,6 +11,7 @@ import torch
 
 from gfdt_tutorial import OrnsteinUhlenbeck, figures, kick_pattern, lab, widgets
 from gfdt_tutorial.lab import Course, Kick
+from gfdt_tutorial.systems.simulate import DivergedError
 from gfdt_tutorial.widgets.canvas import Canvas
 
 OU = OrnsteinUhlenbeck.name
@@ -219,6 +220,29 @@ def test_a_run_is_stopped_resumed_and_one_at_a_time():
     panel.close()
     assert not panel.running
     assert [thread for thread in threading.enumerate() if "Runner" in repr(getattr(thread, "_target", None))] == []
+
+
+def test_after_a_failure_the_button_starts_anew_and_the_failure_is_shown_again(monkeypatch):
+    panel = widgets.KickLab(OU)
+    with monkeypatch.context() as broken:
+        broken.setattr(lab.Pushed, "_measure", lambda *arguments: 1 / 0)
+        for _ in range(2):
+            panel.go.click()
+            finish(panel)
+            assert panel.go.description == "check with an ensemble" and "ZeroDivisionError" in panel.readout.value
+    panel.go.click()
+    finish(panel)
+    assert panel.go.description == "done" and "measured over linear answer 1.00 ± 0.00" in panel.readout.value
+
+
+def test_a_run_that_fails_at_its_first_lag_leaves_what_can_be_shown():
+    panel = widgets.KickLab(OU)
+    panel.measured = panel.view.ensemble()
+    panel.measured._measure(torch.zeros(3, 8, *panel.view.grid.half, dtype=torch.complex64))
+    with pytest.raises(DivergedError):
+        panel.measured._measure(torch.full((3, 8, *panel.view.grid.half), torch.nan, dtype=torch.complex64))
+    panel.update()
+    assert "gfdt-error" not in panel.readout.value and "members at t = 0" in panel.readout.value
 
 
 @pytest.mark.slow

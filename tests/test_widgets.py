@@ -1,5 +1,6 @@
 """The explorers without a browser: every control moves the figure to what the API itself answers, and errors show."""
 
+import threading
 import time
 from dataclasses import dataclass, replace
 
@@ -226,6 +227,32 @@ def test_the_flow_lab_kicks_all_members_where_the_map_is_clicked_and_shows_the_p
     lab.controls["members"].value = 8
     assert lab.view.members == 8 and lab.view.steps == 0
     lab.close()
+
+
+@pytest.mark.parametrize(
+    "make", [widgets.AllenCahnLab, lambda: widgets.FlowLab(load_shipped("navier-stokes-truth"))], ids=["field", "flow"]
+)
+def test_a_kick_in_the_middle_of_a_step_is_not_lost(make):
+    """The step, once done, would put the twins of the kick before back, under the prediction of the new one."""
+    lab, steps, second = make(), [], threading.Event()
+    step = lab.view._step
+
+    def slow(*arguments):
+        steps.append(arguments)
+        if len(steps) == 2:  # that of the twins, where they step alone
+            second.set()
+        time.sleep(0.1)
+        return step(*arguments)
+
+    lab.view._step = slow
+    lab.go.click()
+    assert second.wait(10)
+    lab.kick(16, 20)
+    assert lab.running
+    lab.close()
+    difference = lab.view.difference if hasattr(lab.view, "difference") else lab.view.mean
+    row, column = np.unravel_index(int(difference.argmax()), difference.shape)
+    assert abs(row - 16) < 3 and abs(column - 20) < 3
 
 
 def test_a_response_of_another_grid_is_refused():

@@ -71,7 +71,7 @@ class ParameterLab(Running):
             self._toggle()
 
     def _work(self) -> Iterator:
-        if self.measured is None:
+        if self.measured is None or self.failed:
             self.measured = self.view.ensemble()
             self._steps = _rounds(self.measured)
         return self._steps

@@ -160,7 +160,7 @@ class KickLab(Running):
         return "; ".join(said) + "".join(doubts)
 
     def _work(self) -> Iterator:
-        if self.measured is None:
+        if self.measured is None or self.failed:
             self.measured = self.view.ensemble()
             self._steps = iter(self.measured)
         return self._steps
