@@ -79,6 +79,20 @@ def test_every_control_moves_the_maps_to_the_answers():
     assert titles[:3] == ["truth (kicked twins)", "Gaussian", "generative"] and "measured here" in titles
 
 
+@pytest.mark.parametrize(
+    "start, message",
+    [
+        ({"system": "ou"}, "system 'ou' is unknown; expected one of"),
+        ({"ready": "hammer"}, "kick 'hammer' is unknown; expected one of"),
+        ({"amplitude": -1.0}, r"amplitude is -1.0; expected 0.001 to 10: a menu chooses the sign"),
+        ({"amplitude": 20.0}, r"amplitude is 20.0; expected 0.001 to 10"),
+    ],
+)
+def test_a_start_that_the_controls_cannot_show_is_refused(start, message):
+    with pytest.raises(ValueError, match=message):
+        widgets.KickLab(**start)
+
+
 def test_a_kick_is_drawn_by_hand_or_by_keys():
     panel = widgets.KickLab(OU, ready="nothing")
     stroke(panel.canvas, [[3 * 32 + 4, 1.0], [3 * 32 + 5, -1.0]])
@@ -146,6 +160,9 @@ def test_a_course_is_drawn_by_hand_or_by_fields_and_is_then_what_pushes():
     panel.pad_course["f"].value = 7.0
     panel.pad_course["set"].click()
     assert "gfdt-error" in panel.readout.value and "from −1 to 1" in panel.readout.value
+    panel.pad_course["f"].value, panel.pad_course["from"].value = 1.0, 50.0
+    panel.pad_course["set"].click()
+    assert "from t = 50 to 30; expected an end that is not before the start" in panel.readout.value
     panel.pad_course["clear"].click()
     assert "zero throughout" in panel.readout.value
     panel.controls["system"].value = "navier-stokes"

@@ -10,6 +10,7 @@ import torch
 
 from gfdt_tutorial import (
     AllenCahn,
+    DoubleWell,
     NavierStokes,
     OrnsteinUhlenbeck,
     PeriodicGrid,
@@ -286,3 +287,51 @@ def test_when_the_prediction_of_the_flow_has_ended_the_lab_says_so_and_shows_the
     mean = lab.figure.data[3]
     assert np.abs(mean.z).max() == pytest.approx(mean.zmax, rel=1e-4)
     lab.close()
+
+
+@pytest.mark.parametrize("system", [OrnsteinUhlenbeck(advection=0.3), OrnsteinUhlenbeck(grid=PeriodicGrid((4, 4)))], ids=["swift", "small"])
+def test_the_explorer_starts_at_the_system_it_is_given(system):
+    explorer = widgets.OrnsteinUhlenbeckExplorer(system)
+    answer = exact_response(system, 90.0).to(kick_pattern(system.grid, "bump"))
+    np.testing.assert_allclose(explorer.figure.data[7].y, answer[:, 0, 6 % system.grid.shape[1]], atol=1e-6)
+
+
+def test_a_parameter_that_no_slider_over_decades_can_show_is_refused():
+    with pytest.raises(ValueError, match=r"κ, diffusivity is 0.0; expected a finite number > 0"):
+        widgets.OrnsteinUhlenbeckExplorer(OrnsteinUhlenbeck(kappa=0.0))
+
+
+def test_the_well_starts_where_it_is_told_and_without_a_kick_nothing_is_off():
+    explorer = widgets.DoubleWellExplorer(DoubleWell(barrier=2.0))
+    assert explorer.view.well.barrier == 2.0
+    with pytest.raises(ValueError, match=r"kick is 1.5; expected a number from −1 to 1"):
+        widgets.DoubleWellExplorer(kick=1.5)
+    explorer = widgets.DoubleWellExplorer()
+    explorer.controls["kick"].value = 0.0
+    assert "off by 0.0%" in explorer.readout.value
+
+
+def test_the_bump_of_the_first_widget_is_told_the_nearer_way_round():
+    first = widgets.FirstKick(exact_response(OrnsteinUhlenbeck(advection=-0.02)))
+    first.controls["lag"].value = 40
+    assert "-4 pixels downstream" in first.readout.value
+
+
+def test_a_flow_that_is_kicked_by_nothing_has_no_correlation_to_tell():
+    lab = widgets.FlowLab(load_shipped("navier-stokes-truth"))
+    lab.amplitude.value = 0.0
+    lab.kick(3, 4)
+    assert "not kicked" in lab.readout.value and "nan" not in lab.readout.value
+    lab.close()
+
+
+def test_moved_back_to_the_letter_the_field_is_the_letters_and_a_stuck_one_is_said_to_be():
+    lab = widgets.AllenCahnLab()
+    for name in ("kappa", "epsilon"):
+        slider = lab.controls[name]
+        first = np.log10(slider.value) if name == "kappa" else slider.value
+        assert (first - slider.min) / slider.step == pytest.approx(round((first - slider.min) / slider.step))
+    lab.controls["epsilon"].value = lab.controls["epsilon"].min
+    assert "gfdt-warning" in lab.readout.value and "hardly ever leaves a phase" in lab.readout.value
+    lab.controls["epsilon"].value = AllenCahn().epsilon + 1e-6
+    assert lab.view.system == AllenCahn() and "gfdt-warning" not in lab.readout.value

@@ -80,6 +80,11 @@ class Live(widgets.VBox):
         return call
 
 
+def doubtful(doubts: Sequence[str]) -> str:
+    """Doubts, each on a line of its own below a readout."""
+    return "".join(f"<br><span class='gfdt-warning' style='color:#D55E00'>{html.escape(doubt)}</span>" for doubt in doubts)
+
+
 def _changes(old: dict, new: dict) -> dict:
     """What is not shown already: plotly checks, copies and sends all that it is given."""
     return {name: value for name, value in new.items() if name not in old or not np.array_equal(old[name], value)}

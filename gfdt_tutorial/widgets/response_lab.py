@@ -8,15 +8,17 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
-from gfdt_tutorial import figures
+from gfdt_tutorial import checks, figures
 from gfdt_tutorial.experiments import SYSTEMS
 from gfdt_tutorial.lab import COURSES, READY, Answers, Course, Kick
 from gfdt_tutorial.responses.pushes import Departure, Pushed
 from gfdt_tutorial.widgets.canvas import Canvas
+from gfdt_tutorial.widgets.live import doubtful
 from gfdt_tutorial.widgets.running import Running
 
 FRAME = 60  # ms between two lags at play
 LIVE = 0.06  # seconds between two pictures of an ensemble that runs
+AMPLITUDES = (-3, 1)  # powers of ten
 WIDE = {"description_width": "10em"}
 NARROW = {"style": {"description_width": "4em"}, "layout": widgets.Layout(width="108px")}
 
@@ -26,16 +28,24 @@ class KickLab(Running):
 
     Args:
         system: its name, where to start.
-        ready, amplitude: the first kick.
+        ready, amplitude: the first kick; the amplitude from 0.001 to 10, and its sign by a menu.
+
+    Raises:
+        ValueError: no such system, no such kick, or an amplitude out of that range.
     """
 
     lasting = False
 
     def __init__(self, system: str = "navier-stokes", *, ready: str = "bump", amplitude: float = 1.0):
+        checks.choice("system", system, SYSTEMS)
+        checks.choice("kick", ready, READY)
+        least, most = AMPLITUDES
+        if not 10.0**least <= amplitude <= 10.0**most:
+            raise ValueError(f"amplitude is {amplitude!r}; expected {10.0**least:g} to {10.0**most:g}: a menu chooses the sign")
         self.view = Answers(system, Kick(ready, amplitude), Course() if self.lasting else None)
         self.measured: Pushed | None = None
         unit = "u/time" if self.lasting else "u"
-        log = {"min": -3, "max": 1, "step": 0.05, "readout_format": ".3g"}
+        log = {"min": least, "max": most, "step": 0.05, "readout_format": ".3g"}
         controls = {
             "system": widgets.Dropdown(options=list(SYSTEMS), value=system, description="system", style=WIDE),
             "kick": widgets.Dropdown(options=READY, value=ready, description="ready-made", style=WIDE),
@@ -156,8 +166,7 @@ class KickLab(Running):
                 figures = (measured.gain, measured.departure, measured.even_part)
                 names = ("measured over linear answer", "departure from linear", "its even part")
                 said += [f"{name} {_figure(figure)}" for name, figure in zip(names, figures, strict=True)]
-        doubts = [f"<br><span class='gfdt-warning' style='color:#D55E00'>{doubt}</span>" for doubt in view.doubts(measured)]
-        return "; ".join(said) + "".join(doubts)
+        return "; ".join(said) + doubtful(view.doubts(measured))
 
     def _work(self) -> Iterator:
         if self.measured is None or self.failed:
@@ -209,8 +218,10 @@ class ForceLab(KickLab):
         """Let the drawn time course be `value` from one time to another.
 
         Raises:
-            ValueError: the value is not between −1 and 1.
+            ValueError: the value is not between −1 and 1, or the end comes before the start.
         """
+        if not start <= end:
+            raise ValueError(f"the course is to be set from t = {start:g} to {end:g}; expected an end that is not before the start")
         if not -1 <= value <= 1:
             raise ValueError(f"f is {value:g}; expected a number from −1 to 1, and the strength in the amplitude")
         drawing = self.courses.drawing
