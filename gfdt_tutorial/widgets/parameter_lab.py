@@ -9,7 +9,7 @@ from gfdt_tutorial.parameter_lab import SYMBOLS, Shift, known
 from gfdt_tutorial.parameters import PARAMETERS
 from gfdt_tutorial.responses.changed import Changed
 from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.widgets.live import WIDE, doubtful
+from gfdt_tutorial.widgets.live import CONTROL, WIDE, doubtful
 from gfdt_tutorial.widgets.running import Running
 
 LIVE = 0.2  # seconds between two pictures
@@ -37,7 +37,7 @@ class ParameterLab(Running):
         self.controls = self._named()
         self.children[1].children = (self.choice, *self.sliders)
         for control in self.children[1].children:
-            control.layout.width = "400px"
+            control.layout.set_state(CONTROL)
         self.choice.observe(self._guarded(self._another_system), names="value")
         for slider in self.sliders:
             slider.observe(self._guarded(self._restart), names="value")

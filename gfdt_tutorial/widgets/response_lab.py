@@ -13,7 +13,7 @@ from gfdt_tutorial.experiments import SYSTEMS
 from gfdt_tutorial.lab import COURSES, READY, Answers, Course, Kick
 from gfdt_tutorial.responses.pushes import Departure, Pushed
 from gfdt_tutorial.widgets.canvas import Canvas
-from gfdt_tutorial.widgets.live import doubtful
+from gfdt_tutorial.widgets.live import WRAPPED, doubtful
 from gfdt_tutorial.widgets.running import Running
 
 FRAME = 60  # ms between two lags at play
@@ -68,7 +68,7 @@ class KickLab(Running):
         self.play.observe(self._guarded(self._frame), names="value")
         self.children[0].children += (self.listed, self.play)
         buttons, sliders, *figure = self.children
-        self.children = (buttons, sliders, widgets.HBox(self._pads()), *figure, self.listing)
+        self.children = (buttons, sliders, widgets.HBox(self._pads(), layout=WRAPPED), *figure, self.listing)
 
     def update(self, change=None) -> None:
         """Bring the figure in step with the controls, if one moved, and with the ensemble."""
@@ -102,7 +102,7 @@ class KickLab(Running):
         clear = self._button("clear the drawing", self.canvas.clear)
         self.pad = {"paint": paint, "brush": brush, "row": fields[0], "column": fields[1], "value": fields[2], "add": add, "clear": clear}
         words = widgets.HTML("<b>Draw a kick</b>: it is added to the ready-made one")
-        return [self.canvas, widgets.VBox([words, paint, brush, widgets.HBox(fields), widgets.HBox([add, clear])])]
+        return [self.canvas, widgets.VBox([words, paint, brush, widgets.HBox(fields, layout=WRAPPED), widgets.HBox([add, clear])])]
 
     def _button(self, description: str, press: Callable) -> widgets.Button:
         button = widgets.Button(description=description)
@@ -212,7 +212,7 @@ class ForceLab(KickLab):
         clear = self._button("clear the course", self.courses.clear)
         self.pad_course = {"from": fields[0], "to": fields[1], "f": fields[2], "set": put, "clear": clear}
         words = widgets.HTML("<b>Draw a time course</b>: f(t) from −1 to 1")
-        return [*super()._pads(), widgets.VBox([words, self.courses, widgets.HBox(fields), widgets.HBox([put, clear])])]
+        return [*super()._pads(), widgets.VBox([words, self.courses, widgets.HBox(fields, layout=WRAPPED), widgets.HBox([put, clear])])]
 
     def set_course(self, start: float, end: float, value: float) -> None:
         """Let the drawn time course be `value` from one time to another.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
-from gfdt_tutorial.widgets.live import Live
+from gfdt_tutorial.widgets.live import WRAPPED, Live
 from gfdt_tutorial.widgets.runner import Runner, stop_current
 
 
@@ -37,7 +37,7 @@ class Running(Live):
         self.controls = controls
         self._renew()
         super().__init__(figure(), controls, redraw)
-        self.children = (widgets.HBox([self.go, self.again]), *self.children)
+        self.children = (widgets.HBox([self.go, self.again], layout=WRAPPED), *self.children)
 
     @property
     def running(self) -> bool:
