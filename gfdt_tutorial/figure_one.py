@@ -30,7 +30,7 @@ def figure_one(found: Sequence[Comparison]) -> go.Figure:
         figure.add_trace(figures.heatmap(one.system.grid, one.snapshot, showscale=False), row, 1)
         shown = {method: one.responses[key] for method, key in one.headline.items()}
         for column, displacement in enumerate(DISPLACEMENTS, start=2):
-            figures.add_responses(figure, shown, displacement, row, column)
+            figures.add_responses(figure, shown, displacement, row, column, legend=column == 2)
         last = float(one.responses["gaussian"].times[-1])  # the truth may know more
         errors = {method: one.errors[key] for method, key in one.headline.items() if method not in TRUTHS}
         figures.add_errors(figure, errors, (row, count - 1), (row, count), legend=False)

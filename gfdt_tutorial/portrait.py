@@ -72,7 +72,7 @@ def answers(responses: Mapping[str, Response]) -> go.Figure:
     titles = ["R(t)"] if displacements == [0] else [f"displacement {d:+d}" if d else "the place itself" for d in displacements]
     figure = make_subplots(1, len(displacements), subplot_titles=titles, horizontal_spacing=0.06)
     for column, displacement in enumerate(displacements, start=1):
-        figures.add_responses(figure, responses, displacement, 1, column)
+        figures.add_responses(figure, responses, displacement, 1, column, legend=column == 1)
     figure.update_xaxes(title_text="lag t")
     figure.update_layout(template="gfdt", width=max(460, 225 * len(displacements)), height=320, margin_t=90, legend_y=1.15)
     return figure

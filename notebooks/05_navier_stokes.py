@@ -292,7 +292,7 @@ go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 420})
 # %%
 view = views.StirredFlow(system, shown["conditioned"], seed=3)
 view.kick(0, 20, 1.0)
-for _ in zip(range(12), view):
+for _ in zip(range(16), view):
     pass
 figures.flow(view)
 

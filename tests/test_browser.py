@@ -275,6 +275,11 @@ def test_a_push_with_a_drawn_course_is_checked_by_an_ensemble_while_one_watches(
     sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("measured over linear answer 1.00 ± 0.00")
     eventually(lambda: assert_code_gives_maps(page))
     keep_screenshots(page, "08_force")
+    page.set_viewport_size({"width": 800, "height": 1100})  # half a screen: controls stand below each other, none is out of sight
+    edges = (
+        f"() => Array.from(document.querySelectorAll('{EXPLORER} :is(.widget-gridbox, .widget-hbox)'), e => e.scrollWidth - e.clientWidth)"
+    )
+    eventually(lambda: np.testing.assert_array_less(page.evaluate(edges), 1))
     assert page.locator(".gfdt-error").count() == 0
 
 

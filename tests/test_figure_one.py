@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, theme
+from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, figures, theme
 from gfdt_tutorial.figure_one import figure_one
 from gfdt_tutorial.pipeline import Comparison
 from gfdt_tutorial.responses.curves import Response, exact_response
@@ -78,3 +78,10 @@ def test_methods_differ_in_grey_and_to_the_colour_blind():
     parameters = {name: (styles | theme.MORE_METHODS)[name] for name in ("measured", "gaussian", "generative", "onsager")}
     for shown in (styles, one_variable, parameters):
         assert len({(dash, width) for _, dash, width in shown.values()}) == len({colour for colour, *_ in shown.values()}) == len(shown)
+
+
+def test_curves_of_any_displacements_are_named_once():
+    exact = exact_response(OrnsteinUhlenbeck(), 4.0)
+    for displacements in ((0, 2, 4), (2, 4), (-1, 0)):
+        drawn = figures.response_curves({"exact": exact, "mine": exact}, displacements)
+        assert [trace.name for trace in drawn.data if trace.showlegend] == ["exact", "mine"]

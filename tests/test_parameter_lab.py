@@ -1,5 +1,6 @@
 """The parameter lab without a browser: what is predicted after a move, what is measured in a thread, and what it warns of."""
 
+import gc
 import re
 import threading
 import time
@@ -68,6 +69,13 @@ def test_of_a_linear_field_the_prediction_is_the_derivative_of_its_variance(meth
 def test_a_name_that_is_unknown_is_refused_and_not_left_out(name, moved, message):
     with pytest.raises(ValueError, match=message):
         Shift(name, ((moved, 0.1),))
+
+
+def test_a_lab_of_a_system_that_is_unknown_is_refused_in_the_same_words(recwarn):
+    with pytest.raises(ValueError, match="system 'ou' is unknown; expected one of"):
+        widgets.ParameterLab("ou")
+    gc.collect()  # a widget that was never whole is thrown away without a word
+    assert not [one for one in recwarn if "unraisable" in type(one.message).__name__.lower()]
 
 
 def test_an_ensemble_is_of_the_system_as_it_is_and_as_it_becomes():
@@ -165,7 +173,10 @@ def test_the_cell_run_twice_leaves_no_thread_and_a_failure_is_shown(monkeypatch)
     deadline = time.monotonic() + 120
     while other.running and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert "ZeroDivisionError" in other.readout.value
+    assert "ZeroDivisionError" in other.readout.value and other.go.description == "measure"
+    monkeypatch.undo()
+    other.go.click()
+    assert other.measured.row == -1 and other.running  # anew
     other.close()
     assert [thread for thread in threading.enumerate() if "Runner" in repr(getattr(thread, "_target", None))] == []
 

@@ -11,6 +11,7 @@ import torch
 
 from gfdt_tutorial import OrnsteinUhlenbeck, figures, kick_pattern, lab, widgets
 from gfdt_tutorial.lab import Course, Kick
+from gfdt_tutorial.systems.simulate import DivergedError
 from gfdt_tutorial.widgets.canvas import Canvas
 
 OU = OrnsteinUhlenbeck.name
@@ -76,6 +77,20 @@ def test_every_control_moves_the_maps_to_the_answers():
     assert_shows(panel, "navier-stokes", kick_pattern(grid, "random", -0.5))
     titles = [annotation.text for annotation in panel.figure.layout.annotations][:5]
     assert titles[:3] == ["truth (kicked twins)", "Gaussian", "generative"] and "measured here" in titles
+
+
+@pytest.mark.parametrize(
+    "start, message",
+    [
+        ({"system": "ou"}, "system 'ou' is unknown; expected one of"),
+        ({"ready": "hammer"}, "kick 'hammer' is unknown; expected one of"),
+        ({"amplitude": -1.0}, r"amplitude is -1.0; expected 0.001 to 10: a menu chooses the sign"),
+        ({"amplitude": 20.0}, r"amplitude is 20.0; expected 0.001 to 10"),
+    ],
+)
+def test_a_start_that_the_controls_cannot_show_is_refused(start, message):
+    with pytest.raises(ValueError, match=message):
+        widgets.KickLab(**start)
 
 
 def test_a_kick_is_drawn_by_hand_or_by_keys():
@@ -145,6 +160,9 @@ def test_a_course_is_drawn_by_hand_or_by_fields_and_is_then_what_pushes():
     panel.pad_course["f"].value = 7.0
     panel.pad_course["set"].click()
     assert "gfdt-error" in panel.readout.value and "from −1 to 1" in panel.readout.value
+    panel.pad_course["f"].value, panel.pad_course["from"].value = 1.0, 50.0
+    panel.pad_course["set"].click()
+    assert "from t = 50 to 30; expected an end that is not before the start" in panel.readout.value
     panel.pad_course["clear"].click()
     assert "zero throughout" in panel.readout.value
     panel.controls["system"].value = "navier-stokes"
@@ -219,6 +237,29 @@ def test_a_run_is_stopped_resumed_and_one_at_a_time():
     panel.close()
     assert not panel.running
     assert [thread for thread in threading.enumerate() if "Runner" in repr(getattr(thread, "_target", None))] == []
+
+
+def test_after_a_failure_the_button_starts_anew_and_the_failure_is_shown_again(monkeypatch):
+    panel = widgets.KickLab(OU)
+    with monkeypatch.context() as broken:
+        broken.setattr(lab.Pushed, "_measure", lambda *arguments: 1 / 0)
+        for _ in range(2):
+            panel.go.click()
+            finish(panel)
+            assert panel.go.description == "check with an ensemble" and "ZeroDivisionError" in panel.readout.value
+    panel.go.click()
+    finish(panel)
+    assert panel.go.description == "done" and "measured over linear answer 1.00 ± 0.00" in panel.readout.value
+
+
+def test_a_run_that_fails_at_its_first_lag_leaves_what_can_be_shown():
+    panel = widgets.KickLab(OU)
+    panel.measured = panel.view.ensemble()
+    panel.measured._measure(torch.zeros(3, 8, *panel.view.grid.half, dtype=torch.complex64))
+    with pytest.raises(DivergedError):
+        panel.measured._measure(torch.full((3, 8, *panel.view.grid.half), torch.nan, dtype=torch.complex64))
+    panel.update()
+    assert "gfdt-error" not in panel.readout.value and "members at t = 0" in panel.readout.value
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The explorers without a browser: every control moves the figure to what the API itself answers, and errors show."""
 
+import threading
 import time
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ import torch
 
 from gfdt_tutorial import (
     AllenCahn,
+    DoubleWell,
     NavierStokes,
     OrnsteinUhlenbeck,
     PeriodicGrid,
@@ -228,6 +230,32 @@ def test_the_flow_lab_kicks_all_members_where_the_map_is_clicked_and_shows_the_p
     lab.close()
 
 
+@pytest.mark.parametrize(
+    "make", [widgets.AllenCahnLab, lambda: widgets.FlowLab(load_shipped("navier-stokes-truth"))], ids=["field", "flow"]
+)
+def test_a_kick_in_the_middle_of_a_step_is_not_lost(make):
+    """The step, once done, would put the twins of the kick before back, under the prediction of the new one."""
+    lab, steps, second = make(), [], threading.Event()
+    step = lab.view._step
+
+    def slow(*arguments):
+        steps.append(arguments)
+        if len(steps) == 2:  # that of the twins, where they step alone
+            second.set()
+        time.sleep(0.1)
+        return step(*arguments)
+
+    lab.view._step = slow
+    lab.go.click()
+    assert second.wait(10)
+    lab.kick(16, 20)
+    assert lab.running
+    lab.close()
+    difference = lab.view.difference if hasattr(lab.view, "difference") else lab.view.mean
+    row, column = np.unravel_index(int(difference.argmax()), difference.shape)
+    assert abs(row - 16) < 3 and abs(column - 20) < 3
+
+
 def test_a_response_of_another_grid_is_refused():
     response = exact_response(OrnsteinUhlenbeck(grid=PeriodicGrid((16, 16))), 4.0)
     with pytest.raises(ValueError, match="use one of both"):
@@ -259,3 +287,51 @@ def test_when_the_prediction_of_the_flow_has_ended_the_lab_says_so_and_shows_the
     mean = lab.figure.data[3]
     assert np.abs(mean.z).max() == pytest.approx(mean.zmax, rel=1e-4)
     lab.close()
+
+
+@pytest.mark.parametrize("system", [OrnsteinUhlenbeck(advection=0.3), OrnsteinUhlenbeck(grid=PeriodicGrid((4, 4)))], ids=["swift", "small"])
+def test_the_explorer_starts_at_the_system_it_is_given(system):
+    explorer = widgets.OrnsteinUhlenbeckExplorer(system)
+    answer = exact_response(system, 90.0).to(kick_pattern(system.grid, "bump"))
+    np.testing.assert_allclose(explorer.figure.data[7].y, answer[:, 0, 6 % system.grid.shape[1]], atol=1e-6)
+
+
+def test_a_parameter_that_no_slider_over_decades_can_show_is_refused():
+    with pytest.raises(ValueError, match=r"κ, diffusivity is 0.0; expected a finite number > 0"):
+        widgets.OrnsteinUhlenbeckExplorer(OrnsteinUhlenbeck(kappa=0.0))
+
+
+def test_the_well_starts_where_it_is_told_and_without_a_kick_nothing_is_off():
+    explorer = widgets.DoubleWellExplorer(DoubleWell(barrier=2.0))
+    assert explorer.view.well.barrier == 2.0
+    with pytest.raises(ValueError, match=r"kick is 1.5; expected a number from −1 to 1"):
+        widgets.DoubleWellExplorer(kick=1.5)
+    explorer = widgets.DoubleWellExplorer()
+    explorer.controls["kick"].value = 0.0
+    assert "off by 0.0%" in explorer.readout.value
+
+
+def test_the_bump_of_the_first_widget_is_told_the_nearer_way_round():
+    first = widgets.FirstKick(exact_response(OrnsteinUhlenbeck(advection=-0.02)))
+    first.controls["lag"].value = 40
+    assert "-4 pixels downstream" in first.readout.value
+
+
+def test_a_flow_that_is_kicked_by_nothing_has_no_correlation_to_tell():
+    lab = widgets.FlowLab(load_shipped("navier-stokes-truth"))
+    lab.amplitude.value = 0.0
+    lab.kick(3, 4)
+    assert "not kicked" in lab.readout.value and "nan" not in lab.readout.value
+    lab.close()
+
+
+def test_moved_back_to_the_letter_the_field_is_the_letters_and_a_stuck_one_is_said_to_be():
+    lab = widgets.AllenCahnLab()
+    for name in ("kappa", "epsilon"):
+        slider = lab.controls[name]
+        first = np.log10(slider.value) if name == "kappa" else slider.value
+        assert (first - slider.min) / slider.step == pytest.approx(round((first - slider.min) / slider.step))
+    lab.controls["epsilon"].value = lab.controls["epsilon"].min
+    assert "gfdt-warning" in lab.readout.value and "hardly ever leaves a phase" in lab.readout.value
+    lab.controls["epsilon"].value = AllenCahn().epsilon + 1e-6
+    assert lab.view.system == AllenCahn() and "gfdt-warning" not in lab.readout.value

@@ -31,7 +31,7 @@ def response_curves(responses: Mapping[str, Response], displacements: Sequence[i
     """R_11, R_31, R_51, R_71 against lag, with bands where there are any: {name: response}."""
     figure = make_subplots(1, len(displacements), subplot_titles=[name_of(d) for d in displacements], horizontal_spacing=0.06)
     for column, displacement in enumerate(displacements, start=1):
-        add_responses(figure, responses, displacement, 1, column)
+        add_responses(figure, responses, displacement, 1, column, legend=column == 1)
     figure.update_xaxes(title_text="lag t")
     figure.update_layout(template="gfdt", width=920, height=320, margin_t=90, legend_y=1.15)
     return figure
@@ -101,19 +101,19 @@ def comparison(responses: Mapping[str, Response], errors: Mapping[str, Errors], 
     names = [name_of(d) for d in DISPLACEMENTS]
     figure = make_subplots(2, 3, subplot_titles=[*names[:2], "L2 error", *names[2:], "L∞ error"], horizontal_spacing=0.08)
     for (row, column), displacement in zip(((1, 1), (1, 2), (2, 1), (2, 2)), DISPLACEMENTS, strict=True):
-        add_responses(figure, responses, displacement, row, column)
+        add_responses(figure, responses, displacement, row, column, legend=(row, column) == (1, 1))
     add_errors(figure, errors, (1, 3), (2, 3), legend=False)
     figure.update_xaxes(title_text="lag t", row=2)
     figure.update_layout(template="gfdt", title=title, width=1000, height=560, margin_t=110, legend_y=1.08)
     return figure
 
 
-def add_responses(figure: go.Figure, responses: Mapping[str, Response], displacement: int, row: int, column: int) -> None:
-    """The curves of one displacement, and their bands where there are any, in one panel; the legend names those of displacement 0."""
+def add_responses(figure: go.Figure, responses: Mapping[str, Response], displacement: int, row: int, column: int, *, legend: bool) -> None:
+    """The curves of one displacement, and their bands where there are any, in one panel; the legend names those of one panel."""
     for index, (name, response) in enumerate(responses.items()):
         if response.band is not None:
             figure.add_trace(band_trace(response.times, response.band_along(displacement).cpu(), name, index), row, column)
-        curve = line_trace(response.times, response.along(displacement).cpu(), name, index, legend=displacement == 0)
+        curve = line_trace(response.times, response.along(displacement).cpu(), name, index, legend=legend)
         figure.add_trace(curve, row, column)
 
 

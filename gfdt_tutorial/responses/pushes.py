@@ -138,15 +138,15 @@ class Pushed:
         return Departure(signed_root(value), min(error / (2 * abs(value) ** 0.5) if value else math.inf, error**0.5))
 
     def _measure(self, states: torch.Tensor) -> None:
-        self.row += 1
+        row = self.row + 1
         if not checks.all_finite(states):
-            raise DivergedError(f"{self.system.name} diverged by t = {self.row * self.every:g} when pushed: try a smaller amplitude")
+            raise DivergedError(f"{self.system.name} diverged by t = {row * self.every:g} when pushed: try a smaller amplitude")
         up, down, free = self.system.grid.irfft(states)
-        self.answers[self.row] = (0.5 * (up - down)).mean(0)
-        if self.row == 0:  # the kick itself, or nothing yet
-            return
-        self._even.add(0.5 * (up + down) - free, self.linear[self.row])
-        self._excess.add(up - free - self.linear[self.row], self.linear[self.row])
+        self.answers[row] = (0.5 * (up - down)).mean(0)
+        if row > 0:  # at 0 the kick itself, or nothing yet
+            self._even.add(0.5 * (up + down) - free, self.linear[row])
+            self._excess.add(up - free - self.linear[row], self.linear[row])
+        self.row = row  # last: what looks on meanwhile finds all of it
 
 
 class _Squares:

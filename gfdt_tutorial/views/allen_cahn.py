@@ -108,25 +108,21 @@ class LiveResponse:
         """The estimates so far: Gaussian, and by each score with the Gaussian part as control variate; bands by jackknife over members."""
         if not self.origins:
             return {}
-        # a window has lags + 1 origins, and reaches lags beyond the first: later ones see fewer large lags
-        reach = torch.arange(self.lags + 1)
-        counts = (self.origins // (self.lags + 1)) * ((2 * self.lags + 1) - reach).clamp(0, self.lags + 1)
-        found = {"gaussian": self._estimate(None, counts)}
-        return found | {name: self._estimate(product, counts) for name, product in self._products.items()}
+        found = {"gaussian": self._estimate("gaussian", None)}
+        return found | {name: self._estimate(name, product) for name, product in self._products.items()}
 
-    def _estimate(self, product: torch.Tensor | None, counts: torch.Tensor) -> Response:
+    def _estimate(self, method: str, product: torch.Tensor | None) -> Response:
         covariance, total = self._covariance, self._covariance.sum(0)
         left_out = [total[None], total - covariance]
-        covariances = torch.cat(left_out) / counts[:, None]
-        values = covariances / covariances[:, :1].real.clamp_min(1e-30)
+        covariances = torch.cat(left_out)
+        values = covariances / covariances[:, :1].real.clamp_min(1e-30)  # all origins see all lags: their number drops out
         if product is not None:
             means = torch.cat([product.sum(0)[None], product.sum(0) - product])
             kept = torch.full((self.members + 1, 1, 1), self.members - 1.0)
             kept[0] = self.members
-            means = means / counts[:, None] / kept
+            means = means / (self.origins * kept)
             values = values + means - means[:, :1] * values
         grid = self.system.grid
         fields = grid.irfft(values.unflatten(-1, grid.half))
         error = ((self.members - 1) * (fields[1:] - fields[1:].mean(0)).square().mean(0)).sqrt()
-        method = "gaussian" if product is None else next(name for name, each in self._products.items() if each is product)
         return Response(self.times, fields[0], method, standard_error=error, freedom=self.members - 1, grid=grid)

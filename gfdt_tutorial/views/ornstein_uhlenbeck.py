@@ -63,5 +63,6 @@ class Exploration:
         return exact_response(self.system, self.lags).to(self.pattern)
 
     def along(self, displacement: int) -> torch.Tensor:
-        """(lag,): the answer `displacement` pixels downstream of the middle of the kick."""
-        return self.answer[(slice(None), *(0,) * (len(self.system.grid.shape) - 1), displacement)]
+        """(lag,): the answer `displacement` pixels downstream of the middle of the kick, periodic."""
+        shape = self.system.grid.shape
+        return self.answer[(slice(None), *(0,) * (len(shape) - 1), displacement % shape[-1])]

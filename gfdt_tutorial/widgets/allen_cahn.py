@@ -1,5 +1,8 @@
 """The live lab: a field that runs, can be kicked by a click, and tells its response better and better while it runs."""
 
+import math
+import warnings
+
 import ipywidgets as widgets
 import numpy as np
 
@@ -8,7 +11,7 @@ from gfdt_tutorial.pipeline import shipped_truth
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.views import LiveResponse
 from gfdt_tutorial.widgets.field_lab import FieldLab
-from gfdt_tutorial.widgets.live import WIDE
+from gfdt_tutorial.widgets.live import WIDE, doubtful
 
 
 class AllenCahnLab(FieldLab):
@@ -23,11 +26,16 @@ class AllenCahnLab(FieldLab):
     def __init__(self, learned=None, *, seed: int = 0):
         self.learned, self.seed = learned, seed
         options = {"style": WIDE, "continuous_update": False, "readout_format": ".3g"}
-        letter = AllenCahn()
+        letter = AllenCahn()  # its values lie on the sliders' steps, so that one finds back to them
+        middle = math.log10(letter.kappa)
         controls = {
             "alpha": widgets.FloatSlider(letter.alpha, min=2, max=16, step=1, description="double well α", **options),
-            "kappa": widgets.FloatLogSlider(letter.kappa, min=-4, max=-3, step=0.05, description="diffusivity κ", **options),
-            "epsilon": widgets.FloatSlider(letter.epsilon, min=0.05, max=0.12, step=0.005, description="noise ε", **options),
+            "kappa": widgets.FloatLogSlider(
+                letter.kappa, min=middle - 0.6, max=middle + 0.6, step=0.05, description="diffusivity κ", **options
+            ),
+            "epsilon": widgets.FloatSlider(
+                letter.epsilon, min=letter.epsilon - 0.015, max=letter.epsilon + 0.055, step=0.005, description="noise ε", **options
+            ),
             "advection": widgets.FloatSlider(letter.advection, min=-0.05, max=0.05, step=0.01, description="speed A", **options),
         }
         super().__init__(lambda: figures.live(self.view, self.truth), controls, self._show)
@@ -35,11 +43,15 @@ class AllenCahnLab(FieldLab):
     def _renew(self) -> None:
         letter, moved = AllenCahn(), {name: control.value for name, control in self.controls.items()}
         # a slider's steps do not meet the letter's values to the last digit
-        system = AllenCahn(**{name: value for name, value in moved.items() if not np.isclose(value, getattr(letter, name), rtol=1e-3)})
+        changes = {name: value for name, value in moved.items() if not np.isclose(value, getattr(letter, name), rtol=1e-3)}
+        with warnings.catch_warnings(record=True) as said:  # a callback's warnings reach nobody
+            warnings.simplefilter("always")
+            system = AllenCahn(**changes)
+        self.doubts = [str(one.message) for one in said]
         self.truth = shipped_truth(system, 40.0, 1.0)
         self.view = LiveResponse(system, self.learned, seed=self.seed)
 
     def _show(self) -> tuple[list[dict], str]:
         view = self.view
         words = f"t = {view.time}: {view.members * view.origins} member × time averaged over; {view.since} since the kick"
-        return figures.live_data(view, self.truth), words
+        return figures.live_data(view, self.truth), words + doubtful(self.doubts)

@@ -16,7 +16,10 @@ class DoubleWellExplorer(Live):
     """Sliders for the barrier h, the tilt a, the noise ε and the kick δ; densities and the change of mean and variance follow.
 
     Args:
-        system: where the sliders start.
+        system, kick: where the sliders start; those of the system reach that far, if they do not anyway.
+
+    Raises:
+        ValueError: a kick beyond ±1.
     """
 
     def __init__(self, system: DoubleWell | None = None, kick: float = 0.4):
@@ -42,4 +45,5 @@ class DoubleWellExplorer(Live):
 
 
 def _slider(name: str, value: float, least: float, most: float) -> widgets.FloatSlider:
+    least, most = min(value, least), max(value, most)  # a slider would start at its end instead, on another system than given
     return widgets.FloatSlider(value, min=least, max=most, step=0.05, description=name, style=WIDE)

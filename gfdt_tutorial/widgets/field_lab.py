@@ -30,10 +30,13 @@ class FieldLab(Running):
         self.children[0].children += (self.amplitude,)
 
     def kick(self, row: int, column: int) -> None:
-        """Kick the shown field at a pixel, by the size that the slider says."""
+        """Kick the shown field at a pixel, by the size that the slider says; one that runs is paused meanwhile."""
+        running = self.running
+        self.stop()  # a step under way would put the twins of the last kick back
         self.view.kick(row, column, self.amplitude.value)
-        if not self.running:
-            self.update()
+        self.update()
+        if running:
+            self._toggle()
 
     def _clicked(self, trace, points, state) -> None:
         grid = self.view.system.grid

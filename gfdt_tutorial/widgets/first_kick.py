@@ -27,7 +27,8 @@ class FirstKick(Live):
     def _show(self) -> tuple[list[dict], str]:
         row = self.controls["lag"].value
         field = self.response.values[row]
-        where = int(field.argmax()) % field.shape[-1]
+        n = field.shape[-1]
+        where = (int(field.argmax()) + n // 2) % n - n // 2  # the nearer way round
         words = f"t = {float(self.response.times[row]):g}: largest {float(field.max()):.3f}, {where} pixels downstream"
         return [{"z": figures.centred(self.response.grid, field)}], words
 

@@ -13,7 +13,10 @@ import plotly.graph_objects as go
 from gfdt_tutorial.widgets.figure import LiveFigure
 
 WIDE = {"description_width": "8em"}
-TWO_COLUMNS = widgets.Layout(grid_template_columns="repeat(2, 420px)", grid_gap="0 20px")
+TWO_COLUMNS = {"max_width": "860px", "grid_gap": "0 20px"}
+TWO_COLUMNS["grid_template_columns"] = "repeat(auto-fill, minmax(min(420px, 100%), 1fr))"  # one, where the page is too narrow for two
+WRAPPED = {"flex_flow": "row wrap"}
+CONTROL = {"width": "400px", "max_width": "calc(100% - 4px)"}  # less its margin
 
 
 class Live(widgets.VBox):
@@ -35,7 +38,7 @@ class Live(widgets.VBox):
         self._redraw, self._drawing = redraw, threading.RLock()
         self._shown: list[dict] = [{} for _ in self.figure.data]
         for control in controls.values():
-            control.layout.width = "400px"
+            control.layout.set_state(CONTROL)
             control.observe(self.update, names="value")
         super().__init__([widgets.GridBox(list(controls.values()), layout=TWO_COLUMNS), self.readout, self.figure])
         self.update()
@@ -78,6 +81,11 @@ class Live(widgets.VBox):
                 self._fail(error)
 
         return call
+
+
+def doubtful(doubts: Sequence[str]) -> str:
+    """Doubts, each on a line of its own below a readout."""
+    return "".join(f"<br><span class='gfdt-warning' style='color:#D55E00'>{html.escape(doubt)}</span>" for doubt in doubts)
 
 
 def _changes(old: dict, new: dict) -> dict:

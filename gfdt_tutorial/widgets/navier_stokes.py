@@ -32,6 +32,8 @@ class FlowLab(FieldLab):
     def _show(self) -> tuple[list[dict], str]:
         view = self.view
         last = float(self.response.times[-1])
+        if not view.pattern.any():
+            return figures.flow_data(view), f"t = {view.time:.2f}; the twins were not kicked, the size is 0"
         said = f"mean of {view.members} pairs and prediction correlate {view.match:.2f}"
         words = said if view.since <= last else f"the prediction ends {last:g} after a kick"
         return figures.flow_data(view), f"t = {view.time:.2f}; {view.since:.2f} since the kick; {words}"

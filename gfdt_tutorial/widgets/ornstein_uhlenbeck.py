@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import ipywidgets as widgets
 
-from gfdt_tutorial import figures
+from gfdt_tutorial import checks, figures
 from gfdt_tutorial.responses.kicks import PATTERNS, kick_pattern
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.views import Exploration
@@ -17,15 +17,19 @@ class OrnsteinUhlenbeckExplorer(Live):
 
     Args:
         system: where the sliders start.
+
+    Raises:
+        ValueError: λ or κ is 0, which has no place on a slider over decades.
     """
 
     def __init__(self, system: OrnsteinUhlenbeck | None = None):
         self.system = system or OrnsteinUhlenbeck()
+        swiftest = max(0.1, abs(self.system.advection))
         controls = {
             "lam": _log_slider("λ, relaxation", self.system.lam),
             "kappa": _log_slider("κ, diffusivity", self.system.kappa),
             "advection": widgets.FloatSlider(
-                self.system.advection, min=-0.1, max=0.1, step=0.005, readout_format=".3f", description="A, advection", style=WIDE
+                self.system.advection, min=-swiftest, max=swiftest, step=0.005, readout_format=".3f", description="A, advection", style=WIDE
             ),
             "epsilon": _log_slider("ε, noise", self.system.epsilon),
             "kick": widgets.Dropdown(options=PATTERNS, value="bump", description="kick", style=WIDE),
@@ -50,5 +54,5 @@ class OrnsteinUhlenbeckExplorer(Live):
 
 def _log_slider(name: str, value: float) -> widgets.FloatLogSlider:
     """A decade and a half either way of the letter's value, which is its middle."""
-    middle = math.log10(value)
+    middle = math.log10(checks.positive(name, value))
     return widgets.FloatLogSlider(value, min=middle - 1.5, max=middle + 1.5, step=0.05, readout_format=".3g", description=name, style=WIDE)

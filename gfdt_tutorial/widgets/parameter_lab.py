@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import ipywidgets as widgets
 
-from gfdt_tutorial import figures, theme
+from gfdt_tutorial import checks, figures, theme
 from gfdt_tutorial.parameter_lab import SYMBOLS, Shift, known
 from gfdt_tutorial.parameters import PARAMETERS
 from gfdt_tutorial.responses.changed import Changed
 from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.widgets.live import WIDE
+from gfdt_tutorial.widgets.live import CONTROL, WIDE, doubtful
 from gfdt_tutorial.widgets.running import Running
 
 LIVE = 0.2  # seconds between two pictures
@@ -23,9 +23,13 @@ class ParameterLab(Running):
 
     Args:
         system: its name, where to start.
+
+    Raises:
+        ValueError: no such system.
     """
 
     def __init__(self, system: str = "allen-cahn"):
+        checks.choice("system", system, PARAMETERS)
         options = {"min": -30, "max": 30, "style": WIDE, "readout_format": "+d"}
         self.choice = widgets.Dropdown(options=list(PARAMETERS), value=system, description="system", style=WIDE)
         self.sliders = [widgets.IntSlider(0, **options) for _ in range(SLIDERS)]
@@ -33,7 +37,7 @@ class ParameterLab(Running):
         self.controls = self._named()
         self.children[1].children = (self.choice, *self.sliders)
         for control in self.children[1].children:
-            control.layout.width = "400px"
+            control.layout.set_state(CONTROL)
         self.choice.observe(self._guarded(self._another_system), names="value")
         for slider in self.sliders:
             slider.observe(self._guarded(self._restart), names="value")
@@ -71,15 +75,14 @@ class ParameterLab(Running):
             self._toggle()
 
     def _work(self) -> Iterator:
-        if self.measured is None:
+        if self.measured is None or self.failed:
             self.measured = self.view.ensemble()
             self._steps = _rounds(self.measured)
         return self._steps
 
     def _show(self) -> tuple[list[dict], str]:
         view, run = self.view, self.measured
-        doubts = [f"<br><span class='gfdt-warning' style='color:#D55E00'>{doubt}</span>" for doubt in view.doubts(run)]
-        return figures.parameters_data(view, run), self._words() + "".join(doubts)
+        return figures.parameters_data(view, run), self._words() + doubtful(view.doubts(run))
 
     def _words(self) -> str:
         view, run = self.view, self.measured

@@ -8,15 +8,17 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
-from gfdt_tutorial import figures
+from gfdt_tutorial import checks, figures
 from gfdt_tutorial.experiments import SYSTEMS
 from gfdt_tutorial.lab import COURSES, READY, Answers, Course, Kick
 from gfdt_tutorial.responses.pushes import Departure, Pushed
 from gfdt_tutorial.widgets.canvas import Canvas
+from gfdt_tutorial.widgets.live import WRAPPED, doubtful
 from gfdt_tutorial.widgets.running import Running
 
 FRAME = 60  # ms between two lags at play
 LIVE = 0.06  # seconds between two pictures of an ensemble that runs
+AMPLITUDES = (-3, 1)  # powers of ten
 WIDE = {"description_width": "10em"}
 NARROW = {"style": {"description_width": "4em"}, "layout": widgets.Layout(width="108px")}
 
@@ -26,16 +28,24 @@ class KickLab(Running):
 
     Args:
         system: its name, where to start.
-        ready, amplitude: the first kick.
+        ready, amplitude: the first kick; the amplitude from 0.001 to 10, and its sign by a menu.
+
+    Raises:
+        ValueError: no such system, no such kick, or an amplitude out of that range.
     """
 
     lasting = False
 
     def __init__(self, system: str = "navier-stokes", *, ready: str = "bump", amplitude: float = 1.0):
+        checks.choice("system", system, SYSTEMS)
+        checks.choice("kick", ready, READY)
+        least, most = AMPLITUDES
+        if not 10.0**least <= amplitude <= 10.0**most:
+            raise ValueError(f"amplitude is {amplitude!r}; expected {10.0**least:g} to {10.0**most:g}: a menu chooses the sign")
         self.view = Answers(system, Kick(ready, amplitude), Course() if self.lasting else None)
         self.measured: Pushed | None = None
         unit = "u/time" if self.lasting else "u"
-        log = {"min": -3, "max": 1, "step": 0.05, "readout_format": ".3g"}
+        log = {"min": least, "max": most, "step": 0.05, "readout_format": ".3g"}
         controls = {
             "system": widgets.Dropdown(options=list(SYSTEMS), value=system, description="system", style=WIDE),
             "kick": widgets.Dropdown(options=READY, value=ready, description="ready-made", style=WIDE),
@@ -58,7 +68,7 @@ class KickLab(Running):
         self.play.observe(self._guarded(self._frame), names="value")
         self.children[0].children += (self.listed, self.play)
         buttons, sliders, *figure = self.children
-        self.children = (buttons, sliders, widgets.HBox(self._pads()), *figure, self.listing)
+        self.children = (buttons, sliders, widgets.HBox(self._pads(), layout=WRAPPED), *figure, self.listing)
 
     def update(self, change=None) -> None:
         """Bring the figure in step with the controls, if one moved, and with the ensemble."""
@@ -92,7 +102,7 @@ class KickLab(Running):
         clear = self._button("clear the drawing", self.canvas.clear)
         self.pad = {"paint": paint, "brush": brush, "row": fields[0], "column": fields[1], "value": fields[2], "add": add, "clear": clear}
         words = widgets.HTML("<b>Draw a kick</b>: it is added to the ready-made one")
-        return [self.canvas, widgets.VBox([words, paint, brush, widgets.HBox(fields), widgets.HBox([add, clear])])]
+        return [self.canvas, widgets.VBox([words, paint, brush, widgets.HBox(fields, layout=WRAPPED), widgets.HBox([add, clear])])]
 
     def _button(self, description: str, press: Callable) -> widgets.Button:
         button = widgets.Button(description=description)
@@ -156,11 +166,10 @@ class KickLab(Running):
                 figures = (measured.gain, measured.departure, measured.even_part)
                 names = ("measured over linear answer", "departure from linear", "its even part")
                 said += [f"{name} {_figure(figure)}" for name, figure in zip(names, figures, strict=True)]
-        doubts = [f"<br><span class='gfdt-warning' style='color:#D55E00'>{doubt}</span>" for doubt in view.doubts(measured)]
-        return "; ".join(said) + "".join(doubts)
+        return "; ".join(said) + doubtful(view.doubts(measured))
 
     def _work(self) -> Iterator:
-        if self.measured is None:
+        if self.measured is None or self.failed:
             self.measured = self.view.ensemble()
             self._steps = iter(self.measured)
         return self._steps
@@ -203,14 +212,16 @@ class ForceLab(KickLab):
         clear = self._button("clear the course", self.courses.clear)
         self.pad_course = {"from": fields[0], "to": fields[1], "f": fields[2], "set": put, "clear": clear}
         words = widgets.HTML("<b>Draw a time course</b>: f(t) from −1 to 1")
-        return [*super()._pads(), widgets.VBox([words, self.courses, widgets.HBox(fields), widgets.HBox([put, clear])])]
+        return [*super()._pads(), widgets.VBox([words, self.courses, widgets.HBox(fields, layout=WRAPPED), widgets.HBox([put, clear])])]
 
     def set_course(self, start: float, end: float, value: float) -> None:
         """Let the drawn time course be `value` from one time to another.
 
         Raises:
-            ValueError: the value is not between −1 and 1.
+            ValueError: the value is not between −1 and 1, or the end comes before the start.
         """
+        if not start <= end:
+            raise ValueError(f"the course is to be set from t = {start:g} to {end:g}; expected an end that is not before the start")
         if not -1 <= value <= 1:
             raise ValueError(f"f is {value:g}; expected a number from −1 to 1, and the strength in the amplitude")
         drawing = self.courses.drawing

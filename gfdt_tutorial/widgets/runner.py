@@ -33,7 +33,7 @@ class Runner:
 
     @property
     def stopping(self) -> bool:
-        """Whether it was asked to stop."""
+        """Whether it was asked to stop, or has come to its end."""
         return self._asked.is_set()
 
     @property
@@ -58,4 +58,5 @@ class Runner:
                     told = time.monotonic()
         except Exception as error:  # shown by the widget; a thread has nobody else to tell
             failure = error
+        self._asked.set()
         self._report(failure)

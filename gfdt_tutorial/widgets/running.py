@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
-from gfdt_tutorial.widgets.live import Live
+from gfdt_tutorial.widgets.live import WRAPPED, Live
 from gfdt_tutorial.widgets.runner import Runner, stop_current
 
 
@@ -21,12 +21,14 @@ class Running(Live):
         every, pace: see `Runner`.
     """
 
+    runner: Runner | None = None
+
     def __init__(
         self, figure: Callable[[], go.Figure], controls: dict[str, widgets.Widget], redraw: Callable[[], tuple], *, start: str = "start",
         stop: str = "pause", again: str = "reset", every: float = 0.5, pace: float = 0.0,
     ):  # fmt: skip
         stop_current()
-        self.runner: Runner | None = None
+        self.failed = False
         self._says, self._timing = (start, stop), {"every": every, "pace": pace}
         self.go = widgets.Button(description=start, button_style="primary")
         self.again = widgets.Button(description=again)
@@ -35,7 +37,7 @@ class Running(Live):
         self.controls = controls
         self._renew()
         super().__init__(figure(), controls, redraw)
-        self.children = (widgets.HBox([self.go, self.again]), *self.children)
+        self.children = (widgets.HBox([self.go, self.again], layout=WRAPPED), *self.children)
 
     @property
     def running(self) -> bool:
@@ -66,7 +68,8 @@ class Running(Live):
             self.stop()
             return
         self.go.description = self._says[1]
-        self.runner = Runner(self._work(), self._report, **self._timing)
+        with self._drawing:  # no report before it is known whose
+            self.runner = Runner(self._work(), self._report, **self._timing)
 
     def _restart(self, _=None) -> None:
         self.stop()
@@ -82,8 +85,10 @@ class Running(Live):
 
     def _report(self, failure: Exception | None) -> None:
         self.update()
-        if failure is not None:
+        self.failed = failure is not None
+        if self.failed:
             self._fail(failure)
-        working = failure is None and not self._done() and not self.runner.stopping
-        self.go.description = self._says[1] if working else ("done" if self._done() else "resume")
+        start, stop = self._says
+        resting = "done" if self._done() else start if self.failed else "resume"
+        self.go.description = resting if self._done() or self.runner.stopping else stop
         self.go.disabled = self._done()
