@@ -1,6 +1,7 @@
 """The field of which all is known: its simulation against its closed forms, and the rules of its random numbers."""
 
 import math
+import weakref
 from dataclasses import dataclass, replace
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from gfdt_tutorial import DivergedError, OrnsteinUhlenbeck, PeriodicGrid, perturb, simulate
 from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.systems.simulate import Trajectory
 
 LETTER = OrnsteinUhlenbeck()
 GRIDS = [PeriodicGrid((33,)), PeriodicGrid((64,)), PeriodicGrid((24, 48)), PeriodicGrid((9, 7), lengths=(5.0, 3.0))]
@@ -273,3 +275,18 @@ def test_a_run_does_not_diverge_before_it_begins():
 
 def test_members_may_be_given_as_any_whole_number():
     assert run(members=3.0).equal(run(members=3))
+
+
+def test_a_spin_up_holds_no_more_than_the_last_states(monkeypatch):
+    alive, most = weakref.WeakSet(), []
+
+    def states(run, spinup):
+        for _ in range(10):
+            state = torch.zeros(3)
+            alive.add(state)
+            most.append(len(alive))
+            yield state, None
+
+    monkeypatch.setattr(Trajectory, "spin_up", states)
+    Trajectory(OrnsteinUhlenbeck(), range(1), 0, 1.0, torch.device("cpu")).start(10.0)
+    assert max(most) <= 3

@@ -12,6 +12,7 @@ by a straight line through its last two values, r + (δ/2δ′)(r − r′): twi
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import torch
@@ -102,6 +103,6 @@ def sample(score: LearnedScore, count: int, method: str = "sde", seed: int = 0, 
         def draw(streams=streams):
             return torch.stack([torch.randn(grid.shape, generator=stream) for stream in streams]).to(device)
 
-        *_, y = denoise(score, draw(), rule, steps, draw)
+        y = deque(denoise(score, draw(), rule, steps, draw), maxlen=1)[0]
         drawn.append((grid.irfft(grid.rfft(y) * network.root) + score.mean).cpu())
     return torch.cat(drawn)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -57,8 +58,7 @@ class Trajectory:
 
     def start(self, spinup: float) -> tuple[torch.Tensor, Any]:
         """State after the spin-up, and the noise that goes on from there."""
-        *_, last = self.spin_up(spinup)
-        return last
+        return deque(self.spin_up(spinup), maxlen=1)[0]  # as it comes: a list of all states would be as large as the data
 
     def spin_up(self, spinup: float) -> Iterator[tuple[torch.Tensor, Any]]:
         """The same step by step, for a caller who may want to stop: state and noise at the start and after each sampling step."""
