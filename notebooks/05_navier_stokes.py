@@ -10,7 +10,7 @@
 # # 05 · Navier-Stokes
 #
 # **You will** meet turbulence stirred by waves that you do not see; find out, first in one line of algebra and then in data, what a hidden forcing does to the theorem; learn a score of a field whose
-# liveliness varies from place to place; and see how much of the remaining error the hidden forcing holds. **Time** 60 minutes. **Runs in** about 2½ minutes on two cores, in 1.1 GB. **Needs**
+# liveliness varies from place to place; and see how much of the remaining error the hidden forcing holds. **Time** 60 minutes. **Runs in** about 2½ minutes on two cores, in 1 GB. **Needs**
 # [lesson 04](04_allen_cahn.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
