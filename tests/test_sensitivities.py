@@ -133,7 +133,6 @@ def changed_lam(observable):
         ),
         (lambda: Changed(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
         (lambda: Changed(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
-        (lambda: noise_derivative(lambda u, context: -u, GRID, SMALL.noise_derivative()), "needs the hidden forcing"),
         (lambda: noise_derivative(Conditioned(), GRID, SMALL.noise_derivative()), "needs the hidden forcing"),
         (lambda: sensitivities(ensemble(), SMALL.score, one_wave, changes(SMALL, "lam")), "is complex; .* real and imaginary part as two"),
         (lambda: changed_lam(lambda u: (-u.square().mean((-2, -1))).sqrt()), "what observable returned has .* NaN"),

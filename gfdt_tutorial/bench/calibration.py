@@ -42,7 +42,7 @@ def quick_statistics(grid: PeriodicGrid) -> Field:
 
 
 def recovery(preset: str = "quick", size: Sampling | None = None, system: AllenCahn | None = None, shipping: bool = True) -> list[Row]:
-    """(α, κ) from 30 % wrong, two ways: by the theorem with each score, and by finite differences.
+    """(α, κ) from 30 % wrong, two starts: by the theorem with each score, and by finite differences.
 
     Args:
         preset: of the learned score.

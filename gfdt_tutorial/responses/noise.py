@@ -1,6 +1,5 @@
 """A change of the noise, where it is additive and white, as a change of the drift."""
 
-import inspect
 from collections.abc import Callable
 
 import torch
@@ -33,7 +32,7 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, se
     """
     if tuple(rate.shape) != tuple(grid.half):
         raise ValueError(f"rate has shape {tuple(rate.shape)}; expected one value a wavevector, {tuple(grid.half)}")
-    if _needs_context(score):
+    if getattr(score, "needs_context", False):
         raise ValueError("this score needs the hidden forcing, which a change of white noise knows nothing of; give one of the field alone")
 
     def f(u: torch.Tensor) -> torch.Tensor:
@@ -45,19 +44,6 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, se
         return -0.5 * (moved.sum(grid.axes) if grid.shape else moved)
 
     return f, divergence
-
-
-def _needs_context(score: Callable) -> bool:
-    """As it says itself or, of a plain function, as its arguments say."""
-    if hasattr(score, "needs_context"):
-        return score.needs_context
-    try:
-        inspect.signature(score).bind(None)
-    except TypeError:
-        return True
-    except ValueError:  # torch.neg and its like show no arguments
-        pass
-    return False
 
 
 def _digest(u: torch.Tensor) -> int:
