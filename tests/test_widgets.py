@@ -2,7 +2,7 @@
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,18 +143,12 @@ def test_the_live_lab_runs_pauses_and_is_kicked_by_a_click():
     np.testing.assert_allclose(lab.figure.data[0].z, figures.centred(lab.view.system.grid, lab.view.snapshot))
     x, y = lab.figure.data[0].x[20], lab.figure.data[0].y[11]  # the origin is in the middle of the map, so these are pixels 4 and -5
     lab.amplitude.value = 0.5
-    lab._clicked(None, Points(xs=[x], ys=[y]), None)
+    lab.figure._handle_custom_msg({"clicked": 0, "x": x, "y": y}, [])
     assert lab.view.pattern[-5, 4] == 0.5 and lab.view.pattern.abs().sum() == 0.5 and lab.view.since == 0
     torch.testing.assert_close(lab.view.difference, lab.view.pattern, atol=1e-5, rtol=0)
     assert lab.view.time == paused
     lab.again.click()
     assert lab.view.time == 0 and lab.go.description == "start"
-
-
-@dataclass
-class Points:
-    xs: list
-    ys: list
 
 
 def test_a_parameter_starts_another_field_and_hides_the_truth_of_the_first():
@@ -214,7 +208,7 @@ def test_the_flow_lab_kicks_all_members_where_the_map_is_clicked_and_shows_the_p
     lab.go.click()
     x, y = lab.figure.data[0].x[20], lab.figure.data[0].y[11]
     lab.amplitude.value = 0.5
-    lab._clicked(None, Points(xs=[x], ys=[y]), None)
+    lab.figure._handle_custom_msg({"clicked": 0, "x": x, "y": y}, [])
     assert lab.view.pattern[-5, 4] == 0.5 and lab.view.since == 0
     torch.testing.assert_close(lab.view.mean, lab.view.pattern, atol=1e-5, rtol=0)
     for _ in range(4):

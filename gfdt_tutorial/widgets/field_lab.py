@@ -26,7 +26,7 @@ class FieldLab(Running):
         super().__init__(figure, controls, show, **timing)
         self.amplitude = widgets.FloatSlider(1.0, min=-2, max=2, step=0.25, description="size of a kick", style=WIDE)
         self._restart_on(*controls.values())
-        self.figure.data[0].on_click(self._guarded(self._clicked))
+        self.figure.on_click_at(0, self._guarded(self._clicked))
         self.children[0].children += (self.amplitude,)
 
     def kick(self, row: int, column: int) -> None:
@@ -38,11 +38,10 @@ class FieldLab(Running):
         if running:
             self._toggle()
 
-    def _clicked(self, trace, points, state) -> None:
+    def _clicked(self, x: float, y: float) -> None:
         grid = self.view.system.grid
-        spacing = [length / n for n, length in zip(grid.shape, grid.lengths, strict=True)]
-        for x, y in zip(points.xs, points.ys, strict=True):
-            self.kick(round(y / spacing[0]) % grid.shape[0], round(x / spacing[1]) % grid.shape[1])
+        row, column = (round(at * n / length) % n for at, n, length in zip((y, x), grid.shape, grid.lengths, strict=True))
+        self.kick(row, column)
 
     def _restart(self, _=None) -> None:
         running = self.running

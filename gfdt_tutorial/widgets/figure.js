@@ -24,6 +24,8 @@ export default () => {
     async render({ model, el }) {
       const forget = await loaded;
       const remove = plotly.render({ model, el });
+      // A message of its own: plotly's is a state, and while the kernel is busy the next hover takes its place before it is sent.
+      el.on("plotly_click", ({ points: [{ curveNumber, x, y }] }) => model.send({ clicked: curveNumber, x, y }));
       forget();
       for (const message of missed.splice(0)) {
         model.set(SAID, message);
