@@ -301,16 +301,18 @@ def test_what_is_stationary_and_homogeneous_is_not_accused(system, sizes):
 @pytest.mark.parametrize("members", [1, 2, 16])
 def test_the_probabilities_are_those_of_chance(members):
     """Of 200 homogeneous, stationary series, about a tenth has a probability below 0.1, for each of the two tests."""
-    from gfdt_tutorial import suitability
+    from gfdt_tutorial.suitability.homogeneity import profile_test, profiles_of
+    from gfdt_tutorial.suitability.record import Record
+    from gfdt_tutorial.suitability.stationarity import change
 
     chances = []
     for seed in range(200):
         rng = np.random.default_rng(seed)
         data = TimeSeries(rng.normal(size=(members, 1600 // members, 12)), np.arange(1600.0 // members), "mtx")
-        record = suitability._Record(data)
-        profiles = suitability._profiles(record)["variance"]
+        record = Record(data)
+        profiles = profiles_of(record)["variance"]
         line = np.linspace(0, 1, len(data.times))
-        chances.append((suitability._profile_test(data.grid, profiles)[2], suitability._change(record, record.courses[0], line)[2]))
+        chances.append((profile_test(data.grid, profiles)[2], change(record, record.courses[0], line)[2]))
     share = (np.array(chances) < 0.1).mean(0)
     assert (share > 0.03).all() and (share < 0.2).all(), share
 

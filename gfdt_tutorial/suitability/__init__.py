@@ -1,0 +1,78 @@
+"""Whether a series is what the theorem asks for, before anything is believed that is computed from it.
+
+The response of a *stationary* system, averaged over a *homogeneous* periodic box, from the *density* of what was measured: none of the
+three can be seen in the answer, which comes out smooth and wrong. Each is measured here against its own sampling error.
+"""
+
+import textwrap
+from dataclasses import dataclass
+
+import torch
+
+from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.suitability.check import Check
+from gfdt_tutorial.suitability.density import LEVEL, gaussianity_check, smoothness_check
+from gfdt_tutorial.suitability.homogeneity import homogeneity_check
+from gfdt_tutorial.suitability.memory import memory_check
+from gfdt_tutorial.suitability.record import Record
+from gfdt_tutorial.suitability.stationarity import stationarity_check
+
+SHORTEST = 16  # samples
+
+
+@dataclass(frozen=True)
+class Suitability:
+    """All checks of one series.
+
+    Attributes:
+        checks: in the order in which they are made.
+        decorrelation: time after which the slowest scale has forgotten itself, in time units.
+        effective: independent times of that scale in the whole record.
+        autocorrelation: of a pixel, (lag,), at every lag up to half the series.
+        mean, spread: of all values, in units of the data.
+        stepped: whether one value makes up more than a tenth of all, as where something is on or off: no smooth density, so no score.
+    """
+
+    checks: tuple[Check, ...]
+    decorrelation: float
+    effective: float
+    autocorrelation: torch.Tensor
+    mean: float
+    spread: float
+    stepped: bool
+
+    @property
+    def refused(self) -> tuple[Check, ...]:
+        """Those that say stop."""
+        return tuple(check for check in self.checks if check.verdict == "refused")
+
+    def __getitem__(self, name: str) -> Check:
+        return next(check for check in self.checks if check.name == name)
+
+    def __str__(self) -> str:
+        lines = [f"{check.name:13} {check.verdict:8} {check.finding} {check.advice}" for check in self.checks]
+        return "\n".join(textwrap.fill(line, 110, subsequent_indent=23 * " ") for line in lines)
+
+
+def examine(data: TimeSeries) -> Suitability:
+    """Memory, stationarity, homogeneity, smoothness and Gaussianity of a series, each against its sampling error.
+
+    Nothing is refused here: `Suitability.refused` says what should be. A check is significant below one false alarm in a thousand
+    series, all that it tests counted.
+
+    Raises:
+        ValueError: fewer than 16 samples in time, or values that do not vary.
+
+    >>> from gfdt_tutorial import OrnsteinUhlenbeck, simulate
+    >>> print(examine(simulate(OrnsteinUhlenbeck(), members=16, duration=400.0))["homogeneity"].verdict)
+    fine
+    """
+    if len(data.times) < SHORTEST:
+        raise ValueError(f"the series has {len(data.times)} samples in time, too short to judge; expected {SHORTEST} at least")
+    record = Record(data)
+    checks = [memory_check(record), stationarity_check(record)]
+    checks += [homogeneity_check(record)] if data.grid.shape else []
+    checks += [smoothness_check(record), gaussianity_check(record)]
+    return Suitability(
+        tuple(checks), record.memory[0], record.effective, record.autocorrelation, record.mean, record.spread, record.commonest[1] > LEVEL
+    )
