@@ -9,7 +9,7 @@ import scipy.fft
 import scipy.stats
 import torch
 
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.spectral import PeriodicGrid
 
 BLOCK_BYTES = 2**24  # transformed at a time: bounds the memory of every average, and fits a cache better than more would
@@ -208,7 +208,7 @@ def bootstrap_error(
     Returns:
         The standard deviation over resamples times (G/(G − 1))^½, which makes it unbiased for a mean; shape of one estimate.
     """
-    rng = generator(seed, groups)
+    rng = generator(seed, Stream.BOOTSTRAP, groups)
     draws = torch.randint(groups, (resamples, groups), generator=rng)
     weights = torch.zeros(resamples, groups).scatter_add_(1, draws, torch.ones(resamples, groups))
     mean = square = 0.0

@@ -10,7 +10,7 @@ import torch
 
 from gfdt_tutorial.bench.rows import Row, batch, ratio
 from gfdt_tutorial.experiments import compare_methods, peak_memory_mb, reference_truth
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.responses.curves import compare
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.scores import diagnostics
@@ -145,7 +145,7 @@ def _floor_ratio(side: int, repeats: int, intervals: int) -> float:
     noise = WhiteNoise(grid, range(members), 0)
     step = system.stepper(every, torch.device("cpu"))
     state = system.initial(range(members), 0, torch.device("cpu"))
-    fields, normals, rng = grid.irfft(state), torch.empty(members, *grid.shape), generator(0)
+    fields, normals, rng = grid.irfft(state), torch.empty(members, *grid.shape), generator(0, Stream.BENCH)
 
     def floor():
         for _ in range(8 * intervals):

@@ -10,7 +10,7 @@ from gfdt_tutorial import statistics
 from gfdt_tutorial.bench.rows import MEMBERS, Row, batch, ratio
 from gfdt_tutorial.experiments import Comparison, compare_methods, peak_memory_mb
 from gfdt_tutorial.presets import ensemble
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.responses.curves import Response, compare, signed_root, wave_errors
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.twins import perturb
@@ -231,7 +231,7 @@ def _floor_ratio(side: int, repeats: int, intervals: int) -> float:
     grid = system.grid
     noise, advance = system.noise(range(members), 0, cpu), system.stepper(intervals * system.step, cpu)
     state = system.initial(range(members), 0, cpu)
-    fields, normals, rng = grid.irfft(state), torch.empty(members, *grid.shape), generator(0)
+    fields, normals, rng = grid.irfft(state), torch.empty(members, *grid.shape), generator(0, Stream.BENCH)
 
     def floor():
         for _ in range(intervals):

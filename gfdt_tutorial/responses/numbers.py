@@ -40,7 +40,7 @@ import scipy.fft
 import torch
 
 from gfdt_tutorial import checks, statistics
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.responses.curves import Response
 from gfdt_tutorial.responses.weights import (
     Field,
@@ -202,7 +202,7 @@ def _check_smooth(observable: Field, data: TimeSeries) -> None:
     """
     fields = data.u.flatten(0, 1)
     u = fields[:: max(1, len(fields) // SOME)][:SOME, None]
-    nudge = NUDGE * u.std() * torch.randn(u.shape, generator=generator(0)).to(u)
+    nudge = NUDGE * u.std() * torch.randn(u.shape, generator=generator(0, Stream.NUDGE)).to(u)
     slope = _rows(slope_of(observable, u, nudge)).double()
     ends = [_rows(observed(observable, u + sign * nudge)).double() for sign in (1, -1)]
     moved = (ends[0] - ends[1]) / 2

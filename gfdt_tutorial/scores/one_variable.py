@@ -18,7 +18,7 @@ import scipy.stats
 import torch
 
 from gfdt_tutorial import checks
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.statistics import interpolate
 
@@ -127,7 +127,9 @@ class ClusterScore(TabulatedScore):
         """
         samples = _samples(data)
         clusters, sigma = checks.whole("clusters", clusters, minimum=4), checks.positive("sigma", sigma) * samples.std()
-        z = torch.randn(checks.whole("repeats", repeats, minimum=1), len(samples), generator=generator(seed, 6), dtype=torch.float64)
+        z = torch.randn(
+            checks.whole("repeats", repeats, minimum=1), len(samples), generator=generator(seed, Stream.CLUSTERS), dtype=torch.float64
+        )
         z = np.concatenate([z.numpy().ravel(), -z.numpy().ravel()])
         y = np.tile(samples, 2 * repeats) + sigma * z
         start = np.quantile(samples, (np.arange(clusters) + 0.5) / clusters)
@@ -163,7 +165,7 @@ class NetworkScore(TabulatedScore):
             ValueError: data with space axes, too few samples or all alike, a size out of range.
         """
         samples = _samples(data)
-        sigma, rng = checks.positive("sigma", sigma), generator(seed, 7)
+        sigma, rng = checks.positive("sigma", sigma), generator(seed, Stream.SMALL_NETWORK)
         mean, std = samples.mean(), samples.std()
         y = torch.from_numpy((samples - mean) / std).float()
         network = _network(checks.whole("width", width, minimum=1), rng)
