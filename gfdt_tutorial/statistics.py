@@ -128,23 +128,49 @@ def autocovariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) 
     return products / (len(fields) * grid.size**2 * (steps - lags)[:, None])
 
 
-def decorrelation_time(autocorrelation: torch.Tensor, every: float) -> tuple[float, bool]:
+def decorrelation_time(autocorrelation: torch.Tensor, every: float, samples: float | None = None) -> tuple[float, bool]:
     """How long a fluctuation is remembered: the larger of h(1 + 2 Σ_m ρ_m) and h(1 + 2 Σ_m ρ_m²), and h at least.
 
     A mean of n samples h apart has the variance of n h/τ independent ones, with the first sum for a mean of u and the second for one of
-    products, which an oscillation does not shorten. Sums end at the first lag that is five times the second (Sokal's window).
+    products, which an oscillation does not shorten. Each sum has a window of its own. The first ends where the sum of two neighbouring
+    terms is no longer positive (the initial sequence of Geyer, Statistical Science 7, 473, 1992), which follows a slow tail as far as it
+    stands out of the noise. Where the correlation then becomes clearly negative, the system oscillates, later terms cancel earlier ones,
+    and the window is Sokal's: it closes at the first lag that is 16 times the largest sum so far. The second sum has Sokal's window with
+    the constant 12.
 
     Args:
         autocorrelation: (lag,), ρ_0 = 1.
+        every: h, the spacing of the lags.
+        samples: how many products stand behind each ρ_m, from which its noise follows; None where it is exact.
 
     Returns:
-        (τ, resolved): in the units of `every`; and whether the window closed within the lags given, else τ is a lower bound.
+        (τ, resolved): in the units of `every`; and whether both windows closed within the lags given, else τ is a lower bound.
     """
-    squares = 1 + 2 * autocorrelation[1:].square().cumsum(0)
-    closed = torch.nonzero(torch.arange(1, len(autocorrelation)) >= 5 * squares)
-    last = int(closed[0]) if len(closed) else len(squares) - 1
-    linear = 1 + 2 * float(autocorrelation[1 : last + 2].sum())
-    return every * max(1.0, float(squares[last]), linear), bool(len(closed))
+    rho = autocorrelation[1:].double()
+    squares = 1 + 2 * rho.square().cumsum(0)
+    last, closed = _sokal_window(squares, 12.0)
+    # Bartlett's variance of a sampled ρ_m at large lags, where all of it is noise and would only add to the sum of squares
+    noise = 0.0 if samples is None else float(squares[_sokal_window(squares, 5.0)[0]]) / samples
+    told = torch.nonzero(rho[: last + 1].square() >= 4 * noise)
+    square = float(squares[int(told[-1])]) if len(told) else 1.0
+    sums = 1 + 2 * rho.cumsum(0)
+    pairs = rho[: len(rho) // 2 * 2].unflatten(0, (-1, 2)).sum(1)
+    ends = torch.nonzero(pairs <= 0)
+    first, found = _sokal_window(sums, 16.0)
+    if len(ends):
+        cut = 2 * int(ends[0])
+        oscillates = float(rho[cut:].min()) < -max(0.05, 3 * math.sqrt(noise))
+        linear, found = (float(sums[first]), found) if oscillates else (float(sums[cut - 1]) if cut else 1.0, True)
+    else:
+        linear = float(sums[-1])
+    return every * max(1.0, square, linear), closed and found
+
+
+def _sokal_window(sums: torch.Tensor, constant: float) -> tuple[int, bool]:
+    """The index of the first lag that is `constant` times the largest of the partial sums so far; whether there is one, else the last."""
+    lags = torch.arange(1, len(sums) + 1)
+    closed = torch.nonzero(lags >= constant * sums.cummax(0).values)
+    return (int(closed[0]), True) if len(closed) else (len(sums) - 1, False)
 
 
 @dataclass(frozen=True)
