@@ -101,7 +101,7 @@ def test_band_factor_is_the_normal_quantile_widened_by_few_groups():
 )
 def test_every_origin_of_every_member_is_in_one_group_once(members, steps, max_lag, block_bytes, monkeypatch):
     monkeypatch.setattr(statistics, "BLOCK_BYTES", block_bytes)
-    groups = statistics.origin_groups(members, steps, max_lag, step_bytes=100)
+    groups = statistics.origin_groups(members, steps, max_lag, step_bytes=100).windows
     visits = torch.zeros(members, steps, dtype=torch.int64)
     for window in itertools.chain.from_iterable(groups):
         visits[window.members, window.start : window.stop] += 1
@@ -111,9 +111,9 @@ def test_every_origin_of_every_member_is_in_one_group_once(members, steps, max_l
 
 
 def test_groups_are_whole_members_where_there_are_many_and_stretches_of_time_where_there_are_few():
-    members = statistics.origin_groups(64, 500, 90, step_bytes=1)
+    members = statistics.origin_groups(64, 500, 90, step_bytes=1).windows
     assert [window.members for group in members for window in group] == [slice(2 * g, 2 * g + 2) for g in range(32)]
-    stretches = statistics.origin_groups(2, 4000, 90, step_bytes=1)
+    stretches = statistics.origin_groups(2, 4000, 90, step_bytes=1).windows
     assert len(stretches) == 8
     assert all(window.stop - window.start >= 90 for group in stretches for window in group)
 
@@ -121,14 +121,14 @@ def test_groups_are_whole_members_where_there_are_many_and_stretches_of_time_whe
 @pytest.mark.parametrize("max_lag", [3, 33, 99, 100, 133, 199, 200])
 def test_every_stretch_of_a_single_member_tells_of_the_largest_lag(max_lag):
     steps = 400
-    groups = statistics.origin_groups(1, steps, max_lag, step_bytes=100)
+    groups = statistics.origin_groups(1, steps, max_lag, step_bytes=100).windows
     counts = [sum(max(0, min(window.stop, steps - max_lag) - window.start) for window in group) for group in groups]
     assert len(groups) == min(8, steps // max_lag)
     assert max(counts) - min(counts) <= 2 and min(counts) >= max_lag / 2
 
 
 def test_a_window_is_small_enough_to_transform_at_once():
-    for group in statistics.origin_groups(64, 10_000, 90, step_bytes=32 * 32 * 32):
+    for group in statistics.origin_groups(64, 10_000, 90, step_bytes=32 * 32 * 32).windows:
         for window in group:
             held = (window.members.stop - window.members.start) * (window.stop - window.start + 90) * 32 * 32 * 32
             assert held <= 1.5 * statistics.BLOCK_BYTES

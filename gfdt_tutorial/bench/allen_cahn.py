@@ -247,7 +247,7 @@ def architectures() -> list[Row]:
         began = time.perf_counter()
         scores = [fit_score(data, spent=spent, start=start) for data in (fit_calm, fit)]
         seconds = (time.perf_counter() - began) / 2
-        answer = respond(use, scores[1], 90.0, normalise=True, control=True, symmetries=("reflect y",), resamples=2)
+        answer = respond(use, scores[1], 90.0, control=True, symmetries=("reflect y",), resamples=2)
         row = {"what": what, "relative_error": diagnostics.relative_error(scores[0](test), calm.score(test))}
         row |= {"l2": compare(answer, truth).quoted["l2"], "seconds": seconds}
         table.append({name: value if isinstance(value, str) else float(f"{value:.3g}") for name, value in row.items()})

@@ -32,10 +32,14 @@ class TabulatedScore:
 
     Args:
         points, values: (point,), double precision, the points rising.
+        fitted_to: fingerprint of the series that it was fitted to, or None.
+        identity_on: fingerprint of the series on which −⟨(u − ⟨u⟩) s⟩ was made 1, or None.
     """
 
     points: torch.Tensor
     values: torch.Tensor
+    fitted_to: str | None = None
+    identity_on: str | None = None
     method: ClassVar[str] = "score"
 
     def __call__(self, u: torch.Tensor) -> torch.Tensor:
@@ -48,7 +52,7 @@ class TabulatedScore:
         product = float(((u - u.mean()) * (s - s.mean())).mean())
         if product >= 0:
             raise ValueError(f"⟨(u − ⟨u⟩) s⟩ is {product:.3g}, and −1 for a true score: this one does not point back to the data")
-        return replace(self, values=-(self.values - float(s.mean())) / product)
+        return replace(self, values=-(self.values - float(s.mean())) / product, identity_on=data.fingerprint)
 
 
 class HistogramScore(TabulatedScore):
@@ -201,7 +205,7 @@ def _samples(data: TimeSeries) -> np.ndarray:
 
 
 def _finished(kind: type, data: TimeSeries, points: np.ndarray, values: np.ndarray, calibrate: bool):
-    score = kind(torch.as_tensor(points, dtype=torch.float64), torch.as_tensor(values, dtype=torch.float64))
+    score = kind(torch.as_tensor(points, dtype=torch.float64), torch.as_tensor(values, dtype=torch.float64), data.fingerprint)
     return score.calibrated(data) if calibrate else score
 
 

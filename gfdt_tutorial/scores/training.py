@@ -149,7 +149,8 @@ class Training:
 
     def _frozen(self, network: ScoreNetwork, metrics: dict) -> LearnedScore:
         copied = copy.deepcopy(network).eval().requires_grad_(False)
-        return LearnedScore(copied, self.mean, self.config, self.context_mean, self.context_std, metrics)
+        options = {"metrics": metrics, "fitted_to": self.fitted.fingerprint}
+        return LearnedScore(copied, self.mean, self.config, self.context_mean, self.context_std, **options)
 
     def save(self, path: str | Path) -> Path:
         """A checkpoint, one safetensors file; after an interrupt in the middle of a step, nothing is written and the last one stays."""
