@@ -153,8 +153,8 @@ def test_few_blocks_are_confessed():
     with pytest.warns(UserWarning, match=r"too narrow: each of its 4 blocks lasts 0\.\d+ decorrelation times"):
         answer = respond(data, SMALL.score, lags=50.0)
     assert answer.freedom == 3
-    with pytest.warns(UserWarning, match="the band rests on 4 blocks of data only"):
-        respond(ensemble(members=4, duration=1000.0), SMALL.score, lags=500.0)
+    with pytest.warns(UserWarning, match="the band rests on 6 blocks of data only"):
+        respond(ensemble(members=3, duration=1000.0), SMALL.score, lags=500.0)
 
 
 # --- normalise
