@@ -221,7 +221,10 @@ BROKEN = {
     "huge values": (saved(with_one(9.97e36)), "a mark for missing values?"),
     "truncated file": (truncated, "not a readable .npy file"),
     "unwritable output": (saved(), "out cannot be a folder"),
-    "wrong kind of file": (lambda: Path("in.npy").write_text("a,b\n1,2\n"), "not a readable .npy file (it does not begin as one)"),
+    "wrong kind of file": (
+        lambda: Path("in.npy").write_text("a,b\n1,2\n", encoding="utf-8"),
+        "not a readable .npy file (it does not begin as one)",
+    ),
     "a long memory": (saved(steps=40, memory=0.99), "memory: The slowest scale forgets itself in"),
 }
 
@@ -231,7 +234,7 @@ def test_a_broken_input_is_one_sentence_and_exit_2_and_nothing_written(here, cap
     make, message = BROKEN[case]
     make()
     if case == "unwritable output":
-        (here / "out").write_text("a file of this name")
+        (here / "out").write_text("a file of this name", encoding="utf-8")
     before = {path: path.read_bytes() for path in here.iterdir()}
     name = "in.npz" if (here / "in.npz").exists() else "in.npy"
     axes = [] if name == "in.npz" else ["--axes", "mtx", "--every", 1]
@@ -247,7 +250,7 @@ def test_what_a_file_lacks_is_asked_for(here, capsys):
     assert run("in.npy", "--axes", "tx", "--out", "out") == 2 and "--every" in capsys.readouterr().err
     assert run("none.npy", "--out", "out") == 2 and "none.npy was not found" in capsys.readouterr().err
     assert run("in.npy", "--axes", "tx", "--every", 1, "--lags", 200, "--out", "out") == 2 and "half the series" in capsys.readouterr().err
-    (here / "in.csv").write_text("1,2")
+    (here / "in.csv").write_text("1,2", encoding="utf-8")
     assert run("in.csv", "--out", "out") == 2 and "expected one of .npy" in capsys.readouterr().err
     assert [path.name for path in here.iterdir() if path.name not in ("in.npy", "in.csv")] == []
 
@@ -557,7 +560,7 @@ def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
         **dict.fromkeys(("gaussian", "generative"), (11, 16)),
         **{f"{name}/band": (2, 11, 16) for name in ("gaussian", "generative")},
     }
-    about = json.loads((folder / "analysis.json").read_text())
+    about = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
     assert about["checks"]["memory"]["verdict"] in ("fine", "warning") and about["data"]["system"] == "ornstein-uhlenbeck"
     assert experiments.system_of(about["data"]).response(torch.tensor(arrays["times"])).shape == (11, 16)
     assert LearnedScore.load(folder / "score-1").method == "generative"
@@ -577,7 +580,7 @@ def test_what_is_not_a_number_is_null_and_what_cannot_be_written_leaves_nothing(
     assert run("in.npy", "--axes", "tx", "--every", 1, "--out", "taken") == 2
     assert not Path("out").exists() and [path.name for path in Path("taken").iterdir()] == ["analysis.json"]
     found.save("out", b"page")
-    assert json.loads(Path("out/analysis.json").read_text())["halves"] is None
+    assert json.loads(Path("out/analysis.json").read_text(encoding="utf-8"))["halves"] is None
 
 
 def test_a_name_with_marks_does_not_break_the_page():

@@ -35,7 +35,7 @@ def text(name):
 
 def run(*command, cwd=ROOT):
     """Output, standard error included, and exit status."""
-    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
     return done.stdout, done.returncode
 
 
@@ -249,7 +249,7 @@ def test_preflight_stops_asking_once_it_knows():
 
 def check_torch(monkeypatch, tmp_path, *, installed, printed):
     """`preflight.check_torch` with pip's answer made up."""
-    (tmp_path / "constraints.txt").write_text("tqdm==4.70.1\ntorch==2.13.0\n")
+    (tmp_path / "constraints.txt").write_text("tqdm==4.70.1\ntorch==2.13.0\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(preflight.importlib.util, "find_spec", lambda name: installed or None)
     monkeypatch.setattr(preflight, "pip_plan", lambda requirement: (line for line in printed))
