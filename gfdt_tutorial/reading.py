@@ -91,7 +91,7 @@ def read_series(
     info = {"file": path.name} | (raw.info or {})
     if every is not None:
         info.pop("time_unit", None)  # that of the times which `every` replaces
-    return TimeSeries(u, times, "".join(axes[i] for i in order), raw.context, sides, info)
+    return TimeSeries(u, times, "".join(axes[i] for i in order), raw.context, sides, info, copy=False)
 
 
 def check_values(u: np.ndarray) -> np.ndarray:

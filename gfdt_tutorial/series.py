@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class TimeSeries:
         context: None, or hidden forcing of shape (member, time, channel, *space).
         lengths: sides of the periodic box in the order of the space axes; 2π each by default.
         info: anything worth keeping about where the data came from (plain JSON values); carried along and saved.
+        copy: False saves memory where nobody else will write to `u` and `context`, which the series then keeps as they are if it can.
 
     Raises:
         ValueError: unknown axes, a shape that does not match them, NaN or infinity, times that are not equally spaced.
@@ -43,10 +44,11 @@ class TimeSeries:
     context: torch.Tensor | None = None
     lengths: tuple[float, ...] | None = None
     info: dict = field(default_factory=dict)
+    copy: InitVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self, copy: bool):
         checks.choice("axes", self.axes, AXES)
-        u = checks.real("u", self.u)
+        u = checks.real("u", self.u, copy=copy)
         if u.ndim != len(self.axes):
             raise ValueError(f"u has shape {tuple(u.shape)}, {u.ndim} axes; axes={self.axes!r} names {len(self.axes)}")
         if "m" not in self.axes:
@@ -64,7 +66,7 @@ class TimeSeries:
         object.__setattr__(self, "axes", "mt" + self.axes.replace("m", "")[1:])
         object.__setattr__(self, "lengths", self.grid.lengths)
         if self.context is not None:
-            object.__setattr__(self, "context", _check_context(self.context, u))
+            object.__setattr__(self, "context", _check_context(checks.real("context", self.context, copy=copy), u))
 
     @cached_property
     def grid(self) -> PeriodicGrid:
@@ -126,13 +128,13 @@ class TimeSeries:
         if self.context is not None:
             raise ValueError("a series with hidden forcing is not reversible; take it as it is")
         both = torch.stack([self.u, self.u.flip(1)], dim=1).flatten(0, 1)
-        return TimeSeries(both, self.times, self.axes, None, self.lengths, self.info)
+        return TimeSeries(both, self.times, self.axes, None, self.lengths, self.info, copy=False)
 
     def _part(self, cut: slice, in_time: bool) -> "TimeSeries":
         where = (slice(None), cut) if in_time else (cut,)
         times = self.times[cut] if in_time else self.times
         context = None if self.context is None else self.context[where]
-        return TimeSeries(self.u[where], times, self.axes, context, self.lengths, self.info)
+        return TimeSeries(self.u[where], times, self.axes, context, self.lengths, self.info, copy=False)
 
     def save(self, path: str | Path) -> Path:
         """Write an .npz with the keys u, times, axes, lengths, info (JSON text) and, where there is one, context."""
@@ -145,7 +147,7 @@ class TimeSeries:
         found = storage.load_npz(path, required=("u", "times", "axes"))
         lengths = tuple(found["lengths"].flatten().tolist()) if "lengths" in found else None
         info = storage.parse(path, "info", found["info"]) if "info" in found else {}
-        return cls(found["u"], found["times"], str(found["axes"]), found.get("context"), lengths, info)
+        return cls(found["u"], found["times"], str(found["axes"]), found.get("context"), lengths, info, copy=False)
 
 
 def check_series(data) -> None:
@@ -173,7 +175,7 @@ def _times(values) -> torch.Tensor:
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"times holds {array.dtype}; expected numbers in time units, such as days since the start")
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
+    return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
 
 
 def _check_spacing(times: torch.Tensor) -> None:
@@ -188,8 +190,8 @@ def _check_spacing(times: torch.Tensor) -> None:
         )
 
 
-def _check_context(context, u: torch.Tensor) -> torch.Tensor:
-    context = checks.finite("context", checks.real("context", context))
+def _check_context(context: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    context = checks.finite("context", context)
     if context.ndim != u.ndim + 1 or context.shape[:2] != u.shape[:2] or context.shape[3:] != u.shape[2:]:
         raise ValueError(f"context has shape {tuple(context.shape)}; expected (member, time, channel, *space) beside u of {tuple(u.shape)}")
     return context
