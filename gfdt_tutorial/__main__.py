@@ -7,6 +7,7 @@ Ctrl-C: exit 130. No file is ever left half-written. Results are saved before an
 
 import argparse
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -165,7 +166,11 @@ def _figure1(chosen: argparse.Namespace) -> None:
 
 def _analyse(chosen: argparse.Namespace) -> None:
     folder = storage.check_folder(chosen.out, FILES)
-    data = read_series(chosen.file, axes=chosen.axes, every=chosen.every, variable=chosen.variable)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        data = read_series(chosen.file, axes=chosen.axes, every=chosen.every, variable=chosen.variable)
+    for warning in caught:
+        note(f"note: {warning.message}")
     options = {"lags": chosen.lags, "seed": chosen.seed, "level": chosen.level, "force": chosen.force, "device": chosen.device}
     found = analyse(data, chosen.preset, **options, tell=lambda stage: note(f"{stage} ..."))
     saved = found.save(folder, report.page(found))

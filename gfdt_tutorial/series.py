@@ -183,6 +183,8 @@ def _check_spacing(times: torch.Tensor) -> None:
         raise ValueError(f"the series has {len(times)} sample; expected two at least")
     gaps = checks.finite("times", times).diff()
     mean = gaps.mean()
+    if bool((gaps < 0).all()):
+        raise ValueError("times must increase, and these fall; turn both round: u.flip and times.flip, or [::-1] along time in NumPy")
     if not bool(mean > 0) or bool(((gaps - mean).abs() > 1e-3 * mean).any()):
         raise ValueError(
             f"times must increase in equal steps; the gaps run from {float(gaps.min()):g} to {float(gaps.max()):g}: "

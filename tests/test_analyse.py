@@ -4,6 +4,7 @@ import json
 import math
 import os
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,6 +145,70 @@ def test_a_falling_coordinate_is_turned_round(here):
     found = read_series("north.nc")
     np.testing.assert_array_equal(found.u[0], u[:, ::-1])
     assert found.lengths == (6.0, 16.0)
+
+
+@pytest.mark.parametrize("ending", ["nc", "zarr"])
+def test_a_clock_that_no_file_holds_is_asked_for(here, ending):
+    """xarray would number the samples 0, 1, 2, ..."""
+    xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    field = xarray.Dataset({"v": (("time", "x"), noise("tx", steps=40))})
+    field.to_netcdf("bare.nc") if ending == "nc" else field.to_zarr("bare.zarr", consolidated=False)
+    with pytest.raises(ValueError, match=r"has no times; give the sampling interval.*--every 0\.5"):
+        read_series(f"bare.{ending}")
+    assert read_series(f"bare.{ending}", every=0.25).every == 0.25
+
+
+def test_a_plain_hdf5_file_has_no_clock(here):
+    netcdf = pytest.importorskip("netCDF4", reason="pip install 'gfdt-tutorial[files]'")
+    with netcdf.Dataset("plain.h5", "w") as file:
+        file.createDimension("step", 40)
+        file.createVariable("u", "f4", ("step",))[:] = noise("t", steps=40)
+    with pytest.raises(ValueError, match="has no times"):
+        read_series("plain.h5", axes="t")
+
+
+@pytest.mark.parametrize("every", [None, 2.0])
+@pytest.mark.parametrize("ending", ["nc", "npz", "dates"])
+def test_falling_times_are_turned_round_and_said_so(here, ending, every):
+    """Whatever interval is given instead, the times of the file tell in which direction it runs."""
+    u, times = noise("mtx", steps=40).astype(np.float32), 3.0 + 0.5 * np.arange(40)
+    context = np.broadcast_to(times[None, :, None, None], (8, 40, 1, 16)).astype(np.float32)
+    if ending == "nc":
+        xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+        xarray.Dataset({"v": (("member", "time", "x"), u[:, ::-1])}, {"time": times[::-1]}).to_netcdf("file.nc")
+    elif ending == "npz":
+        np.savez("file.npz", u=u[:, ::-1], times=times[::-1], axes="mtx", context=context[:, ::-1])
+    else:
+        np.savez("file.npz", u=u[:, ::-1], times=np.arange("1950-01", "1953-05", dtype="datetime64[M]")[::-1], axes="mtx")
+    if ending == "dates" and every is None:
+        return
+    with pytest.warns(UserWarning, match="the times of file.n.* fall .* turned round"):
+        found = read_series("file.nc" if ending == "nc" else "file.npz", every=every)
+    np.testing.assert_array_equal(found.u, u)
+    assert found.every == (every or 0.5) and "turned round" in found.info["notes"][0]
+    if ending == "npz":
+        np.testing.assert_array_equal(found.context, context)
+
+
+def test_rising_times_bring_no_word(here):
+    np.savez("file.npz", u=noise("tx", steps=40), times=np.arange(40.0), axes="tx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "notes" not in read_series("file.npz").info
+
+
+@pytest.mark.parametrize("unit", [1e-36, 1e-25, 1e-19, 1.0, 1e19, 1e25, 1e35])
+def test_a_series_may_be_in_any_unit(here, unit):
+    u = noise("tx", steps=40)
+    np.savez("file.npz", u=unit * u, times=np.arange(40.0), axes="tx")
+    np.testing.assert_allclose(read_series("file.npz").u[0] / unit, u, rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-40, 1e38, 1e300])
+def test_what_single_precision_cannot_hold_is_refused_with_advice(here, unit):
+    np.savez("file.npz", u=unit * noise("tx", steps=40), times=np.arange(40.0), axes="tx")
+    with pytest.raises(ValueError, match="single precision does not hold; change the unit"):
+        read_series("file.npz")
 
 
 def test_months_may_be_counted(here):
@@ -639,6 +704,76 @@ MARKED = {
 def test_marks_for_what_is_missing_are_refused(case):
     with pytest.raises(ValueError, match="a mark for missing values"):
         reading.check_values(MARKED[case])
+
+
+def skewed(rng, size):
+    return rng.lognormal(0, 1, size)
+
+
+def red(rng, size, memory=0.9):
+    z = rng.normal(size=size + 200)
+    return scipy.signal.lfilter([math.sqrt(1 - memory**2)], [1, -memory], z)[200:]
+
+
+LAWS = {
+    "Gaussian": lambda rng, size: rng.normal(size=size),
+    "red": red,
+    "Student, 3": lambda rng, size: rng.standard_t(3, size),
+    "Student, 2": lambda rng, size: rng.standard_t(2, size),
+    "Cauchy": lambda rng, size: rng.standard_cauchy(size),
+    "Cauchy in whole numbers": lambda rng, size: np.round(rng.standard_cauchy(size)),
+    "Pareto in whole numbers": lambda rng, size: np.round(10 * rng.pareto(1, size)),
+    "lognormal": lambda rng, size: rng.lognormal(0, 2, size),
+    "rain": lambda rng, size: np.where(rng.random(size) < 0.3, rng.exponential(size=size), 0.0),
+    "counts": lambda rng, size: rng.poisson(3, size),
+    "a scale that ends at 99": lambda rng, size: np.round(80 + 10 * rng.normal(size=size)).clip(0, 99),
+}
+LONE = {
+    "not far": (lambda rng, size: 15 + 8 * red(rng, size), -99.9),
+    "in tenths": (lambda rng, size: np.round(15 + 8 * red(rng, size), 1), -99.9),
+    "in whole numbers": (lambda rng, size: np.round(15 + 8 * red(rng, size)), -999),
+    "nought kelvin": (lambda rng, size: 280 + 10 * red(rng, size), 0.0),
+    "order one": (red, -999.9),
+    "far": (red, -9999.0),
+    "single precision": (lambda rng, size: red(rng, size).astype(np.float32), np.float32(-99.9)),
+    "heavy tails": (LAWS["Student, 3"], -999.9),
+    "skewed": (skewed, -99.9),
+    "rain": (LAWS["rain"], -99.9),
+    "above": (LAWS["rain"], 999.9),
+    "netCDF": (LAWS["Cauchy"], 9.969209968386869e36),
+}
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("case", LAWS)
+def test_no_honest_series_is_refused(case, count):
+    for seed in range(count):
+        rng = np.random.default_rng([seed, 0])
+        reading.check_values(LAWS[case](rng, int(rng.choice([300, 1000, 3000, 10_000]))))
+
+
+@pytest.mark.parametrize("case", LONE)
+def test_a_lone_mark_is_refused_with_its_index(case):
+    law, mark = LONE[case]
+    missed = 0
+    for seed in range(40):
+        rng = np.random.default_rng([seed, 1])
+        u = law(rng, 1000)
+        at = int(rng.integers(1000))
+        u[at] = mark
+        try:
+            reading.check_values(u)
+            missed += 1
+        except ValueError as error:
+            assert f"1 of 1000 values is {mark:.7g}, the first at index ({at},)" in str(error) and "missing values" in str(error)
+    assert missed <= 2
+
+
+def test_a_code_within_reach_of_a_heavy_tail_is_a_value():
+    """A Cauchy variable comes that far in one of ten series of this length: 3000 × 1/(9999 π)."""
+    u = np.random.default_rng(3).standard_cauchy(3000)
+    u[500] = -9999.0
+    assert reading.check_values(u) is u
 
 
 HONEST = {

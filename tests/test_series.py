@@ -81,7 +81,7 @@ def test_a_lag_beyond_half_the_series_or_below_a_step_is_refused(lags, message):
         ({"times": TIMES[:-1]}, r"times has shape \(8,\); expected \(9,\)"),
         ({"times": TIMES[:, None]}, r"times has shape \(9, 1\)"),
         ({"times": TIMES**2}, "times must increase in equal steps; the gaps run from 1 to 15"),
-        ({"times": TIMES[::-1].copy()}, "times must increase"),
+        ({"times": TIMES[::-1].copy()}, "times must increase, and these fall; turn both round"),
         ({"times": np.zeros(9)}, "times must increase"),
         ({"times": np.where(TIMES == 4, np.nan, TIMES)}, "times has 1 values that are NaN"),
         ({"u": samples()[:1], "times": TIMES[:1]}, "the series has 1 sample; expected two at least"),
