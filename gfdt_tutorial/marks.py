@@ -15,7 +15,7 @@ TAIL = 20, 100  # one value in 20, and 100 at most, tell how a tail falls
 FEW = 4  # values are too few for that
 FARTHEST = 1e4  # from the median, in units of the spread of the middle half: beyond, any value that the tail does not explain is a mark
 EXPLAINED = 1e-6  # the probability below which it does not
-BEYOND = 1e12  # in the same units, a mark in any case: of a million Cauchy variates one comes so far in one case of a million
+BEYOND = 1e12  # in the same units, a mark in any case: of a million Cauchy variates one comes so far with probability 3·10⁻⁷
 APART = 20  # from all others, in the same units: an extreme value that recurs exactly is a mark
 LIMITS = 1e-37, 1e37  # of the spread and of the largest value: single precision holds no smaller and no larger ones with all its digits
 SOME = 1_000_000  # values are enough for quartiles
@@ -65,7 +65,7 @@ def check_values(u: np.ndarray) -> np.ndarray:
 def _check_marks(u: np.ndarray, quartiles: tuple[float, float, float, float], ends: list["_Extreme"]) -> None:
     low, middle, high, spread = quartiles
     for one, other in (ends, reversed(ends)):
-        if _is_code(one, u.size) or _recurs(one, other, spread) or _is_beyond(one, middle, spread):
+        if _is_code(one, u.size, middle, spread) or _recurs(one, other, spread) or _is_beyond(one, middle, spread):
             raise ValueError(
                 f"{one.count} of {u.size} values {'is' if one.count == 1 else 'are'} {one.value:.7g}, the first at index "
                 f"{_first(u == one.value)}, while the nearest other is {one.nearest:.4g} and half of all lie between {low:.4g} and "
@@ -131,9 +131,12 @@ def _outermost(u: np.ndarray, sign: int, skipped: int) -> np.ndarray:
     return sign * np.sort(sign * chosen)[skipped:]
 
 
-def _is_code(one: _Extreme, size: int) -> bool:
-    code = CODE.fullmatch(f"{abs(one.value):.7g}") and (one.value != 0 or one.count <= RARE * size)
-    return bool(code) and one.chance < UNLIKELY and one.hit < CHANCE
+def _is_code(one: _Extreme, size: int, middle: float, spread: float) -> bool:
+    if not CODE.fullmatch(f"{abs(one.value):.7g}") or (one.value == 0 and one.count > RARE * size):
+        return False
+    if math.isnan(one.chance):  # no tail, as where another code occurs very often
+        return abs(one.value - middle) > APART * spread > 0
+    return one.chance < UNLIKELY and one.hit < CHANCE
 
 
 def _recurs(one: _Extreme, other: _Extreme, spread: float) -> bool:

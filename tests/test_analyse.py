@@ -190,6 +190,15 @@ def test_falling_times_are_turned_round_and_said_so(here, ending, every):
         np.testing.assert_array_equal(found.context, context)
 
 
+def test_the_command_line_says_that_the_series_was_turned_round(here, monkeypatch, capsys):
+    monkeypatch.delenv("GFDT_QUIET", raising=False)
+    np.savez("file.npz", u=noise("mt"), times=np.arange(600.0)[::-1], axes="mt")
+    assert run("file.npz", "--preset", "tiny", "--lags", 4, "--out", "out") == 0
+    assert "note: the times of file.npz fall from 599.0 to 0.0: the series was turned round" in capsys.readouterr().err
+    about = json.loads(Path("out/analysis.json").read_text(encoding="utf-8"))
+    assert "turned round" in about["data"]["notes"][0]
+
+
 def test_rising_times_bring_no_word(here):
     np.savez("file.npz", u=noise("tx", steps=40), times=np.arange(40.0), axes="tx")
     with warnings.catch_warnings():
@@ -697,6 +706,9 @@ MARKED = {
     "in rain": marked(RAIN, -9999.0, 0.005),
     "in little rain": marked(np.where(RAIN > 1, RAIN, 0.0), -9999.0, 0.005),
     "above": marked(noise(), 1e3, 0.005),
+    "two codes": marked(marked(noise(), -999.9, 0.005), -9999.0, 1e-5),
+    "one here, many there": np.where(np.arange(76800).reshape(8, 600, 16) == 500, -9999.0, marked(noise(), -999.9, 0.005)),
+    "in little rain, once": np.where(np.arange(76800).reshape(8, 600, 16) == 500, -999.0, np.where(RAIN > 1, RAIN, 0.0)),
 }
 
 

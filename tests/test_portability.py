@@ -181,6 +181,31 @@ def test_a_comparison_is_written_and_told_on_any_console(here, files, environmen
     assert b"quoted L2" in said and b"errors.json" in said and b"errors.html" in said
 
 
+CHAIN = """
+simulate --system ornstein-uhlenbeck --preset tiny --members 16 --out field.npz
+fit-score field.npz --preset tiny --out score
+respond field.npz --score score --lags 10 --out learned.npz
+respond field.npz --score analytic --lags 10 --out analytic.npz
+perturb --system ornstein-uhlenbeck --preset tiny --lags 10 --out truth.npz
+compare learned.npz analytic.npz --truth truth.npz --json errors.json
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("environment", [BARE, WINDOWS], ids=["C", "cp1252"])
+def test_a_whole_experiment_runs_on_any_console(here, environment):
+    words = f"""
+from gfdt_tutorial.__main__ import main
+for line in {CHAIN.strip().splitlines()}:
+    assert main(line.split()) == 0, line
+"""
+    status, said, errors = python("-c", words, environment=environment)
+    assert status == 0, errors
+    assert said.count(b"npz") >= 4 and b"errors.json" in said
+    made = {"field.npz", "score", "learned.npz", "analytic.npz", "truth.npz", "errors.json"}
+    assert {path.name for path in here.iterdir()} == made
+
+
 def test_every_help_fits_into_a_file_of_any_encoding(here):
     """`respond --help > x` on Windows, and the help of every other verb."""
     verbs = ["simulate", "fit-score", "respond", "perturb", "truth", "compare", "analyse", "figure1", "assets", "bench"]
