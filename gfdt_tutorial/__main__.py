@@ -124,7 +124,9 @@ def _compare(chosen: argparse.Namespace) -> None:
 
 def _table(errors: dict[str, Errors]) -> str:
     rows = [f"{'response':24} {'quoted L2':>12} {'± (truth)':>10} {'quoted L∞':>12}"]
-    rows += [f"{name:24} {one.quoted['l2']:12.4f} {one.quoted['l2_se']:10.4f} {one.quoted['linf']:12.4f}" for name, one in errors.items()]
+    rows += [
+        f"{name:24} {one.quoted['l2']:12.4f} {one.quoted['l2_se_truth']:10.4f} {one.quoted['linf']:12.4f}" for name, one in errors.items()
+    ]
     return "\n".join(rows)
 
 

@@ -36,6 +36,7 @@ class _Raw:
     lengths: tuple[float, ...] | None = None
     context: np.ndarray | None = None
     info: dict | None = None
+    paired: bool = False
 
 
 def read_series(
@@ -94,7 +95,7 @@ def read_series(
     info = {"file": path.name} | (raw.info or {})
     if every is not None:
         info.pop("time_unit", None)  # that of the times which `every` replaces
-    return TimeSeries(u, times, "".join(axes[i] for i in order), raw.context, sides, info, copy=False)
+    return TimeSeries(u, times, "".join(axes[i] for i in order), raw.context, sides, info, raw.paired, copy=False)
 
 
 def _permuted(axes: str) -> list[str]:
@@ -127,7 +128,7 @@ def _npz(path: Path, variable: str | None, axes: str | None) -> _Raw:
     lengths = tuple(np.atleast_1d(found["lengths"]).tolist()) if "lengths" in found else None
     info = storage.parse(path, "info", found["info"]) if "info" in found else None
     known = str(found["axes"]) if "axes" in found else None
-    return _Raw(found[name], known, found.get("times"), lengths, found.get("context"), info)
+    return _Raw(found[name], known, found.get("times"), lengths, found.get("context"), info, bool(found.get("paired", False)))
 
 
 OURS = ("u", "times", "lengths", "context")  # keys that `TimeSeries.save` writes and that are arrays with axes

@@ -122,6 +122,12 @@ def test_without_xarray_the_extra_is_named(here, monkeypatch):
         read_series("a.nc")
 
 
+def test_what_a_series_saved_is_read_again(here):
+    saved = TimeSeries(noise("mt"), np.arange(600.0), "mt").both_ways()
+    saved.save("pairs.npz")
+    assert read_series("pairs.npz").paired and read_series("pairs.npz").u.equal(saved.u)
+
+
 def test_sides_are_turned_with_their_axes(here):
     np.savez("turned.npz", u=noise("tyx", steps=40).transpose(0, 2, 1), times=np.arange(40.0), axes="txy", lengths=(8.0, 6.0))
     assert read_series("turned.npz").lengths == (6.0, 8.0) and tuple(read_series("turned.npz").u.shape) == (1, 40, 6, 8)
