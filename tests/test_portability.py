@@ -244,6 +244,7 @@ def test_a_closed_pipe_costs_nothing(here, files):
     assert {path.name for path in (here / "out").iterdir()} == ANALYSED
 
 
+@pytest.mark.slow
 def test_notes_into_a_closed_pipe_cost_nothing(here, files):
     """As with 2>&1 | head: errors go the way of the output."""
     reading, writing = os.pipe()
