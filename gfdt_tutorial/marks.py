@@ -29,7 +29,7 @@ class _Extreme:
         value, count: the value and how often it occurs.
         nearest: the next value, or itself if there is none.
         chance: that the tail of the others reaches so far; nan where there is no tail.
-        hit: that it reaches so far and falls within the resolution of the values; nan too.
+        hit: that it reaches so far and takes this very value, given how finely values are recorded; nan too.
     """
 
     value: float
@@ -39,8 +39,11 @@ class _Extreme:
     hit: float
 
 
-def check_values(u: np.ndarray) -> np.ndarray:
+def check_values(u: np.ndarray, time: int | None = None) -> np.ndarray:
     """Values as they are, true and false as 1 and 0, if they can be measurements of one quantity.
+
+    Args:
+        time: the axis of time, if there is one: a code is then held against the values before and after it as well.
 
     Raises:
         ValueError: not real numbers, none at all, NaN or infinite, too large or too alike for single precision; or one of them must be a
@@ -57,15 +60,15 @@ def check_values(u: np.ndarray) -> np.ndarray:
         raise ValueError(f"{bad} of {u.size} values are NaN or infinite, the first at index {_first(~np.isfinite(u))}; drop or fill them")
     quartiles = _quartiles(u)
     ends = [_extreme(u, quartiles[1], sign) for sign in (1, -1)]
-    _check_marks(u, quartiles, ends)
+    _check_marks(u, quartiles, ends, time)
     _check_unit(max(abs(one.value) for one in ends), quartiles[3])
     return u
 
 
-def _check_marks(u: np.ndarray, quartiles: tuple[float, float, float, float], ends: list["_Extreme"]) -> None:
+def _check_marks(u: np.ndarray, quartiles: tuple[float, float, float, float], ends: list["_Extreme"], time: int | None) -> None:
     low, middle, high, spread = quartiles
     for one, other in (ends, reversed(ends)):
-        if _is_code(one, u.size, middle, spread) or _recurs(one, other, spread) or _is_beyond(one, middle, spread):
+        if _is_beyond(one, middle, spread) or _recurs(one, other, spread) or _is_code(u, one, middle, spread, time):
             raise ValueError(
                 f"{one.count} of {u.size} values {'is' if one.count == 1 else 'are'} {one.value:.7g}, the first at index "
                 f"{_first(u == one.value)}, while the nearest other is {one.nearest:.4g} and half of all lie between {low:.4g} and "
@@ -131,12 +134,22 @@ def _outermost(u: np.ndarray, sign: int, skipped: int) -> np.ndarray:
     return sign * np.sort(sign * chosen)[skipped:]
 
 
-def _is_code(one: _Extreme, size: int, middle: float, spread: float) -> bool:
-    if not CODE.fullmatch(f"{abs(one.value):.7g}") or (one.value == 0 and one.count > RARE * size):
+def _is_code(u: np.ndarray, one: _Extreme, middle: float, spread: float, time: int | None) -> bool:
+    if not CODE.fullmatch(f"{abs(one.value):.7g}") or (one.value == 0 and one.count > RARE * u.size):
         return False
     if math.isnan(one.chance):  # no tail, as where another code occurs very often
         return abs(one.value - middle) > APART * spread > 0
-    return one.chance < UNLIKELY and one.hit < CHANCE
+    chances = [(one.chance, one.hit)] + ([_spike(u, one.value, time)] if time is not None else [])
+    return any(chance < UNLIKELY / len(chances) and hit < CHANCE for chance, hit in chances)
+
+
+def _spike(u: np.ndarray, value: float, time: int) -> tuple[float, float]:
+    """As `_chances`, of the step in time to `value` and back, the smaller of both, among all such steps."""
+    series = np.moveaxis(u, time, 0).astype(float)
+    steps = np.abs(np.diff(series, axis=0))
+    spikes, marked = np.minimum(steps[:-1], steps[1:]), series[1:-1] == value
+    others = _outermost(spikes[~marked], -1, 0)
+    return _chances(float(spikes[marked].min(initial=math.inf)), others[others > 0]) if marked.any() else (math.nan, math.nan)
 
 
 def _recurs(one: _Extreme, other: _Extreme, spread: float) -> bool:

@@ -90,7 +90,7 @@ def read_series(
     raw = _forwards(path, raw, axes)
     times = _times(path, raw, axes, every)
     order = [axes.index(letter) for letter in "mtyx" if letter in axes]
-    u = check_values(raw.u.transpose(order))
+    u = check_values(raw.u.transpose(order), time=int("m" in axes))
     sides = _sides(axes, raw.lengths if lengths is None else tuple(lengths))
     info = {"file": path.name} | (raw.info or {})
     if every is not None:

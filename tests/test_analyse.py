@@ -750,6 +750,8 @@ LONE = {
     "not far": (lambda rng, size: 15 + 8 * red(rng, size), -99.9),
     "in tenths": (lambda rng, size: np.round(15 + 8 * red(rng, size), 1), -99.9),
     "in whole numbers": (lambda rng, size: np.round(15 + 8 * red(rng, size)), -999),
+    "near, in whole numbers": (lambda rng, size: np.round(15 + 8 * red(rng, size)), -99),
+    "nought in wide swings": (lambda rng, size: 280 + 40 * red(rng, size), 0.0),
     "nought kelvin": (lambda rng, size: 280 + 10 * red(rng, size), 0.0),
     "order one": (red, -999.9),
     "far": (red, -9999.0),
@@ -767,7 +769,7 @@ LONE = {
 def test_no_honest_series_is_refused(case, count):
     for seed in range(count):
         rng = np.random.default_rng([seed, 0])
-        reading.check_values(LAWS[case](rng, int(rng.choice([300, 1000, 3000, 10_000]))))
+        reading.check_values(LAWS[case](rng, int(rng.choice([300, 1000, 3000, 10_000]))), time=0)
 
 
 @pytest.mark.parametrize("case", LONE)
@@ -780,7 +782,7 @@ def test_a_lone_mark_is_refused_with_its_index(case):
         at = int(rng.integers(1000))
         u[at] = mark
         try:
-            reading.check_values(u)
+            reading.check_values(u, time=0)
             missed += 1
         except ValueError as error:
             assert f"1 of 1000 values is {mark:.7g}, the first at index ({at},)" in str(error) and "missing values" in str(error)
@@ -791,6 +793,23 @@ def test_a_code_within_reach_of_a_heavy_tail_is_a_value():
     """A Cauchy variable comes that far in one of ten series of this length: 3000 × 1/(9999 π)."""
     u = np.random.default_rng(3).standard_cauchy(3000)
     u[500] = -9999.0
+    assert reading.check_values(u, time=0) is u
+
+
+def test_a_step_to_a_round_value_that_stays_is_no_spike():
+    """A river that falls dry for a while: the first 0 is far from what was before, and near what follows."""
+    u = np.concatenate([100 + 3 * red(np.random.default_rng(0), 300), np.abs(3 * red(np.random.default_rng(1), 30))])
+    u[300] = 0.0
+    assert reading.check_values(u, time=0) is u
+
+
+def test_the_axis_of_time_is_known_whatever_the_order(here):
+    """A code that the values alone do not betray, and the way to it and back does."""
+    u = np.stack([280 + 80 * red(np.random.default_rng([seed, 2]), 1000, memory=0.99) for seed in range(4)])
+    u[2, 700] = 0.0
+    np.save("last.npy", u.T)
+    with pytest.raises(ValueError, match=r"the first at index \(2, 700\)"):
+        read_series("last.npy", axes="tm", every=1.0)
     assert reading.check_values(u) is u
 
 
