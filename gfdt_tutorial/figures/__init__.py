@@ -4,6 +4,7 @@ The files named as those of `widgets` and `views` hold what these show.
 """
 
 from gfdt_tutorial.figures.allen_cahn import live, live_data
+from gfdt_tutorial.figures.cloud import kicked_cloud
 from gfdt_tutorial.figures.curves import (
     DISPLACEMENTS,
     add_errors,
@@ -45,6 +46,7 @@ __all__ = [
     "flow",
     "flow_data",
     "heatmap",
+    "kicked_cloud",
     "kicked_well",
     "kicked_well_data",
     "learning",
