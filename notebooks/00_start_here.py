@@ -69,8 +69,8 @@ figures.response_maps(exact, lags=[0, 10, 30, 60])
 # The bump moves right at speed $A = 0.02$, sinks and spreads. The faint streak along its row is not a mistake of ours: a single pixel
 # contains the shortest wave that the grid can carry, and that wave has no direction to travel in.
 #
-# The maps also have blue places: *yes*, a kick upwards can lower the field nearby. Why? Two causes come to mind. The relaxation
-# pulls the large scales back harder than the small ones, and a bump that has lost its large scales stands in a ring below zero. Or the kick is too sharp:
+# *Yes*, a kick upwards can lower the field nearby: the next figure of curves shows dips below zero (on the maps they are very pale blue). Why? Two causes come to mind. The relaxation
+# pulls the large scales back harder than the small ones, and what is left of a bump without its large scales is surrounded by a ring below zero. Or the kick is too sharp:
 # one pixel is a sum of *all* the waves of the grid, and once they have been carried along by half a pixel, the same sum swings above and below zero
 # between the pixels. This is called **ringing** (the Gibbs phenomenon). To find out which cause it is, remove one at a time, and do so
 # for a smooth kick, too, a bump some four pixels wide:
@@ -89,7 +89,7 @@ for name, other in cases.items():
     print(f"{name:21} lowest R_31 {pixel_dips[name]:7.3f}, after a bump {bump_dips[name]:7.3f}")
 still, gone = pixel_dips["almost no relaxation"], pixel_dips["no advection"]
 assert still < 0.95 * pixel_dips["the field as it is"] and gone > 0.2 * still
-assert bump_dips["almost no relaxation"] > -1e-3 > 40 * bump_dips["no advection"]
+assert bump_dips["almost no relaxation"] > -0.001 and bump_dips["no advection"] < -0.04
 
 # %% [markdown]
 # ($R_{31}$ is the response two pixels downstream.) After a kick of one pixel the dip stays when the relaxation is taken away, and nearly all of it goes when nothing carries the kick along: it is
@@ -117,22 +117,23 @@ assert bump_dips["almost no relaxation"] > -1e-3 > 40 * bump_dips["no advection"
 #
 # Angle brackets are averages over the undisturbed system. No kick is left on the right-hand side. (Lesson 01 takes this apart for a single variable, lesson 02 for this field.)
 #
-# A picture of it. Of the 1024 values of a state we look at two, $u_1$ and $u_5$ (four pixels downstream), and kick $u_1$ by $\delta = 0.6$:
+# A picture of it. Of the 1024 values of a state we look at two, $u_1$ and its neighbour downstream, $u_2$, and kick $u_1$ by $\delta = 0.6$:
 
 # %%
-states = data.u[:, ::8, 0, [0, 4]].flatten(0, 1).double()
+states = data.u[:, ::8, 0, [0, 1]].flatten(0, 1).double()
 states = states - states.mean(0)
 s = -states @ torch.linalg.inv(states.T @ states / len(states))  # Gaussian score of the two
 weights = 1 - 0.6 * s[:, 0]
 means = (weights[:, None] * states).mean(0)
-print(f"weighted means: u_1 {means[0]:.2f}, u_5 {means[1]:.2f}; of the shifted cloud: 0.60, 0.00")
+print(f"correlation of u_1 and u_2: {torch.corrcoef(states.T)[0, 1]:.2f}")
+print(f"weighted means: u_1 {means[0]:.2f}, u_2 {means[1]:.2f}; of the shifted cloud: 0.60, 0.00")
 assert abs(means[0] - 0.6) < 0.01 and abs(means[1]) < 0.01
 figures.kicked_cloud(states, weights, kick=0.6)
 
 # %% [markdown]
 # Left, the undisturbed states; in the middle, the same states after the kick (black) over those before (grey). On the right nothing has moved: states that the kick makes more likely are drawn larger and red, those
-# that it makes less likely smaller and blue. Both clouds have the same means (dotted lines), and to first order in δ the same density. Note that $u_1$ is raised and $u_5$ is not, although the two are correlated: a kick is not
-# the same as *selecting* states in which $u_1$ happens to be high.
+# that it makes less likely smaller and blue. Both clouds have the same means (dotted lines), and to first order in δ the same density. Note that $u_1$ is raised and $u_2$ is not, although the two are correlated: a kick is not
+# the same as *selecting* states in which $u_1$ happens to be high. Red are states whose $u_1$ is high *for their* $u_2$, and it takes the score to know them.
 #
 # Here is the whole course in three lines. We take the *undisturbed* data from above, guess that their density is Gaussian (for this
 # field it is), and ask the theorem for the response. No kick has ever been applied to these data.

@@ -18,6 +18,7 @@ from gfdt_tutorial.figures.curves import (
     response_curves,
     spectrum,
 )
+from gfdt_tutorial.figures.denoising import noisy_targets
 from gfdt_tutorial.figures.double_well import kicked_well, kicked_well_data, mean_and_variance, one_variable_scores, walkers, well
 from gfdt_tutorial.figures.fields import centred, field_map, heatmap, response_maps, square_maps
 from gfdt_tutorial.figures.files import save_html, save_image
@@ -55,6 +56,7 @@ __all__ = [
     "live_data",
     "mean_and_variance",
     "name_of",
+    "noisy_targets",
     "observable_curves",
     "observable_panels",
     "one_variable_scores",

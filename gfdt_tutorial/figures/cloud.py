@@ -29,5 +29,5 @@ def kicked_cloud(states: torch.Tensor, weights: torch.Tensor, kick: float) -> go
     for column, middle in ((1, 0.0), (2, kick), (3, float((weights * states[:, 0]).mean()))):
         figure.add_vline(x=middle, line={"color": theme.INK, "dash": "dot", "width": 1.5}, row=1, col=column)
     span = [float(x.min()) - 0.2, float(x.max()) + kick + 0.2]
-    figure.update_xaxes(title_text="u<sub>1</sub>", range=span).update_yaxes(title_text="u<sub>5</sub>", col=1)
+    figure.update_xaxes(title_text="u<sub>1</sub>", range=span).update_yaxes(title_text="u<sub>2</sub>", col=1)
     return figure.update_layout(template="gfdt", width=920, height=340, margin_t=50)
