@@ -11,7 +11,7 @@
 #
 # **You will** meet drift, density and score where each is a curve that you can draw; derive the fluctuation-dissipation theorem by one integration by parts;
 # predict how a mean and a variance answer a push from data that were never pushed; see the Gaussian approximation fail by a factor; and get the score from samples in four ways.
-# **Time** 45 minutes. **Runs in** about a minute on two cores, in 0.5 GB. **Needs** calculus, what a probability density is, a little Python; no other lesson, though
+# **Time** 65 minutes. **Runs in** about a minute on two cores, in 0.5 GB. **Needs** calculus, what a probability density is, a little Python; no other lesson, though
 # [lesson 00](00_start_here.ipynb) shows where all this leads. **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
@@ -117,7 +117,7 @@ assert abs(R_half - exact_half) < 0.05
 #
 # ## Check: mean and variance, all lags
 #
-# `respond` does the same for all lags, and adds a *band*: where, with a probability of 90 %, this score's answer would lie if there were data without end. We watch two things at once: $x$ for the mean, and $(x-\langle x\rangle)^2$ for the variance. One more trick: a film of such a walker run
+# `respond` does the same for all lags, and adds a *band*, a 90 % **confidence interval** for the response that this score would give on endless data: in 90 % of repetitions of the whole procedure, with other samples each time, the band covers that value. We watch two things at once: $x$ for the mean, and $(x-\langle x\rangle)^2$ for the variance. One more trick: a film of such a walker run
 # backwards looks like the film run forwards (one variable in a potential is *reversible*), so every sample may be used twice, once in each direction of time.
 
 # %%
@@ -231,7 +231,7 @@ figures.mean_and_variance(answers | {name: found[name].answer for name in raw})
 #
 # ## Explore
 #
-# First the static figure: the density before and right after a push of 0.4, and what mean and variance do. Everything here is computed without sampling. The pale line is the exact answer to *this* push, however large; the other
+# First the static figure: the density before and right after a push of 0.4, and what mean and variance do. Everything here is computed without sampling. The grey line is the exact response to *this* push, however large; the other
 # two are linear predictions, proportional to δ.
 
 # %%

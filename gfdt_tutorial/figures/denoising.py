@@ -14,10 +14,11 @@ def noisy_targets(x: torch.Tensor, targets: torch.Tensor, places: torch.Tensor, 
         x, targets: (sample,).
         places, means, score: (bin,).
     """
-    cloud = go.Scatter(x=x.numpy(), y=targets.numpy(), mode="markers", name="targets −z/σ", marker={"size": 3, "color": theme.GREY})
-    found = {"size": 8, "color": theme.INK, "symbol": "circle-open", "line": {"width": 2}}
+    faint = {"size": 3, "color": theme.SEQUENCE[1], "opacity": 0.4}
+    cloud = go.Scatter(x=x.numpy(), y=targets.numpy(), mode="markers", name="targets −z/σ", marker=faint)
+    found = {"size": 8, "color": theme.INK, "symbol": "circle-open", "line": {"width": 1.5}}
     middle = go.Scatter(x=places.numpy(), y=means.numpy(), mode="markers", name="their mean in each bin", marker=found)
     exact = line_trace(places, score, "score of the noisy data", line=theme.style("analytic"))
-    figure = go.Figure([cloud, exact, middle])
+    figure = go.Figure([cloud, middle, exact])
     figure.update_layout(template="gfdt", xaxis_title="x = w + σz", yaxis_title="target", width=700, height=380, margin_t=60)
     return figure
