@@ -9,6 +9,7 @@ import plotly.io as pio
 
 INK, GREY = "#000000", "#949494"
 ORANGE, BLUE, GREEN, PURPLE = "#D55E00", "#0072B2", "#17665C", "#75106A"
+ALARM = "#B00020"  # of words; no method has it
 SEQUENCE = ("#16202B", "#64809A", "#3F5468", "#7D90A3")  # dark and light in turn: neighbours differ even without their dashes
 DASHES = ("solid", "dash", "dot", "dashdot")
 

@@ -60,7 +60,7 @@ print(
 # $$ C_k = \frac{N^2\varepsilon^2/(1+k^2)}{-2\,\mathrm{Re}\,L_k}, \qquad C_k(t) = e^{L_k t}\,C_k . $$
 #
 # Where does $N^2\varepsilon^2$ come from? White noise has a covariance that is a delta function in space, and in the letter this delta function is normalised on a box of *unit area*. A grid has no points, only pixels, each $1/N^2$ of that area; the delta function becomes $N^2$ at one pixel and 0 elsewhere, so that its mean over the box is 1. So in the time $dt$ the noise
-# gives every pixel the variance $N^2\varepsilon^2\,dt$ before $\Sigma^{1/2}$ smooths it, and wavevector $k$ keeps $1/(1+k^2)$ of that. A finer grid resolves more of the noise, and its pixels fluctuate more.
+# gives every pixel the variance $N^2\varepsilon^2\,dt$ before $\Sigma^{1/2}$ smooths it, and wavevector $k$ keeps $1/(1+k^2)$ of that. (The factor does not make a fine grid fluctuate more: $\langle u^2\rangle$ is the sum of all $C_k$ over $N^2$.)
 #
 # Here $N = 32$ is the number of pixels a side, and $C_k$ is an eigenvalue of the covariance matrix between pixels, so that with the unnormalised Fourier transform of the code $\langle|\hat u_k|^2\rangle = N^2 C_k$. The
 # $C_k$ as a function of $k$ are the **spectrum**.

@@ -292,7 +292,7 @@ moved
 # ## Explore: a score, and the response it gives
 #
 # The generative response is as good as its score, and a score is learned. Here the two can be watched together. Half of a small Allen-Cahn ensemble is learned from, as in [lesson 03](03_score_matching.ipynb); every 20 steps of the
-# training, the score as it stands is put into the theorem and averaged over the other half. The response is **controlled**: the Gaussian response, whose value at lag 0 is known, serves as a control variate and takes part of the noise away (lesson 04). Learning starts from the Gaussian score, and so from the Gaussian response. Static figure first (10 s):
+# training, the score as it stands is put into the theorem and averaged over the other half. The response is in its **controlled** form, $R(t) + [1 - R(0)]\,G(t)$ with the Gaussian response $G$, which has less noise than the raw one (lesson 04). Learning starts from the Gaussian score, and so from the Gaussian response. Static figure first (10 s):
 
 # %%
 from dataclasses import replace
