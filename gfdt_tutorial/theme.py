@@ -10,7 +10,7 @@ import plotly.io as pio
 INK, GREY = "#000000", "#949494"
 ORANGE, BLUE, GREEN, PURPLE = "#D55E00", "#0072B2", "#17665C", "#75106A"
 ALARM = "#B00020"  # of words; no method has it
-SEQUENCE = ("#16202B", "#64809A", "#3F5468", "#7D90A3")  # dark and light in turn: neighbours differ even without their dashes
+SEQUENCE = ("#16202B", "#4A6178", "#2F4254", "#5F7A94")  # dark and light in turn, and all darker than the grey of the truth below them
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 # method → (colour, dash, width): the truth lies wide and grey below the others

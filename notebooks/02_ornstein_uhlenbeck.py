@@ -102,9 +102,7 @@ assert (ratio - 1).abs().max() < 0.06, (
 
 # %%
 snapshot = data.u[0, -1].clone()  # a copy, or it would keep the whole recording in memory
-figures.field_map(
-    grid, system.score(snapshot), "the score of the snapshot: which way is more likely?", unit="s"
-)
+figures.field_map(grid, system.score(snapshot), "the score of the snapshot", unit="s")
 
 # %% [markdown]
 # One identity holds for the score of *any* density that falls off at infinity, by one integration by parts: $\langle u_i s_j\rangle = -\delta_{ij}$ (**Stein's identity** [13]; for the theorem it says that a kick has just happened
@@ -167,15 +165,16 @@ figures.response_curves({"exact": exact, "analytic": analytic, "gaussian": gauss
 # %%
 errors = {"gaussian": gfdt.compare(gaussian, exact), "analytic": gfdt.compare(analytic, exact)}
 normalised = gfdt.respond(data, system.score, lags=90.0, normalise=True)
-shown = {"analytic, normalised": gfdt.compare(normalised, exact), **errors}
-for name, error in shown.items():
+forms = {"analytic, normalised": gfdt.compare(normalised, exact)}
+forms |= {"Gaussian": errors["gaussian"], "analytic, raw": errors["analytic"]}
+for name, error in forms.items():
     print(f"{name:21} quoted L2 {error.quoted['l2']:.4f}, L∞ {error.quoted['linf']:.4f}")
 assert (normalised.values - gaussian.values).abs().max() < 1e-4
 figures.error_curves(errors)
 
 # %% [markdown]
-# The letter shows **normalised** responses, $R(t)\,R(0)^{-1}$. In that form the two are one and the same here, to rounding, since a linear score drops out of the ratio; and the letter reports 0.012 and 0.013 in L2 for them, from a longer recording. The Gaussian response is normalised as it stands, for its $R(0)$ is 1.
-# The analytic one above is **raw**, that is, as the average gives it. Both are right within their bands. But look again: raw, with the *exact* score, the
+# The letter shows **normalised** responses, $R(t)\,R(0)^{-1}$. In this form the two are the same here, to rounding, since a linear score drops out of the ratio. (The letter reports 0.012 and 0.013 in L2, from a longer recording.) The Gaussian response is normalised as it stands, for its $R(0)$ is 1.
+# The other analytic one, which the figures show, is **raw**: it stands as the average gives it. Both are right within their bands. But look again: raw, with the *exact* score, the
 # error is larger than with the covariance estimated from the data. That is no paradox. The Gaussian estimate divides by the fluctuations that this recording happened to have, so
 # at lag 0 it is exact, and at short lags numerator and denominator err together. The exact score divides by what the fluctuations are on average. When a learned score comes to be judged
 # in lesson 03, it will be against both.

@@ -62,6 +62,10 @@ def test_every_line_stands_out_from_white(colour):
     assert contrast(colour) >= 3
 
 
+def test_what_is_no_method_stands_out_from_the_wide_grey_line_of_the_truth():
+    assert min(contrast(colour) for colour in theme.SEQUENCE) >= 1.4 * contrast(theme.GREY)
+
+
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize("names", TOGETHER.values(), ids=TOGETHER)
 def test_methods_of_one_figure_are_told_apart_by_everybody(names, vision):
