@@ -181,9 +181,9 @@ print(
 # use of the identity, `calibrated`. (Narrow bins, as here, hardly blur; they pay with noise.)
 
 # %%
-raw = {kind.method: kind.fit(data, calibrate=False) for kind in ESTIMATORS}
-scores |= {name: score.calibrated(data) for name, score in raw.items()}
-for name, score in raw.items():
+uncalibrated = {kind.method: kind.fit(data, calibrate=False) for kind in ESTIMATORS}
+scores |= {name: score.calibrated(data) for name, score in uncalibrated.items()}
+for name, score in uncalibrated.items():
     print(f"{name:15} −⟨x s⟩ = {-((x - x.mean()) * score(x)).mean():.3f}")
 figures.one_variable_scores(well, scores)
 
@@ -204,20 +204,20 @@ found = {
 print("                 score   not calibrated  calibrated  endless data  other samples")
 for name, one in found.items():
     score = scores.get(name, well.score)
-    before = check_score(well, raw.get(name, score), data).both
+    before = check_score(well, uncalibrated.get(name, score), data).both
     other = check_score(well, score, fresh).both
     print(
         f"{name:15} {one.score:6.1%} {before:13.1%} {one.both:13.1%} {one.endless:11.1%} {other:13.1%}"
     )
-assert min(found[name].both for name in raw) < 0.02 < 0.5 < found["gaussian"].both
+assert min(found[name].both for name in uncalibrated) < 0.02 < 0.5 < found["gaussian"].both
 
 # %%
-best = min(raw, key=lambda name: found[name].both)
+best = min(uncalibrated, key=lambda name: found[name].both)
 print(
     f"best here: {best}, {found[best].both:.1%} (mean {found[best].mean:.1%}, variance {found[best].variance:.1%})"
 )
 answers = {"exact": exact, "gaussian": gaussian.answer}
-figures.mean_and_variance(answers | {name: found[name].answer for name in raw})
+figures.mean_and_variance(answers | {name: found[name].answer for name in uncalibrated})
 
 # %% [markdown]
 # Read the table slowly.
