@@ -198,7 +198,7 @@ assert 3 < departures[2] / departures[1] < 6 and departures[3] < 0.6 * law[3]
 figure.update_layout(width=640, height=380, margin_t=100)
 
 # %% [markdown]
-# The square law holds up to δ = 1/2. Beyond, the departure *saturates*: a kick of 1 takes a pixel from one phase to the other, and further it cannot go. By the same law the answer to 1/16 itself departs by a third of the first point from that to an infinitesimal kick.
+# The square law holds up to δ = 1/2. Beyond, the departure *saturates*: a kick of 1 reaches from the bottom of a well to the ridge, and an expansion in powers of the kick has lost its meaning. By the same law the answer to 1/16 departs from that to an infinitesimal kick by a third of the first point.
 #
 # ## Check: responses, with bands
 #
@@ -206,10 +206,10 @@ figure.update_layout(width=640, height=380, margin_t=100)
 #
 # * *raw*, $\hat R(t) = -\langle u(\tau + t)\,s(\tau)\rangle$;
 # * *normalised*, $\hat R(t)\hat R(0)^{-1}$, the letter's form for this field (`normalise=True`);
-# * *controlled*, $G(t) + [\hat R(t) - \hat R(0)\,G(t)]$, with the Gaussian response $G$ as a **control variate** (`control=True`): a quantity whose mean is known, here zero for what is in brackets less $R - G$, and whose noise is alike.
+# * *controlled*, $\hat R(t) - [\hat R(0) - 1]\,G(t)$, with the Gaussian response $G$ (`control=True`). What is taken off is a **control variate**: its mean is known, zero for a true score, and its noise is like that of $\hat R(t)$.
 #
-# Why is the noise alike? For a true score $\hat R(0)$ should be 1. In a finite sample it is $1 + \epsilon$: $u$ and $s$ happen to be correlated by ε too much. Of $u(\tau)$ the part $G(t)\,u(\tau)$ is still in $u(\tau + t)$, as $G$ is the best linear forecast, and it carries the same excess along. So $\hat R(t)$ is
-# off by $G(t)\,\epsilon$ as well, and that is taken off. Normalising takes off $R(t)\,\epsilon$ instead, which is less where the Gaussian response is too large. The same holds for an error of the score that is linear in the field. The field has no preference for $+y$ over $-y$, so both may be averaged (15 s).
+# Why is the noise alike? For a true score $\hat R(0)$ should be 1. In a finite sample it is $1 + \epsilon$, as $u$ and $s$ happen to be correlated by ε too much. Of $u(\tau)$ the part $G(t)\,u(\tau)$ is still in $u(\tau + t)$, since $G$ is the best linear forecast, and it carries the same excess along: $\hat R(t)$ is too large by $G(t)\,\epsilon$ as well. That is taken off, and so
+# is any error of the score that is linear in the field. Normalising takes off $R(t)\,\epsilon$ instead, which is too little where $R$ is smaller than $G$. The field has no preference for $+y$ over $-y$, so both may be averaged. (15 s)
 
 # %%
 options = {"lags": 90.0, "symmetries": ("reflect y",)}
@@ -265,7 +265,7 @@ for column, values in enumerate(after.values(), start=1):
 figures.square_maps(figure).update_layout(template="gfdt", width=820, height=400)
 
 # %% [markdown]
-# The covariance falls slowest of all: it remembers the phases themselves, which live for hundreds of time units. Dividing by $C(0)$ mends only what is linear. The response is an average over all places, most of which lie inside a phase, where kicks are forgotten.
+# The covariance falls slowest of all: it remembers the phases themselves, which live for hundreds of time units. Division by $C(0)$ does not make it forget. The response is an average over all places, and most of them lie inside a phase, where a kick is soon gone.
 #
 # ### From the letter's form to ours, step by step
 #
@@ -290,7 +290,7 @@ table = go.Table(header={"values": columns}, cells={"values": list(zip(*steps, s
 go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 280})
 
 # %% [markdown]
-# The truth is long, so that freeing the error of its noise changes next to nothing here. The average over $\pm y$ gains a tenth, and the control variate the rest.
+# Our truth is long, so that freeing the error of its noise changes next to nothing. (In the letter's 0.054 there is noise of its twins; lesson 06 says how much.) The average over $\pm y$ gains about a tenth, and the control variate most.
 #
 # ### Who wins?
 #
@@ -344,8 +344,8 @@ assert off["generative, shipped"].min() > 0.3
 go.Figure(table, layout={"template": "gfdt", "width": 820, "height": 300})
 
 # %% [markdown]
-# (The shipped ones are controlled, apart from the Gaussian. The errors are freed of the truth's noise; what is smaller than the standard error of the truth, in the last row, is not to be told from zero.) The learned response, which looked so good after a kick of one pixel, is off by most of the answer to a bump, and in the letter's form both are off by several times that answer. What is left
-# of a smooth kick is small, a few per cent, since the well takes it back; a score that is slightly wrong at large scales leaves more than that behind. **A one-pixel L2 cannot see this.** Ask for the error of the kick that you care about.
+# (The shipped ones are controlled, apart from the Gaussian. The errors are freed of the truth's noise; what is smaller than the standard error of the truth, in the last row, is not to be told from zero.) The learned response, which looked so good after a kick of one pixel, is off by most of the answer to a bump. In the letter's form the formula is off by all of that answer, and the network by several times as much. What is left
+# of a smooth kick is small, since the well takes it back; a score that is slightly wrong at large scales leaves more than that behind. **A one-pixel L2 cannot see this.** Ask for the error of the kick that you care about.
 #
 # ## What the network gets wrong
 #
@@ -467,8 +467,8 @@ experiments.free_memory()
 # ## Summary
 #
 # 1. Where a density has two phases, covariance mistakes the memory of the phases for the answer to a push: the Gaussian response overshoots more than twofold.
-# 2. A score learned in seconds brings the error down to the sampling level, as near as the score that is written down and does not know the grid.
-# 3. Bands, a control variate, and a truth that says how noisy it is: without these three, none of the comparisons above could be made.
+# 2. A score learned in seconds does about as well as the one that is written down, if the control variate takes off what is wrong linearly; normalised, as in the letter, the written one does better.
+# 3. Errors are to be compared in one form, on the same data, with the error of the difference; and for the kick that matters, as a one-pixel L2 hardly sees the large scales.
 #
 # **Next:** [05 · Navier-Stokes](05_navier_stokes.ipynb), two-dimensional turbulence.
 #

@@ -155,7 +155,7 @@ figure.update_layout(template="gfdt", title="response of the spatial mean", xaxi
 figure.update_layout(width=700, height=420, margin_t=120)
 
 # %% [markdown]
-# Two scores that look at $u$ alone take the slow forcing for the system's own memory, as they must. For the mean that is all wrong. How bad is it for the other wavevectors, which the flow carries off long before the forcing turns?
+# The two scores that look at $u$ alone take the slow forcing for the system's own memory, as they must. For the mean that is all wrong. How bad is it for the other wavevectors, which the flow carries off long before the forcing turns?
 #
 # ## Check: the Gaussian response
 #
@@ -208,14 +208,10 @@ coins = torch.Generator().manual_seed(0)
 there, left = {"speed": [], "strain": []}, []
 for _ in range(16):
     u, kick = grid.irfft(state), torch.zeros(32, *grid.shape)
-    signs = (
-        2.0 * torch.randint(2, (32, 4, 4), generator=coins) - 1
-    )  # so that neighbours average out
+    signs = 2.0 * torch.randint(2, (32, 4, 4), generator=coins) - 1  # neighbours average out
     kick[:, ::8, ::8] = signs / 64
     *_, twins = run.steps(torch.stack([state, state + grid.rfft(kick)]), noise, count=4)
-    moved = 64 * grid.irfft(twins[1] - twins[0]).roll(
-        -8, -1
-    )  # back by the mean flow's way, 8 pixels
+    moved = 64 * grid.irfft(twins[1] - twins[0]).roll(-8, -1)  # 8 pixels, with the mean flow
     left.append((moved[:, ::8, ::8] * signs).flatten(1))
     there["speed"].append(sum(v.square() for v in velocity(u)).sqrt()[:, ::8, ::8].flatten(1))
     there["strain"].append(strain(u)[:, ::8, ::8].flatten(1))
@@ -259,8 +255,8 @@ for name, band in {"all scales": torch.ones(grid.half), "10 < |k| ≤ 16": small
     assert max(swept, change) < 0.9
 
 # %% [markdown]
-# The fluctuations lie *along the streamlines*, where the flow does not carry them off, and what it does carry off is partly replaced from larger scales, which live longer. Together this halves the square of the rate at which small scales change. A kick has no such order: it
-# lies across the streamlines as often as along them. The covariance follows the fluctuations, the response the kick.
+# The fluctuations tend to lie *along the streamlines*, where the flow does not carry them off, and what it does carry off is partly replaced from larger scales, which live longer. Together this halves the square of the rate at which the flow changes the small scales, so that their covariance falls off more slowly than a kick, which has no such
+# order: it lies across the streamlines as often as along them. The covariance follows the fluctuations, the response the kick.
 #
 # ## Learn the score
 #
@@ -371,16 +367,15 @@ answers = {"u alone": shown["generative"], "given the forcing": shown["condition
 shell_figure({"Gaussian": gaussian} | answers)
 
 # %% [markdown]
-# It does matter, and the figure says where: for the mean, and at the highest *forced* wavenumbers, $k = 8$ to 10. Between the two the flow is far larger than what one push of the forcing does. Above, there is no forcing to know, and the conditioned network is even the worse
-# one, by 0.02 with all three seeds (it has one budget for two inputs; whether that is why, we do not know). At $k = 8$ to 10, once a
+# It does matter, and the figure says where these networks feel it: at the highest *forced* wavenumbers, $k = 8$ to 10. Below, the flow is far larger than what one push of the forcing does. Above, there is no forcing to know, and the conditioned network is even the worse
+# one, by 0.02 with all three seeds (it has one budget for two inputs; whether that is why, we do not know). In between, once a
 # score knows how much of $u_k$ its surroundings explain, what they leave unexplained is mostly the recent forcing; then "$u_k$ was raised" and "the forcing was different" become the same event, and a score
 # of $u$ alone cannot tell them apart. And the mean?
 
 # %%
 R, error = response_of_mean(use.u.mean((2, 3)), score(use.u[:, ::8]).sum((2, 3)), step=8)
-print(
-    f"learned here, u alone: {R[4]:.3f} ± {error[4]:.3f} of a kick of the mean is left at lag 1/2"
-)
+print("what is left of a kick of the mean at lag 1/2")
+print(f"u alone, learned here: {R[4]:.3f} ± {error[4]:.3f}")
 row = int((truth.times - 0.5).abs().argmin())
 rest = {name: float(answer.values[row].sum()) for name, answer in answers.items()}
 rest["truth"] = float(truth.values[row].sum())
@@ -390,7 +385,7 @@ assert (R[4] - hidden).abs() < 3 * error[4] < 0.1 and abs(rest["u alone"] - hidd
 assert abs(rest["truth"] - torch.exp(-t[4])) < 0.001
 
 # %% [markdown]
-# The score of $u$ alone has to fail here, and fails by as much as the proof says. The network that is *given* the forcing fails as well, and that is another matter: one 2 × 2 inverse does what it did not learn. This is a failure of its training. (The loss would fall by one half, out of more than
+# The score of $u$ alone has to fail here, and fails by as much as the proof says. The network that is *given* the forcing fails as well, and that is another matter: it did not learn what one 2 × 2 inverse does. This is a failure of its training. (The loss would fall by one half, out of more than
 # five hundred in all, a half for each wavevector. Perhaps that is too little to be noticed; we have not tried.)
 #
 # So the second bet has two answers. At $k = 0$ the forcing is all that matters, which a covariance shows; where it hides at $k = 8$ to 10, the second network predicts better by far, and no covariance tells. Over the
@@ -508,7 +503,7 @@ experiments.free_memory()
 #
 # ## Summary
 #
-# 1. Fluctuations of a flow lie along its streamlines, where it does not carry them off; a kick lies anywhere, and is swept away. So the Gaussian response is too large, most of all at the smallest scales.
+# 1. Fluctuations of a flow tend to lie along its streamlines, where it does not carry them off; a kick lies anywhere, and is swept away. So the Gaussian response is too large, most of all at the smallest scales.
 # 2. A score has to see far and to multiply what it sees. Its noise is many times a Gaussian score's, and the control variate takes that off where it hurts, at the large scales.
 # 3. Hidden forcing falsifies what every score of $u$ alone says about the mean, $(1 + t)\,e^{-t}$ for $e^{-t}$: that is proved. It also matters at the highest forced wavenumbers, where a good score leaves nothing else unexplained: that was found, and no covariance shows it.
 #

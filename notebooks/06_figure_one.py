@@ -221,7 +221,7 @@ for name, by in found_by.items():
     assert abs(ways[-1] - other) < 3 * error < 0.02
 
 # %% [markdown]
-# The bias is seen in the Gaussian response alone, where the error of the score, along which it lies, is large: pairs of eights give less than the line, and agree with it once the bias is taken out. The last column is the independent one.
+# The bias matters for the Gaussian response, as the error of its score is large and the bias lies along it: pairs of eights give less than the line, and agree with it once the bias is taken out. The last column is the independent one, and agrees within three standard errors.
 #
 # Even the analytic score, which is written down in equation (10), has a part of its own: with advection it is not the exact score of this field (lesson 04), and kicks of 1/16 at all pixels at once, of which the truth was made, are not quite
 # infinitesimal.
