@@ -302,8 +302,8 @@ print(shipped.manifest()["allen-cahn-forms"]["command"])
 settled = []
 for form in ("raw", "normalised", "controlled"):
     formula, network = (
-        torch.tensor([row["l2"] for row in rows if (row["score"], row["form"]) == (score_, form)])
-        for score_ in ("analytic", "generative")
+        torch.tensor([row["l2"] for row in rows if (row["score"], row["form"]) == (which, form)])
+        for which in ("analytic", "generative")
     )
     gap, error = (network - formula).mean(), (network - formula).std() / len(network) ** 0.5
     sure = gap.abs() > statistics.band_factor(0.95, len(network) - 1) * error
