@@ -201,6 +201,7 @@ def resimulated(
     preset: str = "quick",
     seed: int = 3,
     every: float | None = None,
+    lags: float | None = None,
 ) -> Response:
     """What a relative change of a parameter really does: half the difference of members changed up and down, (lag, number).
 
@@ -208,10 +209,10 @@ def resimulated(
 
     Args:
         members: at least so many; they run in equal rounds of at most 64.
-        every: spacing of the lags; that of the preset by default.
+        every, lags: spacing of the lags, and the last of them; those of the preset by default.
 
     Raises:
-        ValueError: no such parameter, a change that is none or leaves its range, or lags of the preset that are no multiple of `every`.
+        ValueError: no such parameter, a change that is none or leaves its range, or lags that are no multiple of `every`.
     """
     checks.choice(f"parameter of {system.name}", parameter, PARAMETERS[system.name])
     size, value = sampling(system.name, preset), getattr(system, parameter)
@@ -228,7 +229,7 @@ def resimulated(
         system,
         both,
         measures(system).observable,
-        size.lags,
+        lags or size.lags,
         every=every or size.every,
         members=-(-members // rounds),
         seed=seed,

@@ -7,6 +7,7 @@ from gfdt_tutorial.bench import (
     calibration,
     double_well,
     figure1,
+    kubo,
     lessons,
     navier_stokes,
     ornstein_uhlenbeck,
@@ -50,6 +51,7 @@ GROUPS = {
     "response-lab": response_lab.response_lab,
     "parameters": parameters.answers,
     "calibration": calibration.recovery,
+    "kubo": kubo.reversible,
     "lessons": lessons.lessons,
 }
 EVERYDAY = tuple(GROUPS)[:15]  # the others take long, write, or need more than this package
