@@ -20,7 +20,10 @@ METHODS = {
 }
 # these stand beside the exact, Gaussian and generative ones, or what is measured, never beside the others: their colours serve again
 MORE_METHODS = {
-    "onsager": (PURPLE, "dot", 2),
+    "regression on one": (PURPLE, "dot", 2),
+    "regression on all": (INK, "dashdot", 2),
+    "kubo": (BLUE, "longdash", 2),
+    "finite differences": (INK, "dot", 2),
     "histogram": (SKY, "solid", 1.5),
     "kernel density": (PURPLE, "longdash", 2),
     "clusters": (BLUE, "dot", 2.5),
@@ -34,7 +37,9 @@ LABELS = {
     "generative": "generative",
     "conditioned": "generative, given the forcing",
     "measured": "measured here",
-    "onsager": "Onsager's hypothesis",
+    "regression on one": "regression on one observable",
+    "regression on all": "regression on all observables",
+    "kubo": "Kubo's formula",
 }
 FIELD_SCALE = "RdBu_r"  # diverging: red above, blue below, white at zero
 TRANSPARENCY = 0.18

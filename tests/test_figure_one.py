@@ -75,8 +75,10 @@ def test_methods_differ_in_grey_and_to_the_colour_blind():
     one_variable = {
         name: (styles | theme.MORE_METHODS)[name] for name in ("exact", "gaussian", "generative", "histogram", "kernel density", "clusters")
     }
-    parameters = {name: (styles | theme.MORE_METHODS)[name] for name in ("measured", "gaussian", "generative", "onsager")}
-    for shown in (styles, one_variable, parameters):
+    methods = ("measured", "gaussian", "generative", "regression on one", "regression on all", "kubo")
+    parameters = {name: (styles | theme.MORE_METHODS)[name] for name in methods}
+    calibrations = {name: (styles | theme.MORE_METHODS)[name] for name in ("gaussian", "analytic", "generative", "finite differences")}
+    for shown in (styles, one_variable, parameters, calibrations):
         assert len({(dash, width) for _, dash, width in shown.values()}) == len({colour for colour, *_ in shown.values()}) == len(shown)
 
 

@@ -51,6 +51,7 @@ GROUPS = {
     "response-lab": response_lab.response_lab,
     "parameters": parameters.answers,
     "calibration": calibration.recovery,
+    "calibration-cost": calibration.cost,
     "kubo": kubo.reversible,
     "lessons": lessons.lessons,
 }
