@@ -202,6 +202,7 @@ def resimulated(
     seed: int = 3,
     every: float | None = None,
     lags: float | None = None,
+    spinup: float | None = None,
 ) -> Response:
     """What a relative change of a parameter really does: half the difference of members changed up and down, (lag, number).
 
@@ -209,7 +210,7 @@ def resimulated(
 
     Args:
         members: at least so many; they run in equal rounds of at most 64.
-        every, lags: spacing of the lags, and the last of them; those of the preset by default.
+        every, lags, spinup: spacing of the lags, the last of them, and the time before the change; those of the preset by default.
 
     Raises:
         ValueError: no such parameter, a change that is none or leaves its range, or lags that are no multiple of `every`.
@@ -233,7 +234,7 @@ def resimulated(
         every=every or size.every,
         members=-(-members // rounds),
         seed=seed,
-        spinup=size.spinup,
+        spinup=size.spinup if spinup is None else spinup,
     )
     return run.finish(rounds).response()
 

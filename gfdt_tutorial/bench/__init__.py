@@ -52,7 +52,8 @@ GROUPS = {
     "parameters": parameters.answers,
     "calibration": calibration.recovery,
     "calibration-cost": calibration.cost,
-    "kubo": kubo.reversible,
+    "kubo": kubo.letter,
+    "kubo-at-rest": kubo.at_rest,
     "lessons": lessons.lessons,
 }
 EVERYDAY = tuple(GROUPS)[:15]  # the others take long, write, or need more than this package
