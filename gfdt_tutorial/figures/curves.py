@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
-from gfdt_tutorial import theme
+from gfdt_tutorial import checks, theme
 from gfdt_tutorial.figures.lines import band_trace, line_trace, log_log
 from gfdt_tutorial.responses.curves import Errors, Response
 
@@ -81,14 +81,14 @@ def observable_panels(
     return figure.update_layout(template="gfdt", width=480 * len(panels), height=440, margin_t=120, legend_y=1.12)
 
 
-def calibration(table: Sequence[dict], close: float = 0.05) -> go.Figure:
-    """How far the parameters are off, against what it cost to get there: rows with start, way, error, simulations and, if known, seconds.
+def calibration(table: Sequence[dict], close: float = 0.05, cost: str = "simulations") -> go.Figure:
+    """How far the parameters are off, against what it cost to get there: rows with start, way, error and the cost.
 
     Args:
-        table: the cost is the time in `seconds` where all rows have one, else the number of runs, `simulations`.
         close: marked by a line.
+        cost: "simulations", the number of runs, or "seconds", of one core, with the training of scores.
     """
-    cost, unit = ("seconds", "seconds of one core so far") if all("seconds" in row for row in table) else ("simulations", "runs so far")
+    unit = {"simulations": "runs so far", "seconds": "seconds of one core so far"}[checks.choice("cost", cost, ["simulations", "seconds"])]
     starts, ways = (list(dict.fromkeys(row[what] for row in table)) for what in ("start", "way"))
     figure = make_subplots(1, len(starts), subplot_titles=starts, shared_yaxes=True, horizontal_spacing=0.05)
     first, last = (end(row[cost] for row in table) for end in (min, max))
