@@ -291,6 +291,15 @@ def origin_groups(
     return Groups(found, max(0.4, 1 - memory / max(2 * length, 1)) ** -0.5, times if times < SHORT else None)
 
 
+def groups_of_numbers(observed: torch.Tensor, max_lag: int, *, step_bytes: int, paired: bool = False) -> Groups:
+    """`origin_groups` for numbers side by side, (member, time, n), less their means: the slowest of them decides how long a piece lasts."""
+    members, steps, _ = observed.shape
+    runs = observed[::2] if paired else observed
+    grid = PeriodicGrid(())
+    memory = max(slowest_memory(grid, one) for one in runs.unbind(-1)) if len(runs) < MANY else 0.0
+    return origin_groups(members, steps, max_lag, step_bytes=step_bytes, paired=paired, memory=memory)
+
+
 def _blocked(members: slice, first: int, last: int, max_lag: int, step_bytes: int) -> list[Origins]:
     """Windows that cover origins first … last − 1 of some members, each small enough to transform at once."""
     return [

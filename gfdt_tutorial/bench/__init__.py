@@ -9,6 +9,7 @@ from gfdt_tutorial.bench import (
     double_well,
     figure1,
     forms,
+    kubo,
     lessons,
     navier_stokes,
     ornstein_uhlenbeck,
@@ -54,6 +55,9 @@ GROUPS = {
     "response-lab": response_lab.response_lab,
     "parameters": parameters.answers,
     "calibration": calibration.recovery,
+    "calibration-cost": calibration.cost,
+    "kubo": kubo.letter,
+    "kubo-at-rest": kubo.at_rest,
     "lessons": lessons.lessons,
 }
 EVERYDAY = tuple(GROUPS)[:15]  # the others take long, write, or need more than this package
