@@ -99,6 +99,17 @@ def test_exercises_are_those_of_the_lessons():
     assert len([number for number in EXERCISES if number < "09"]) >= 27
 
 
+def test_a_confidence_interval_is_not_called_a_probability_of_the_truth():
+    """A 90 % band covers the truth in 90 % of repetitions; the truth itself does not vary."""
+    package = [path.read_text(encoding="utf-8") for path in (NOTEBOOKS.parent / "gfdt_tutorial").rglob("*.py")]
+    pages = [source(path) for path in EVERY] + [(NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8"), *package]
+    wrong = r"with a (given )?probability|nine points in ten of the truth|probability of 90"
+    found = [match[0] for page in pages for match in re.finditer(rf".{{40}}(?:{wrong}).{{40}}", page, re.DOTALL)]
+    assert all("does not say" in match for match in found), found
+    glossary = source(NOTEBOOKS / "notation_and_glossary.ipynb")
+    assert all(f"**{word}** |" in glossary for word in ("confidence interval", "raw", "normalised", "controlled"))
+
+
 def test_the_quiz_asks_twenty_questions_and_folds_each_answer():
     cells = read(NOTEBOOKS / "quiz.ipynb")
     computed = [cell for cell in cells if cell.cell_type == "code" and re.search(r"^answer\(", cell.source, re.MULTILINE)]
