@@ -14,6 +14,7 @@ from gfdt_tutorial.bench import (
     peers,
     response,
     response_lab,
+    suitability,
     training,
 )
 from gfdt_tutorial.bench.rows import Row
@@ -50,6 +51,7 @@ GROUPS = {
     "response-lab": response_lab.response_lab,
     "parameters": parameters.answers,
     "calibration": calibration.recovery,
+    "suitability": suitability.suitability,
     "lessons": lessons.lessons,
 }
 EVERYDAY = tuple(GROUPS)[:15]  # the others take long, write, or need more than this package

@@ -11,6 +11,7 @@ from gfdt_tutorial.suitability.change import Change
 from gfdt_tutorial.suitability.record import MANY, Record
 
 PARTS = 8  # of the record: a level may shift at the end of each but the last
+PLAIN = 1.07  # a step must explain this much more than a straight line, since there are seven of them
 COARSE = 8192  # samples show every drift
 FEWEST, MOST = 6, 48  # slow cosines that measure the noise
 
@@ -22,9 +23,11 @@ def drifts(record: Record, course: np.ndarray, name: str, unit: str, share: floa
         share: of the false alarms of the check.
     """
     shapes = _shapes(course.shape[-1])
-    best = max(range(PARTS), key=lambda i: _explained(course, shapes[i]))
+    explained = np.array([_explained(course, shape) for shape in shapes])
+    explained[0] *= PLAIN
+    best = int(explained.argmax())
     size, error, chance = change(record, course, shapes[best])
-    words, advice = _words(record, best)
+    words, advice = _words(record, course, best)
     return [Change(size, error, chance * PARTS / share, f"The {name} changes by {size:.2g} ± {error:.1g} {unit} {words}", advice)]
 
 
@@ -39,13 +42,21 @@ def _explained(course: np.ndarray, shape: np.ndarray) -> float:
     return abs(float(x @ course.mean(0))) / math.sqrt(x @ x)
 
 
-def _words(record: Record, shape: int) -> tuple[str, str]:
+def _words(record: Record, course: np.ndarray, shape: int) -> tuple[str, str]:
     if shape == 0:
         return "from start to end", "Take off the trend (detrend), drop the spin-up, or keep the part of the record that is steady."
     if shape == 1:
         return "after the first eighth", "Drop the spin-up, or keep the part of the record that is steady."
-    at = record.every * len(record.data.times) * shape / PARTS
+    at = record.every * _shift(course)
     return f"in a level shift near {at:.3g} time units from the start", "Cut at the shift, and take the parts as members, each centred."
+
+
+def _shift(course: np.ndarray) -> int:
+    """The sample before which and after which the means differ most clearly."""
+    steps = course.shape[-1]
+    before = np.arange(1, steps)
+    gap = np.cumsum(course.mean(0) - course.mean())[:-1]
+    return int(before[np.argmax(abs(gap) / np.sqrt(before * (steps - before)))])
 
 
 def change(record: Record, course: np.ndarray, shape: np.ndarray) -> tuple[float, float, float]:
