@@ -14,6 +14,7 @@ from gfdt_tutorial.suitability.autoregression import Autoregression, fit_autoreg
 
 WIDTHS = (3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128, 181)  # of the neighbourhood on either side, in Fourier frequencies
 LOUDEST = 12  # lines that are lowered
+RARE = 0.01  # chance below which the frequency of a line is worth refining
 FAINT = 4.0  # power over background; less is never significant, and need not be judged
 
 
@@ -23,7 +24,7 @@ class Background:
 
     Attributes:
         parsimony: the order costs `parsimony` · ln n (1, Bayes), or with 0 the 2 ln ln n of Hannan and Quinn, which follows peaks better.
-        tamed: power over the median of the neighbours beyond which a line is lowered to them before the model is fitted.
+        tamed: a line that chance gives once in e^tamed series is lowered to its neighbours before the model is fitted.
         reach: half-width of the neighbourhood, as a share of the distance to the nearest pole of the model.
     """
 
@@ -32,8 +33,8 @@ class Background:
     reach: float
 
 
-SMOOTH = Background(parsimony=1, tamed=15.0, reach=1.25)
-PEAKED = Background(parsimony=0, tamed=25.0, reach=0.5)  # gives an oscillation of the system's own the benefit of the doubt
+SMOOTH = Background(parsimony=1, tamed=5.0, reach=1.25)
+PEAKED = Background(parsimony=0, tamed=11.0, reach=0.5)  # gives an oscillation of the system's own the benefit of the doubt
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,12 @@ class Lines:
         freedom = np.where(self.frequency[loud] > 0.5 - 0.5 / self.steps, 1, 2)  # two samples a period have no phase
         chance = scipy.stats.f.sf(power[loud] / noise[loud], freedom * top, 2 * np.broadcast_to(bottom, power.shape)[loud])
         best = int(loud[np.lexsort((-power[loud] / noise[loud], chance))[0]])
-        frequency = _summit(self.e, self.frequency[best], self.together) if best < self.steps else 0.5
+        frequency = self.frequency[best]
+        if best < self.steps and tested.sum() * chance.min() < RARE:
+            frequency = _summit(self.e, frequency, self.together)
         size, error = self._amplitude(power[best], noise[best], frequency)
         ratio = float(power[best] / noise[best])
-        return Found(frequency, size, error, min(1.0, float(tested.sum() * chance.min())), ratio)
+        return Found(float(frequency), size, error, min(1.0, float(tested.sum() * chance.min())), ratio)
 
     def at(self, frequency: float, harmonics: int = 1) -> Found:
         """A line at `frequency` and at its multiples, taken together."""
@@ -134,9 +137,10 @@ def _sums(e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return total, square
 
 
-def _tamed(y: np.ndarray, factor: float) -> np.ndarray:
-    """y with each line of more than `factor` times the median of its neighbours lowered to that, or the model would follow it."""
+def _tamed(y: np.ndarray, rare: float) -> np.ndarray:
+    """y with each line that chance gives once in e^rare series lowered to the median of its neighbours, or the model would follow it."""
     y, steps = y.copy(), y.shape[1]
+    factor = (rare + math.log(steps)) / math.log(2)
     for _ in range(LOUDEST):
         power = _sums(y)[1][1:]
         median = scipy.ndimage.median_filter(power, 41, mode="mirror")
@@ -162,30 +166,24 @@ def _summit(y: np.ndarray, near: float, together: bool) -> float:
 
 
 def _neighbourhood(power: np.ndarray, steps: int, model: Autoregression, background: Background) -> tuple[np.ndarray, np.ndarray]:
-    """Mean power of the neighbours of each line, and how many there are, both (line,)."""
+    """Mean power of the neighbours of each line, and how many there are, both (line,): those at whole Fourier frequencies from it, from two
+    away to the width of the neighbourhood, frequency 0 left out."""
     capped = np.minimum(power, 6 * max(float(np.median(power)), 1e-30) / math.log(2))  # another line is no background
     reach = background.reach * steps * model.distance(np.arange(steps + 1) / (2 * steps))
     widest = max(WIDTHS[0], min(WIDTHS[-1], steps // 4))
-    mean, count = np.zeros(steps + 1), np.zeros(steps + 1)
-    for width in [one for one in WIDTHS if one < widest] + [widest]:
-        used = reach >= width if width > WIDTHS[0] else slice(None)
-        for found, values in zip((mean, count), _around(capped, width), strict=True):
-            found[used] = values[used]
+    widths = np.array([one for one in WIDTHS if one < widest] + [widest])
+    width = widths[np.clip(np.searchsorted(widths, reach, side="right") - 1, 0, None)]
+    mean, count = np.empty(steps + 1), np.empty(steps + 1)
+    for parity in (0, 1):
+        values, weight = capped[parity::2].copy(), np.ones(len(capped[parity::2]))
+        values[: 1 - parity] = weight[: 1 - parity] = 0
+        sums = [_window(one, width[parity::2]) - _window(one, 1) for one in (values, weight)]
+        count[parity::2] = np.maximum(sums[1], 1)
+        mean[parity::2] = sums[0] / count[parity::2]
     return np.maximum(mean, 1e-30), count
 
 
-def _around(power: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the lines at whole Fourier frequencies from each, two to `width` away, frequency 0 left out; and how many there are."""
-    mean, count = np.empty_like(power), np.empty_like(power)
-    for parity in (0, 1):
-        values, weight = power[parity::2].copy(), np.ones(len(power[parity::2]))
-        if parity == 0:
-            values[0] = weight[0] = 0
-        sums = [_window(one, width) - _window(one, 1) for one in (values, weight)]
-        mean[parity::2], count[parity::2] = sums[0] / np.maximum(sums[1], 1), np.maximum(sums[1], 1)
-    return mean, count
-
-
-def _window(values: np.ndarray, width: int) -> np.ndarray:
-    sums, at = np.r_[0.0, np.cumsum(values)], np.arange(len(values))
+def _window(values: np.ndarray, width: np.ndarray | int) -> np.ndarray:
+    """The sum over all that are `width` away or less."""
+    sums, at = np.append(0.0, np.cumsum(values)), np.arange(len(values))
     return sums[np.minimum(at + width + 1, len(values))] - sums[np.maximum(at - width, 0)]

@@ -65,14 +65,9 @@ def _profiles(record: Record) -> dict[str, np.ndarray]:
     variance = np.maximum(about.mean(-1, keepdims=True), 1e-12)
     lag = _lag(record)
     steps = np.stack([_steps(one, lag) for one in record.members()])
-    memory = steps / steps.mean() * variance.mean() / variance
-    pace = memory.mean()
-    return {"mean": value, "variance": about / variance.mean(), "memory": memory / pace - about[:, :-lag] / variance * _pace(memory, pace)}
-
-
-def _pace(memory: np.ndarray, pace: float) -> np.ndarray:
-    """Of each member, relative to all: what a fluctuation of its variance moves `memory` by."""
-    return memory.mean(-1, keepdims=True) / pace
+    pace = steps / variance
+    relative = about / variance
+    return {"mean": value, "variance": about / variance.mean(), "memory": pace / pace.mean() - relative[:, :-lag]}
 
 
 def _steps(one, lag: int) -> np.ndarray:
