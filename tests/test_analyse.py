@@ -384,9 +384,9 @@ def test_what_is_stationary_and_homogeneous_is_not_accused(system, sizes):
 @pytest.mark.parametrize("members", [1, 2, 16])
 def test_the_probabilities_are_those_of_chance(members):
     """Of 200 homogeneous, stationary series, about a tenth has a probability below 0.1, for each of the two tests."""
+    from gfdt_tutorial.suitability.drifts import change
     from gfdt_tutorial.suitability.homogeneity import profile_test, profiles_of
     from gfdt_tutorial.suitability.record import Record
-    from gfdt_tutorial.suitability.stationarity import change
 
     chances = []
     for seed in range(200):

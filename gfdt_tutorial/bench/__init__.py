@@ -17,6 +17,7 @@ from gfdt_tutorial.bench import (
     peers,
     response,
     response_lab,
+    suitability,
     training,
 )
 from gfdt_tutorial.bench.rows import Row
@@ -58,6 +59,7 @@ GROUPS = {
     "calibration-cost": calibration.cost,
     "kubo": kubo.letter,
     "kubo-at-rest": kubo.at_rest,
+    "suitability": suitability.suitability,
     "lessons": lessons.lessons,
 }
 EVERYDAY = tuple(GROUPS)[:15]  # the others take long, write, or need more than this package
