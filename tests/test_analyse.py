@@ -14,11 +14,13 @@ import torch
 
 from gfdt_tutorial import AllenCahn, LearnedScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, experiments, reading, simulate
 from gfdt_tutorial.__main__ import main
-from gfdt_tutorial.analysis import _identity, analyse
+from gfdt_tutorial.analysis import analyse
 from gfdt_tutorial.portrait import answer_everywhere, answers, portrait
 from gfdt_tutorial.reading import read_series
 from gfdt_tutorial.report import page
 from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.responses.identities import Identity, grade, identity
+from gfdt_tutorial.responses.verdicts import Agreement, verdict
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.statistics import autocovariance, decorrelation_time
@@ -476,7 +478,7 @@ def test_a_linear_series_of_any_shape_gets_its_known_answer(axes):
         error = answer.standard_error[(slice(None), *answer._index(0))]
         assert ((here - 0.8**answer.times).abs() <= 4.5 * error + 0.02).all()
         assert here[0] == pytest.approx(1, abs=1e-3)
-    assert 0.3 < found.halves < 2
+    assert 0.3 < found.halves.distance < 2
     text = page(found).decode()
     assert text.count("plotly.js v") == 1 and 'src="http' not in text and "May it be trusted?" in text
 
@@ -503,8 +505,8 @@ def test_each_half_meets_the_score_of_the_other(monkeypatch):
 def test_what_neighbours_tell_of_a_score():
     """To the exact score of white data is added what no average at one place can tell: a product of two neighbours."""
     data = TimeSeries(torch.randn(16, 800, 24, generator=torch.Generator().manual_seed(0)), torch.arange(800.0), "mtx")
-    right = _identity(data.split(0.5), [lambda u: -u] * 2)
-    wrong = _identity(data.split(0.5), [lambda u: -u + 0.3 * u.roll(-1, -1) * u.roll(-2, -1)] * 2)
+    right = identity(data.split(0.5), [lambda u: -u] * 2)
+    wrong = identity(data.split(0.5), [lambda u: -u + 0.3 * u.roll(-1, -1) * u.roll(-2, -1)] * 2)
     for found in (right, wrong):
         assert found.linear[0] == pytest.approx(1, abs=0.02) and found.cubic[0] == pytest.approx(1, abs=0.02)
     assert abs(right.pairs[0]) < 3 * right.pairs[1] and right.holds
@@ -527,7 +529,7 @@ def test_the_learned_score_passes_where_the_gaussian_one_fails():
     system = AllenCahn(grid=PeriodicGrid((8, 8)), epsilon=4 * AllenCahn().epsilon)
     found = analyse(simulate(system, members=32, duration=300.0, device="cpu"), "quick", lags=20)
     assert found.identities["generative"].holds and not found.identities["gaussian"].holds
-    assert found.verdict.startswith("The learned score passes")
+    assert found.verdict.startswith("Passes: the learned score passes and the Gaussian one fails")
     data = simulate(system, members=64, duration=300.0, seed=9, device="cpu")
     exact = respond(data, system.score, 20.0, control=True)
     gaps = {name: float((answer.values - exact.values).norm()) for name, answer in found.responses.items()}
@@ -567,7 +569,7 @@ def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
 
 
 def test_what_is_not_a_number_is_null_and_what_cannot_be_written_leaves_nothing(here):
-    found = replace(analyse(series("mt"), "tiny", lags=4), halves=math.nan)
+    found = replace(analyse(series("mt"), "tiny", lags=4), halves=Agreement(math.nan, 3.6, 0.0))
     with pytest.raises(TypeError, match="not JSON"):
         replace(found, notes=(here,)).save("out", b"page")
     Path("taken/analysis.json").mkdir(parents=True)
@@ -577,7 +579,7 @@ def test_what_is_not_a_number_is_null_and_what_cannot_be_written_leaves_nothing(
     assert run("in.npy", "--axes", "tx", "--every", 1, "--out", "taken") == 2
     assert not Path("out").exists() and [path.name for path in Path("taken").iterdir()] == ["analysis.json"]
     found.save("out", b"page")
-    assert json.loads(Path("out/analysis.json").read_text())["halves"] is None
+    assert json.loads(Path("out/analysis.json").read_text())["halves"]["distance"] is None
 
 
 def test_a_name_with_marks_does_not_break_the_page():

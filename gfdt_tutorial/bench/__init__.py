@@ -7,6 +7,7 @@ from gfdt_tutorial.bench import (
     calibration,
     double_well,
     figure1,
+    hidden_memory,
     lessons,
     navier_stokes,
     ornstein_uhlenbeck,
@@ -50,6 +51,8 @@ GROUPS = {
     "response-lab": response_lab.response_lab,
     "parameters": parameters.answers,
     "calibration": calibration.recovery,
+    "hidden-memory": hidden_memory.power,
+    "hidden-memory-false-alarms": hidden_memory.false_alarms,
     "lessons": lessons.lessons,
 }
 EVERYDAY = tuple(GROUPS)[:15]  # the others take long, write, or need more than this package

@@ -83,6 +83,11 @@ class HiddenMemory:
             return f"{numbers}. The future depends on more than the present value: the response depends on what else the kick holds fixed."
         return f"{numbers}, which is within sampling (probability {self.chance:.2g} for a Markov series)."
 
+    def plain(self) -> dict:
+        """As plain JSON values."""
+        numbers = {name: value.tolist() if isinstance(value, torch.Tensor) else value for name, value in vars(self).items()}
+        return numbers | {"verdict": self.verdict, "finding": self.finding}
+
 
 def hidden_memory(data: TimeSeries, *, seed: int = 0) -> HiddenMemory:
     """Test a series of lone numbers for hidden memory, at a distance d where the autocorrelation has fallen to about one half.

@@ -40,7 +40,7 @@ class PairScores:
 
     @classmethod
     def fit(
-        cls, parts: Sequence[torch.Tensor], steps: int = 300, sigma: float = 0.06, *, width: int = 24, pairs: int = 1024, seed: int = 0
+        cls, parts: Sequence[torch.Tensor], steps: int = 200, sigma: float = 0.06, *, width: int = 24, pairs: int = 512, seed: int = 0
     ) -> "PairScores":
         """Train one network on each part by Adam.
 
