@@ -12,7 +12,7 @@ distribution function: heavy tails are gone, and the score of z alone is −z, w
 
     R̃(τ) − R(τ) = −⟨[z(t + τ) − m(z(t))] g⟩,    g = s(z(t) | z(t − d)) + z(t) − E[s(z(t) | z(t − d)) + z(t) | z(t)]
 
-where both conditional means are polynomials by least squares. For a Markov series this vanishes for *any* function g of the pair, so
+where both conditional means are cubic splines in z, by least squares. For a Markov series this vanishes for *any* function g of the pair, so
 that a badly learned score cannot accuse it: an error of the score counts only where it meets an error of m (for the regression of one
 residual on another see Robinson, Econometrica 56, 931, 1988).
 """
@@ -25,14 +25,14 @@ import numpy as np
 import scipy.fft
 import scipy.stats
 import torch
-from numpy.polynomial.hermite_e import hermevander
+from scipy.interpolate import BSpline
 
 from gfdt_tutorial.scores.pair import PairScores
 from gfdt_tutorial.series import TimeSeries, check_series
 from gfdt_tutorial.suitability.check import SIGNIFICANT
 
 ORIGINS = 65_536  # at most, evenly spread: neighbours within the memory tell the same
-DEGREE = 9  # of the polynomials in z
+KNOTS = np.arange(-2.75, 3.0, 0.25)  # in z, of the cubic splines: with polynomials up to degree 9 a Markov double well is accused
 MULTIPLES = (1.0, 2.0, 0.5, 4.0)  # of the distance d: the lags that are tested, the first ones where there are few pieces
 PIECES = 16  # of each half, at least, where its members can be cut so far
 FEWEST = 12  # pieces of both halves, below which nothing is said
@@ -202,11 +202,13 @@ class _Half:
         return np.array([np.mean(self.z[:, self.origins + lag] * self.now) for lag in lags])
 
     def _unexplained(self, values: np.ndarray) -> np.ndarray:
-        """values − E[values | z(t)], by polynomials in z(t)."""
+        """values − E[values | z(t)], by cubic splines in z(t)."""
         return values - self._basis @ (self._basis.T @ values)
 
     @cached_property
     def _basis(self) -> np.ndarray:
-        """Orthonormal polynomials in z(t), (member × origin, DEGREE + 1)."""
-        scale = np.sqrt([math.factorial(degree) for degree in range(DEGREE + 1)])
-        return np.linalg.qr(hermevander(self.now.ravel(), DEGREE) / scale)[0]
+        """Orthonormal functions of z(t) that span the cubic splines, (member × origin, spline)."""
+        z = self.now.ravel()
+        ends = np.abs(z).max() + 0.1
+        knots = np.concatenate([[-ends] * 4, KNOTS[np.abs(KNOTS) < ends - 0.1], [ends] * 4])
+        return np.linalg.qr(BSpline.design_matrix(z, knots, 3).toarray())[0]
