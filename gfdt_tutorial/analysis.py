@@ -217,7 +217,7 @@ def _lags(data: TimeSeries, lags: float | None, found: Suitability) -> float:
         if wanted > most:
             warnings.warn(
                 f"the memory of {found.decorrelation:.3g} spans {wanted // 2} samples, and the lags end at {most}, long before it: take "
-                f"every {-(-wanted // most)}th sample to follow it to its end, or ask for more lags",
+                f"one sample in {-(-wanted // most)} to follow it to its end, or ask for more lags",
                 stacklevel=3,
             )
         lags = min(wanted, most, (len(shortest.times) - 1) // 2) * data.every

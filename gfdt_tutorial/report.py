@@ -86,9 +86,9 @@ def _score(found: Analysis) -> str:
     rows = "".join(_identities(name, one, found.grades[name]) for name, one in found.identities.items())
     words = (
         "Averages that are known for the true score, v = (u − ⟨u⟩)/std u, on data that the score was not fitted to. The first holds for "
-        "any fit: a miss of x is an error of x in R(0), before the control variate takes it out. The second asks for the shape of the density, "
-        "the third for how neighbours v, v′ hang together (its size over all places). What the last two miss implies an error of the "
-        "response, whose size at the worst lag is given, where R(0) is 1; what no identity here sees is not in it."
+        "any fit: a miss of x is an error of x in R(0), before the control variate takes it out. The second asks for the shape of the "
+        "density, the third for how neighbours v, v′ hang together (its size over all places). What the last two miss implies an error of "
+        "the response, whose size at the worst lag is given, where R(0) is 1. What no identity here sees is not in it."
     )
     table = f"<table>{head}{rows}</table>"
     return f"<h2>Is the score right?</h2><p>{words}</p>{table}<p>{TOLERANCES}</p><p>{found.halves.finding}</p>"

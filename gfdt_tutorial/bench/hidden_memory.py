@@ -73,7 +73,7 @@ def coupled(members: int, steps: int, seed: int) -> np.ndarray:
 
 
 def double_well(members: int, steps: int, seed: int, every: float = 0.25, pieces: int = 20) -> np.ndarray:
-    """(member, time), by Euler's scheme in `pieces` steps a sample: a Markov chain like `DoubleWell`, as fast for one member as for many."""
+    """(member, time), by Euler's scheme in `pieces` steps a sample: a Markov chain like `DoubleWell`, as fast for one member as for 64."""
     well, h = DoubleWell(), every / pieces
     rng = np.random.default_rng([seed, 4])
     noise = well.epsilon * math.sqrt(h) * rng.normal(size=(members, (steps + SPIN_UP) * pieces))

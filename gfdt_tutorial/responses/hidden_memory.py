@@ -12,9 +12,9 @@ distribution function: heavy tails are gone, and the score of z alone is −z, w
 
     R̃(τ) − R(τ) = −⟨[z(t + τ) − m(z(t))] g⟩,    g = s(z(t) | z(t − d)) + z(t) − E[s(z(t) | z(t − d)) + z(t) | z(t)]
 
-where both conditional means are cubic splines in z, by least squares. For a Markov series this vanishes for *any* function g of the pair, so
-that a badly learned score cannot accuse it: an error of the score counts only where it meets an error of m (for the regression of one
-residual on another see Robinson, Econometrica 56, 931, 1988).
+where both conditional means are cubic splines in z, by least squares. For a Markov series this vanishes for *any* function g of the pair,
+so that a badly learned score cannot accuse it: an error of the score counts only where it meets an error of m. (For the regression of one
+residual on another see Robinson, Econometrica 56, 931, 1988.)
 """
 
 import math

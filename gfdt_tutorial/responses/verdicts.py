@@ -106,6 +106,6 @@ def kicked(is_field: bool) -> str:
         )
     return (
         "What is kicked: this number alone is raised by one at an instant. Whatever else moves with it is not held fixed: it is "
-        "distributed as it usually is at the raised value. A kick that leaves everything else where it was has the same response only if the series is "
-        "Markov, that is if its future depends on its present value and on nothing else."
+        "distributed as it usually is at the raised value. A kick that leaves everything else where it was has the same response only if "
+        "the series is Markov, that is if its future depends on its present value and on nothing else."
     )
