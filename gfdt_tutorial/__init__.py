@@ -28,8 +28,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from gfdt_tutorial.responses import observables
 from gfdt_tutorial.responses.changed import Changed
-from gfdt_tutorial.responses.curves import Errors, Response, compare, exact_response
-from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.responses.curves import Errors, Response, compare, difference, exact_response
+from gfdt_tutorial.responses.gfdt import respond, respond_in_forms
 from gfdt_tutorial.responses.kicks import kick_pattern
 from gfdt_tutorial.responses.noise import noise_derivative
 from gfdt_tutorial.responses.numbers import sensitivities
@@ -67,6 +67,7 @@ __all__ = [
     "TimeSeries",
     "Training",
     "compare",
+    "difference",
     "exact_response",
     "fit_score",
     "kick_pattern",
@@ -76,6 +77,7 @@ __all__ = [
     "observables",
     "perturb",
     "respond",
+    "respond_in_forms",
     "sample",
     "sensitivities",
     "simulate",

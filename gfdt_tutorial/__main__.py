@@ -110,7 +110,7 @@ def _compare(chosen: argparse.Namespace) -> None:
     errors = {name: compare(answer, truth) for name, answer in answers.items()}
     print(f"{'response':24} {'quoted L2':>12} {'± (truth)':>10} {'quoted L∞':>12}")
     for name, error in errors.items():
-        print(f"{name:24} {error.quoted['l2']:12.4f} {error.quoted['l2_se']:10.4f} {error.quoted['linf']:12.4f}")
+        print(f"{name:24} {error.quoted['l2']:12.4f} {error.quoted['l2_se_truth']:10.4f} {error.quoted['linf']:12.4f}")
     if chosen.json:
         print(storage.save_json(chosen.json, {name: experiments.error_metrics(error) for name, error in errors.items()}))
     if chosen.figure:

@@ -15,7 +15,7 @@ from gfdt_tutorial.cache import Cache, Stage
 from gfdt_tutorial.pipeline import Comparison, plan, run, truth_of
 from gfdt_tutorial.presets import TRUTHS
 from gfdt_tutorial.progress import note
-from gfdt_tutorial.responses.curves import Errors, Response, exact_response
+from gfdt_tutorial.responses.curves import FORMAT, Errors, Response, exact_response
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.twins import perturb
 from gfdt_tutorial.series import TimeSeries
@@ -70,8 +70,9 @@ def compare_methods(
 ) -> Comparison:
     """Every response this system has, against the truth: its closed form, else the shipped truth, else its own twins.
 
-    The score is learned from one ensemble and averaged over another, independent of the first. Normalised responses take the Gaussian
-    one as a control variate; where there is no closed form to judge the raw methods by, all average over the system's symmetries.
+    The score is learned from one ensemble and averaged over another, independent of the first. Responses with a score other than the
+    Gaussian one come raw, normalised as in the letter and, where there is no closed form to judge by, controlled; there all average over
+    the system's symmetries, too.
 
     Args:
         preset: ensemble sizes and training budget; see `presets` and `scores.budgets`.
@@ -125,9 +126,10 @@ def _teller(stages: list[Stage], cache: Cache | None) -> Callable[[Stage], None]
 
 
 def ship_results(found: Sequence[Comparison], preset: str, seed: int, *, command: str, folder: str | Path = ASSETS) -> list[Path]:
-    """Ship what lessons show instead of computing it: of each system the learned score and, as <system>-<method>, its responses.
+    """Ship what lessons show instead of computing it: of each system the learned score and its responses.
 
-    A response comes in the form with a control variate where there is one.
+    As <system>-<method> a response comes controlled where there is such a form, else raw; and beside that, as <system>-<method>-normalised,
+    in the letter's form.
 
     Raises:
         ValueError: a file would be larger than 2 MB.
@@ -138,12 +140,12 @@ def ship_results(found: Sequence[Comparison], preset: str, seed: int, *, command
         config = {"preset": preset, "system": name, "parameters": parameters(one.system)}
         spent = {stage: told["seconds"] for stage, told in one.stages.items()}
         paths.append(ship_score(name, one.scores["generative"], **about, seconds=spent["fit"], config=config))
-        controlled = {
-            response.method: key for key, response in one.responses.items() if not response.normalised or response.info["control"]
-        }
-        for method in [method for method in SHIPPED if method in controlled]:
+        for method in [method for method in SHIPPED if method in one.responses]:
             seconds = spent["respond"] + (spent["fit"] if method == "generative" else 0.0)
-            paths.append(ship(f"{name}-{method}", one.responses[controlled[method]], **about, seconds=seconds))
+            best = one.responses.get(f"{method}_controlled", one.responses[method])
+            for suffix, response in (("", best), ("-normalised", one.responses.get(f"{method}_normalised"))):
+                if response is not None:
+                    paths.append(ship(f"{name}-{method}{suffix}", response, **about, seconds=seconds))
     return paths
 
 
@@ -154,7 +156,9 @@ def shipped_comparison(name: str) -> Comparison:
         ValueError: an unknown system, or one of which no responses are shipped.
     """
     system = make_system(name)
-    answers = [load_shipped(f"{name}-{method}") for method in SHIPPED if f"{name}-{method}" in manifest()]
+    known = manifest()
+    names = [f"{name}-{method}{suffix}" for method in SHIPPED for suffix in ("", "-normalised")]
+    answers = [load_shipped(each) for each in names if each in known]
     if not answers:
         raise ValueError(f"no responses of {name} are shipped; `python -m gfdt_tutorial assets` makes them")
     times = answers[0].times
@@ -244,7 +248,8 @@ def _relative(values: torch.Tensor, truth: torch.Tensor) -> float:
 def metrics(found: list[Comparison], preset: str, seed: int) -> dict:
     """The public form of metrics.json."""
     versions = {name: version(name) for name in ("gfdt-tutorial", "torch", "numpy", "scipy")}
-    about = {"preset": preset, "seed": seed, "device": found[0].device, "versions": versions, "peak_rss_mb": peak_memory_mb()}
+    about = {"format": FORMAT, "preset": preset, "seed": seed, "device": found[0].device, "versions": versions}
+    about |= {"peak_rss_mb": peak_memory_mb()}
     return about | {"systems": {one.system.name: _system_metrics(one) for one in found}}
 
 
@@ -276,9 +281,10 @@ def error_metrics(error: Errors) -> dict:
 
 
 def arrays(found: list[Comparison]) -> dict[str, torch.Tensor]:
-    """The public form of responses.npz: <system>/times and <system>/<method>, each (lag, y, x)."""
+    """The public form of responses.npz: format, <system>/times, and <system>/<method>, <method>_normalised and <method>_controlled, each
+    (lag, y, x)."""
     values = {f"{one.system.name}/{name}": response.values for one in found for name, response in one.responses.items()}
-    return {f"{one.system.name}/times": one.truth.times for one in found} | values
+    return {"format": torch.tensor(FORMAT)} | {f"{one.system.name}/times": one.truth.times for one in found} | values
 
 
 def _system_metrics(one: Comparison) -> dict:

@@ -16,17 +16,16 @@ import torch
 from gfdt_tutorial import checks
 from gfdt_tutorial.cache import Cache, Form, Kept, Stage, fetch
 from gfdt_tutorial.presets import TRUTHS, Ensemble, ensemble
-from gfdt_tutorial.responses.curves import Errors, Response, compare, exact_response
+from gfdt_tutorial.responses.curves import FORMS, Errors, Response, compare, exact_response
 from gfdt_tutorial.responses.twins import perturb
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.shipped import ASSETS, load_shipped
 from gfdt_tutorial.stages.answers import Answers, answer, by_key
 from gfdt_tutorial.stages.learning import learn
 from gfdt_tutorial.stages.recording import Recording
-from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.simulate import parameters
 
-NORMALISED = {AllenCahn.name}  # where R(t) R(0)⁻¹ is the headline form, as in the letter
+HEADLINE = "normalised"  # the letter's form, R(t) R(0)⁻¹: what is shown for a method that has it
 
 ANSWERS = Form(Answers.save, Answers.load)
 TWINS = Form(lambda twins, folder: twins.save(folder / "twins.npz"), lambda folder: Response.load(folder / "twins.npz"))
@@ -57,11 +56,10 @@ class Comparison:
 
     @property
     def headline(self) -> dict[str, str]:
-        """Method → key of the response to show for it, in the headline form of the system where there is one."""
-        normalised = self.system.name in NORMALISED
+        """Method → key of the response to show for it: in the letter's form where there is one, else raw."""
         found: dict[str, str] = {}
         for key, response in self.responses.items():
-            if response.method not in found or response.normalised == normalised:
+            if response.method not in found or response.form == HEADLINE:
                 found[response.method] = key
         return found
 
@@ -135,7 +133,7 @@ def plan(system, preset: str, *, seed: int, device: str, conditioned: bool) -> P
             "spinup": system.spinup if size.twin_spinup is None else size.twin_spinup,
             "symmetries": symmetries,
         },
-        answers={"lags": size.lags, "symmetries": symmetries, "thin": size.thin, "normalised": not closed},
+        answers={"lags": size.lags, "symmetries": symmetries, "thin": size.thin, "forms": FORMS[:2] if closed else FORMS},
     )
 
 
@@ -184,8 +182,6 @@ def _compared(planned: Plan, kept: dict[str, Kept], scores: list[LearnedScore]) 
         found.add(response)
     if closed:
         found.add(twins)
-        for method in ("analytic", "generative"):
-            found.add(found.responses[method].normalise())
     else:
         found.checks["own_twins_l2"] = compare(twins, truth).quoted["l2"]
     if "analytic" in found.responses:

@@ -1,5 +1,6 @@
 """TimeSeries: an unperturbed run, anyone's, with its axes named and its contents checked."""
 
+import hashlib
 import json
 import warnings
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from gfdt_tutorial import checks, storage
 from gfdt_tutorial.spectral import PeriodicGrid
 
 AXES = ("t", "mt", "tx", "mtx", "tyx", "mtyx")
+FINGERPRINT = 2**22  # values, at most, that a fingerprint looks at
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class TimeSeries:
         context: None, or hidden forcing of shape (member, time, channel, *space).
         lengths: sides of the periodic box in the order of the space axes; 2π each by default.
         info: anything worth keeping about where the data came from (plain JSON values); carried along and saved.
+        paired: whether members 2i and 2i + 1 are a run and the same run backwards, as `both_ways` makes them; they count as one.
 
     Raises:
         ValueError: unknown axes, a shape that does not match them, NaN or infinity, times that are not equally spaced.
@@ -43,6 +46,7 @@ class TimeSeries:
     context: torch.Tensor | None = None
     lengths: tuple[float, ...] | None = None
     info: dict = field(default_factory=dict)
+    paired: bool = False
 
     def __post_init__(self):
         checks.choice("axes", self.axes, AXES)
@@ -65,6 +69,8 @@ class TimeSeries:
         object.__setattr__(self, "lengths", self.grid.lengths)
         if self.context is not None:
             object.__setattr__(self, "context", _check_context(self.context, u))
+        if self.paired and len(u) % 2:
+            raise ValueError(f"paired=True, and there are {len(u)} members; expected each run beside its reverse")
 
     @cached_property
     def grid(self) -> PeriodicGrid:
@@ -80,6 +86,18 @@ class TimeSeries:
     def snapshots(self) -> int:
         """Number of fields, members × times."""
         return self.u.shape[0] * self.u.shape[1]
+
+    @property
+    def runs(self) -> torch.Tensor:
+        """(run, time, *space): the members that are independent, each run without its reverse."""
+        return self.u[::2] if self.paired else self.u
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A name that follows from the values: equal series have equal ones, and others differ. A series and its `both_ways` share one."""
+        values = self.u.reshape(-1)[:: -(-self.u.numel() // FINGERPRINT)].cpu().numpy()
+        about = f"{tuple(self.u.shape)} {self.every:.9g} "
+        return hashlib.sha256(about.encode() + np.ascontiguousarray(values).tobytes()).hexdigest()[:32]
 
     def steps(self, lags: float) -> int:
         """The largest lag `lags`, in sampling steps, to the nearest.
@@ -103,9 +121,12 @@ class TimeSeries:
         """Two series that share no sample: the first `share` of the members and the rest; of a lone member, of its time.
 
         Raises:
-            ValueError: a share that is not between 0 and 1; a part would have no member, or fewer than 8 samples.
+            ValueError: a share that is not between 0 and 1; a part would have no member, or fewer than 8 samples; the series is one of
+                runs and their reverses.
         """
         share = checks.probability("share", share)
+        if self.paired:
+            raise ValueError("this series holds each run beside its reverse; split first, and call both_ways on the parts")
         alone = len(self.u) == 1
         count = self.u.shape[1] if alone else len(self.u)
         least = 8 if alone else 1
@@ -118,15 +139,19 @@ class TimeSeries:
         """The series and its film run backwards, as twice the members, each beside its own reverse.
 
         For reversible systems only, such as one variable in a potential with noise: there the film cannot be told from the series, and
-        lagged averages have less scatter for it.
+        lagged averages may have less scatter for it. They are no further data: errors count each run with its reverse once.
 
         Raises:
             ValueError: the series has a hidden forcing, which one direction of time would lead and the other trail.
         """
         if self.context is not None:
             raise ValueError("a series with hidden forcing is not reversible; take it as it is")
+        if self.paired:
+            return self
         both = torch.stack([self.u, self.u.flip(1)], dim=1).flatten(0, 1)
-        return TimeSeries(both, self.times, self.axes, None, self.lengths, self.info)
+        found = TimeSeries(both, self.times, self.axes, None, self.lengths, self.info, paired=True)
+        vars(found)["fingerprint"] = self.fingerprint  # of the same values
+        return found
 
     def _part(self, cut: slice, in_time: bool) -> "TimeSeries":
         where = (slice(None), cut) if in_time else (cut,)
@@ -137,7 +162,7 @@ class TimeSeries:
     def save(self, path: str | Path) -> Path:
         """Write an .npz with the keys u, times, axes, lengths, info (JSON text) and, where there is one, context."""
         fields = {"u": self.u, "times": self.times, "axes": self.axes, "lengths": np.array(self.lengths), "info": json.dumps(self.info)}
-        return storage.save_npz(path, fields | {"context": self.context})
+        return storage.save_npz(path, fields | {"context": self.context, "paired": self.paired or None})
 
     @classmethod
     def load(cls, path: str | Path) -> "TimeSeries":
@@ -145,7 +170,7 @@ class TimeSeries:
         found = storage.load_npz(path, required=("u", "times", "axes"))
         lengths = tuple(found["lengths"].flatten().tolist()) if "lengths" in found else None
         info = storage.parse(path, "info", found["info"]) if "info" in found else {}
-        return cls(found["u"], found["times"], str(found["axes"]), found.get("context"), lengths, info)
+        return cls(found["u"], found["times"], str(found["axes"]), found.get("context"), lengths, info, bool(found.get("paired", False)))
 
 
 def check_series(data) -> None:

@@ -3,6 +3,11 @@
     Δ → −k²        Σ = (1 − Δ)⁻¹ → 1/(1 + k²)        ∂ₓ → i kₓ, without a Nyquist component
 
 Real FFTs over the last axes, unnormalised forward. Symbols are kept in double precision on the CPU and cast where they are applied.
+
+One rule for what a half spectrum can hold and a real field cannot, the parts of the columns k = 0 and Nyquist that are not symmetric: they
+may be carried along, as the noise draws them, but must never reach the field. A first derivative without a Nyquist component keeps them
+apart; an operator that turns the Nyquist wave (the mean flow of Navier-Stokes does) drops them with `PeriodicGrid.shown`. So the next
+field depends on the present one and the noise, and on nothing that is stored beside it.
 """
 
 import math
@@ -133,6 +138,20 @@ class PeriodicGrid:
         if spectra.is_cuda:
             return self._irfft_by_axis(spectra)
         return torch.fft.irfftn(spectra, s=self.shape, dim=self.axes)
+
+    def shown(self, spectra: torch.Tensor) -> torch.Tensor:
+        """What a field shows of spectra, (..., *half): rfft(irfft(spectra)), without a transform.
+
+        Only the columns of the last axis that a real field has symmetric, û(−k) = û(k)*, change.
+        """
+        if not self.shape:
+            return torch.complex(spectra.real, torch.zeros_like(spectra.real))
+        spectra = spectra.clone()
+        for column in {0, -1} if self.shape[-1] % 2 == 0 else {0}:
+            here = spectra[..., column]
+            backward = here.flip(-1).roll(1, -1) if len(self.shape) == 2 else here
+            spectra[..., column] = 0.5 * (here + backward.conj())
+        return spectra
 
     def _irfft_by_axis(self, spectra: torch.Tensor) -> torch.Tensor:
         """The same where a library leaves the transform of other columns undefined, as cuFFT does: they are made real by hand."""

@@ -215,7 +215,7 @@ figures.response_curves({"truth": truth} | responses)
 errors = {name: gfdt.compare(response, truth) for name, response in responses.items()}
 for name, error in errors.items():
     print(
-        f"{name:10} L2 = {error.quoted['l2']:.4f} ± {error.quoted['l2_se']:.4f}, L∞ = {error.quoted['linf']:.4f}"
+        f"{name:10} L2 = {error.quoted['l2']:.4f} ± {error.quoted['l2_se_truth']:.4f}, L∞ = {error.quoted['linf']:.4f}"
     )
 assert errors["generative"].quoted["l2"] < 0.06 < 0.2 < errors["gaussian"].quoted["l2"]
 figures.error_curves(errors)

@@ -166,7 +166,7 @@ raw = {"gaussian": gaussian, "generative": generative}
 errors = {name: gfdt.compare(answer, truth) for name, answer in raw.items()}
 for name, error in errors.items():
     print(
-        f"{name:10} L2 = {error.quoted['l2']:.3f} ± {error.quoted['l2_se']:.3f}, L∞ = {error.quoted['linf']:.3f}"
+        f"{name:10} L2 = {error.quoted['l2']:.3f} ± {error.quoted['l2_se_truth']:.3f}, L∞ = {error.quoted['linf']:.3f}"
     )
 figures.response_curves({"truth": truth} | raw)
 

@@ -10,6 +10,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from gfdt_tutorial import AllenCahn, DivergedError, PeriodicGrid, perturb, simulate, statistics
+from gfdt_tutorial.randomness import Stream
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.systems.allen_cahn import two_stages
 from gfdt_tutorial.systems.noise import WhiteNoise
@@ -193,7 +194,7 @@ def test_seeds_decide(grid):
 
 
 def test_the_start_and_the_noise_that_follows_are_drawn_apart():
-    noises = [WhiteNoise(SMALL.grid, range(2), 0, offset=offset)() for offset in (0, 1)]
+    noises = [WhiteNoise(SMALL.grid, range(2), 0, stream=stream)() for stream in (Stream.NOISE, Stream.INITIAL)]
     assert (noises[0] - noises[1]).abs().min() > 1e-4
 
 

@@ -34,7 +34,7 @@ def test_simulate_respond_perturb_compare(here, capsys):
     assert run("compare", "gaussian.npz", "analytic.npz", "--truth", "exact", "--figure", "compare.html", "--json", "errors.json") == 0
     assert run("compare", "gaussian.npz", "--truth", "twins.npz") == 0
     assert TimeSeries.load("series.npz").info["parameters"]["kappa"] == 0.0005
-    assert Response.load("analytic.npz").normalised
+    assert Response.load("analytic.npz").form == "normalised"
     errors = json.loads((here / "errors.json").read_text())
     assert 0 < errors["gaussian"]["quoted"]["l2"] < 0.3
     page = (here / "compare.html").read_text()
@@ -46,7 +46,7 @@ def test_simulate_respond_perturb_compare(here, capsys):
 def test_figure1_writes_the_public_forms(here):
     assert run("figure1", *OU, "--out", "out") == 0
     metrics = json.loads((here / "out" / "metrics.json").read_text())
-    assert {"preset", "seed", "device", "versions", "peak_rss_mb", "systems"} == set(metrics)
+    assert {"format", "preset", "seed", "device", "versions", "peak_rss_mb", "systems"} == set(metrics)
     system = metrics["systems"]["ornstein-uhlenbeck"]
     assert {"simulate", "fit", "respond", "perturb"} <= set(system["seconds"])
     assert {"gaussian", "analytic", "generative", "generative_normalised", "dynamical"} <= set(system["methods"])
@@ -273,9 +273,8 @@ def test_a_truth_is_only_for_systems_without_a_closed_form(here, capsys):
 def test_figure1_of_the_allen_cahn_field(here):
     assert run("figure1", "--system", "allen-cahn", "--preset", "tiny", "--out", "out") == 0
     system = json.loads((here / "out" / "metrics.json").read_text())["systems"]["allen-cahn"]
-    assert {"gaussian", "analytic", "analytic_normalised", "generative", "generative_normalised", "dynamical"} - {"dynamical"} <= set(
-        system["methods"]
-    )
+    forms = {f"{method}{form}" for method in ("analytic", "generative") for form in ("", "_normalised", "_controlled")}
+    assert {"gaussian"} | forms <= set(system["methods"])
     assert system["truth"]["source"] == "shipped" and system["truth"]["pairs"] == presets.TRUTHS["allen-cahn"].pairs
     arrays = np.load(here / "out" / "responses.npz", allow_pickle=False)
     assert arrays["allen-cahn/dynamical"].shape[1:] == arrays["allen-cahn/generative_normalised"].shape[1:] == (32, 32)
@@ -287,7 +286,8 @@ def test_figure1_of_the_allen_cahn_field(here):
 def test_figure1_of_the_flow_with_a_score_that_is_given_the_forcing(here, capsys):
     assert run("figure1", "--system", "navier-stokes", "--preset", "tiny", "--conditioned", "--out", "out") == 0
     system = json.loads((here / "out" / "metrics.json").read_text())["systems"]["navier-stokes"]
-    assert set(system["methods"]) == {"gaussian", "generative", "generative_normalised", "conditioned", "conditioned_normalised"}
+    forms = {f"{method}{form}" for method in ("generative", "conditioned") for form in ("", "_normalised", "_controlled")}
+    assert set(system["methods"]) == {"gaussian"} | forms
     assert system["truth"]["source"] == "shipped" and {"fit", "fit_conditioned", "perturb"} <= set(system["seconds"])
     arrays = np.load(here / "out" / "responses.npz", allow_pickle=False)
     assert arrays["navier-stokes/conditioned"].shape == (17, 32, 32) and len(arrays["navier-stokes/times"]) == 65

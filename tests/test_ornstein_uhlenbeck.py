@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gfdt_tutorial import DivergedError, OrnsteinUhlenbeck, PeriodicGrid, perturb, simulate
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.systems.simulate import Trajectory
 
 LETTER = OrnsteinUhlenbeck()
@@ -238,9 +238,15 @@ def test_neighbouring_seeds_and_members_share_nothing():
 
 
 def test_every_stream_of_random_numbers_has_its_own_name():
-    names = [(7,), (7, 0), (7, 0, 0), (7, 1), (7, 0, 1), (7, 1, 0), (0, 7), (2**32, 7), (0, 1, 7)]
+    rest = [(), (0,), (1,), (0, 1), (1, 0)]
+    names = [(seed, stream, *more) for seed in (0, 1, 7, 2**32) for stream in Stream for more in rest]
     states = {tuple(torch.rand(4, generator=generator(*name)).tolist()) for name in names}
     assert len(states) == len(names)
+
+
+def test_a_stream_without_a_name_is_refused():
+    with pytest.raises(TypeError, match=r"expected one of randomness\.Stream"):
+        generator(0, 3)
 
 
 @dataclass(frozen=True)

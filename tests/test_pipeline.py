@@ -1,5 +1,6 @@
 """An experiment laid out and run: the letter's sizes, its headline forms, what travels with the package, and what bands hold."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -68,13 +69,13 @@ def comparison_of(system, *responses):
     return found
 
 
-@pytest.mark.parametrize(("system", "shown"), [(AllenCahn(), "generative_normalised"), (NavierStokes(), "generative")])
-def test_the_headline_form_is_shown_where_there_is_one_and_the_other_where_not(system, shown):
+@pytest.mark.parametrize("system", [AllenCahn(), NavierStokes()], ids=lambda system: system.name)
+def test_the_letters_form_is_shown_where_there_is_one_and_the_raw_where_not(system):
     raw = replace(exact_response(OrnsteinUhlenbeck(), 4.0), method="generative")
-    normalised = replace(raw, normalised=True)
-    for order in ((raw, normalised), (normalised, raw)):
-        assert comparison_of(system, *order).headline == {"generative": shown}
-    assert comparison_of(system, normalised).headline == {"generative": "generative_normalised"}
+    normalised, controlled = (replace(raw, form=form) for form in ("normalised", "controlled"))
+    for order in itertools.permutations((raw, normalised, controlled)):
+        assert comparison_of(system, *order).headline == {"generative": "generative_normalised"}
+    assert comparison_of(system, raw, controlled).headline == {"generative": "generative"}
 
 
 def test_a_system_on_one_axis_is_compared_too():

@@ -150,9 +150,11 @@ def test_a_higher_level_is_a_wider_band():
 
 def test_few_blocks_are_confessed():
     data = ensemble(members=2, duration=100.0)
-    with pytest.warns(UserWarning, match="the band rests on 4 blocks of data only"):
+    with pytest.warns(UserWarning, match=r"too narrow: the whole record lasts \S+ decorrelation times, and its 4 blocks"):
         answer = respond(data, SMALL.score, lags=50.0)
     assert answer.freedom == 3
+    with pytest.warns(UserWarning, match="the band rests on 6 blocks of data only"):
+        respond(ensemble(members=3, duration=1000.0), SMALL.score, lags=500.0)
 
 
 # --- normalise
@@ -164,7 +166,7 @@ def test_normalising_restores_a_score_of_wrong_amplitude_and_phase():
 
     data, identity = ensemble(), exact_response(SMALL).values[0]
     wanted, mended = (respond(data, score, lags=20.0, normalise=True) for score in (SMALL.score, wrong))
-    assert mended.normalised
+    assert mended.form == "normalised"
     torch.testing.assert_close(mended.values, wanted.values, atol=1e-5, rtol=0)
     torch.testing.assert_close(mended.values[0], identity, atol=1e-6, rtol=0)
     raw = respond(data, wrong, lags=20.0)

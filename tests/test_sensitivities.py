@@ -288,6 +288,20 @@ def test_a_noise_derivative_repeats_itself():
     assert noise_derivative(torch.neg, GRID, SMALL.noise_derivative())[0](u).shape == u.shape  # a score that shows no arguments
 
 
+def test_a_noise_derivative_does_not_depend_on_how_snapshots_are_blocked(monkeypatch):
+    """The signs that estimate a trace belong to (seed, snapshot): a block of one snapshot gives what a block of all gives."""
+    data, change = ensemble(), noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative())
+    whole = change[1](data.u[:2, :6])
+    parts = torch.stack([torch.stack([change[1](data.u[m, t]) for t in range(6)]) for m in range(2)])
+    torch.testing.assert_close(parts, whole)
+    other = noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative(), seed=1)[1](data.u[:2, :6])
+    assert not torch.equal(other, whole)
+    options = {"lags": 5.0, "observable": POWER, "perturbation": change, "thin": 1}
+    answer = respond(data, TWO_PHASES.score, **options)
+    monkeypatch.setattr(statistics, "BLOCK_BYTES", 2**12)
+    torch.testing.assert_close(respond(data, TWO_PHASES.score, **options).values, answer.values, rtol=1e-4, atol=1e-6)
+
+
 def test_a_kick_of_a_number_and_of_a_field_agree():
     """The spatial mean after a kick at one pixel: R summed over displacements, over N²."""
     data = ensemble()

@@ -85,7 +85,7 @@ def agreement(name, folder, lags):
     was, score = load_shipped(f"{name}-generative", folder), load_shipped_score(name, folder)
     system, every = experiments.system_of(was.info["data"]), float(was.times[1])
     data = simulate(system, 16, None, 16 * lags, every, seed=77, device="cpu")
-    options = {"normalise": was.normalised, "control": was.info["control"], "symmetries": was.info["symmetries"]}
+    options = {"normalise": was.form == "normalised", "control": was.form == "controlled", "symmetries": was.info["symmetries"]}
     now = respond(data, score, lags, **options, thin=was.info["thin"])
     count = len(now.times)
     z = (now.values - was.values[:count])[1:] / (now.standard_error[1:].square() + was.standard_error[1:count].square()).sqrt()
@@ -119,12 +119,14 @@ def made(tmp_path_factory):
 def test_the_verb_ships_scores_and_responses_with_how_they_were_made(made):
     manifest = json.loads((made / "manifest.json").read_text())
     name = "ornstein-uhlenbeck"
-    assert set(manifest) == {f"{name}-{what}" for what in ("score", "gaussian", "analytic", "generative")}
+    assert set(manifest) == {
+        f"{name}-{what}" for what in ("score", "gaussian", "analytic", "analytic-normalised", "generative", "generative-normalised")
+    }
     for entry in manifest.values():
         assert entry["command"] == "python -m gfdt_tutorial assets --preset tiny" and entry["seed"] == 0 and entry["seconds"] > 0
     assert manifest[f"{name}-score"]["config"] == {"preset": "tiny", "system": name, "parameters": parameters(OrnsteinUhlenbeck())}
     found = load_shipped(f"{name}-generative", made)
-    assert found.method == "generative" and not found.normalised and found.info["shipped"] == manifest[f"{name}-generative"]
+    assert found.method == "generative" and found.form == "raw" and found.info["shipped"] == manifest[f"{name}-generative"]
     assert load_shipped_score(name, made).method == "generative"
 
 

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from gfdt_tutorial import PeriodicGrid
+from gfdt_tutorial import AllenCahn, DoubleWell, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid
+from gfdt_tutorial.systems.simulate import Trajectory
 
 GRIDS = [
     PeriodicGrid((33,)),
@@ -213,3 +214,37 @@ def test_complex_normals_times_white_are_independent_unit_normals(grid):
     assert float(covariance.diagonal().mean()) == pytest.approx(1, abs=0.015)
     assert float((fields * fields.roll(1, 1)).mean()) == pytest.approx(0, abs=0.015)
     assert float((fields**4).mean()) == pytest.approx(3, abs=0.15)
+
+
+@small_grid
+def test_what_a_field_shows_of_spectra_is_their_transform_there_and_back(grid):
+    drawn = torch.randn(3, *grid.half, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    spectra = torch.view_as_complex(drawn)
+    shown = grid.shown(spectra)
+    torch.testing.assert_close(shown, grid.rfft(grid.irfft(spectra)))
+    torch.testing.assert_close(grid.shown(shown), shown)
+    assert not torch.equal(spectra, shown)
+
+
+SYSTEMS = [
+    OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8))),
+    OrnsteinUhlenbeck(grid=PeriodicGrid((7,))),
+    AllenCahn(grid=PeriodicGrid((8, 6)), advection=1.0),
+    AllenCahn(grid=PeriodicGrid((8,))),
+    NavierStokes(grid=PeriodicGrid((16, 16))),
+    NavierStokes(grid=PeriodicGrid((15, 16)), nyquist=False),
+    DoubleWell(),
+]
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: f"{system.name} on {system.grid.shape}")
+@pytest.mark.parametrize("every", [0.125, 0.1])
+def test_the_next_field_depends_on_the_present_field_and_the_noise_alone(system, every):
+    """Nothing that a state holds beside its field may reach a later field: else the field would not be the state that is kicked."""
+    run = Trajectory(system, range(2), 0, every, torch.device("cpu"))
+    state, noise = run.start(2.0)
+    bare, twin = system.grid.rfft(system.grid.irfft(state)), noise.copy()
+    step = system.stepper(every, run.device)
+    for _ in range(3):
+        state, bare = step(state, noise), step(bare, twin)
+        torch.testing.assert_close(system.grid.irfft(bare), system.grid.irfft(state), atol=2e-5, rtol=2e-5)

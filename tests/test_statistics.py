@@ -3,7 +3,9 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
+import scipy.signal
 import torch
 
 from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, respond, simulate, statistics
@@ -99,7 +101,7 @@ def test_band_factor_is_the_normal_quantile_widened_by_few_groups():
 )
 def test_every_origin_of_every_member_is_in_one_group_once(members, steps, max_lag, block_bytes, monkeypatch):
     monkeypatch.setattr(statistics, "BLOCK_BYTES", block_bytes)
-    groups = statistics.origin_groups(members, steps, max_lag, step_bytes=100)
+    groups = statistics.origin_groups(members, steps, max_lag, step_bytes=100).windows
     visits = torch.zeros(members, steps, dtype=torch.int64)
     for window in itertools.chain.from_iterable(groups):
         visits[window.members, window.start : window.stop] += 1
@@ -109,9 +111,9 @@ def test_every_origin_of_every_member_is_in_one_group_once(members, steps, max_l
 
 
 def test_groups_are_whole_members_where_there_are_many_and_stretches_of_time_where_there_are_few():
-    members = statistics.origin_groups(64, 500, 90, step_bytes=1)
+    members = statistics.origin_groups(64, 500, 90, step_bytes=1).windows
     assert [window.members for group in members for window in group] == [slice(2 * g, 2 * g + 2) for g in range(32)]
-    stretches = statistics.origin_groups(2, 4000, 90, step_bytes=1)
+    stretches = statistics.origin_groups(2, 4000, 90, step_bytes=1).windows
     assert len(stretches) == 8
     assert all(window.stop - window.start >= 90 for group in stretches for window in group)
 
@@ -119,14 +121,14 @@ def test_groups_are_whole_members_where_there_are_many_and_stretches_of_time_whe
 @pytest.mark.parametrize("max_lag", [3, 33, 99, 100, 133, 199, 200])
 def test_every_stretch_of_a_single_member_tells_of_the_largest_lag(max_lag):
     steps = 400
-    groups = statistics.origin_groups(1, steps, max_lag, step_bytes=100)
+    groups = statistics.origin_groups(1, steps, max_lag, step_bytes=100).windows
     counts = [sum(max(0, min(window.stop, steps - max_lag) - window.start) for window in group) for group in groups]
     assert len(groups) == min(8, steps // max_lag)
     assert max(counts) - min(counts) <= 2 and min(counts) >= max_lag / 2
 
 
 def test_a_window_is_small_enough_to_transform_at_once():
-    for group in statistics.origin_groups(64, 10_000, 90, step_bytes=32 * 32 * 32):
+    for group in statistics.origin_groups(64, 10_000, 90, step_bytes=32 * 32 * 32).windows:
         for window in group:
             held = (window.members.stop - window.members.start) * (window.stop - window.start + 90) * 32 * 32 * 32
             assert held <= 1.5 * statistics.BLOCK_BYTES
@@ -179,3 +181,49 @@ def test_shell_mean_agrees_with_shell_average():
     grid, modes = PeriodicGrid((8, 12)), torch.rand(8, 7, generator=torch.Generator().manual_seed(3))
     k, mean = statistics.shell_average(grid, modes)
     torch.testing.assert_close(statistics.shell_mean(grid, modes)[0, : len(k)], mean)  # along k_x, where k_y = 0
+
+
+def two_exponentials(slow, ratio, every, lags):
+    """ρ of a sum of two memories, of which `slow` is the variance of the one that is `ratio` times as long, and its decorrelation time."""
+    t = every * torch.arange(lags, dtype=torch.float64)
+    rho = (1 - slow) * torch.exp(-t) + slow * torch.exp(-t / ratio)
+    return rho, every * (1 + 2 * float(rho[1:].sum()))
+
+
+@pytest.mark.parametrize("every", [0.2, 1.0])
+@pytest.mark.parametrize("ratio", [80, 100])
+@pytest.mark.parametrize("slow", [0.07, 0.1, 0.2, 0.3, 0.4])
+def test_a_slow_tail_counts_in_the_decorrelation_time(slow, ratio, every):
+    rho, exact = two_exponentials(slow, ratio, every, round(30 * ratio / every))
+    found, resolved = statistics.decorrelation_time(rho, every)
+    assert resolved and found == pytest.approx(exact, rel=0.02)
+
+
+def oscillating(modulus, period, lags=8000):
+    """ρ of an autoregressive series of second order."""
+    one, two = 2 * modulus * math.cos(2 * math.pi / period), -(modulus**2)
+    rho = [1.0, one / (1 - two)]
+    while len(rho) < lags:
+        rho.append(one * rho[-1] + two * rho[-2])
+    return torch.tensor(rho, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("period", [4, 6, 12, 20, 40, 80, 150, 300, 1000])
+def test_the_decorrelation_time_of_an_oscillator(period):
+    rho = oscillating(0.98, period)
+    exact = max(float(1 + 2 * rho[1:].sum()), float(1 + 2 * rho[1:].square().sum()))
+    assert statistics.decorrelation_time(rho, 1.0)[0] == pytest.approx(exact, rel=0.1)
+
+
+def autoregressive(memory, members, steps, seed, early=200):
+    z = np.random.default_rng(seed).normal(size=(members, steps + early))
+    return scipy.signal.lfilter([math.sqrt(1 - memory**2)], [1, -memory], z)[:, early:]
+
+
+def test_the_decorrelation_time_of_sampled_correlations_scatters_about_the_exact_one():
+    found = []
+    for seed in range(40):
+        data = TimeSeries(autoregressive(0.9, 1, 1900, seed), torch.arange(1900.0), "mt")  # a hundred decorrelation times
+        rho = statistics.autocovariance(data.grid, data.u, float(data.u.mean()))[:, 0]
+        found.append(statistics.decorrelation_time(rho / rho[0], 1.0, data.u.numel())[0])
+    assert float(np.mean(found)) == pytest.approx(19, rel=0.25) and float(np.std(found)) < 0.6 * 19

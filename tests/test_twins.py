@@ -481,7 +481,7 @@ def test_errors_against_an_exact_truth_are_norms_of_the_difference():
     assert errors.l2_sq_se.eq(0).all()
     assert errors.quoted["l2"] == pytest.approx(float(errors.l2[1:].square().mean().sqrt()))
     assert errors.quoted["linf"] == pytest.approx(float(errors.linf[1:].mean()))
-    assert errors.quoted["l2_se"] == 0
+    assert errors.quoted["l2_se_truth"] == 0
 
 
 def test_a_right_answer_has_no_error_beyond_the_noise_of_the_truth():
@@ -502,8 +502,8 @@ def test_the_error_of_a_wrong_answer_is_found_under_the_noise():
     exact, wrong = exact_response(SMALL, lags=20.0), exact_response(replace(SMALL, lam=0.08), lags=20.0)
     size = compare(wrong, exact).quoted["l2"]
     quoted = [compare(wrong, noisy(exact, 0.1, seed)).quoted for seed in range(50)]
-    z = torch.tensor([(q["l2"] - size) / q["l2_se"] for q in quoted])
-    assert all(q["l2"] > 5 * q["l2_se"] for q in quoted)
+    z = torch.tensor([(q["l2"] - size) / q["l2_se_truth"] for q in quoted])
+    assert all(q["l2"] > 5 * q["l2_se_truth"] for q in quoted)
     assert z.abs().max() < 4
     assert float(z.square().mean()) == pytest.approx(1, abs=0.6)
 
@@ -515,8 +515,8 @@ def test_unbiased_square_against_real_twins():
     assert (right.l2_sq_se > 0).all()
     unbiased, standard_error, biased = (x[1:].mean() for x in (right.l2_sq_unbiased, right.l2_sq_se, right.l2.square()))
     assert unbiased.abs() < 3 * standard_error < 0.5 * biased
-    assert wrong.quoted["l2"] == pytest.approx(compare(elsewhere, exact).quoted["l2"], abs=3 * wrong.quoted["l2_se"])
-    assert wrong.quoted["l2"] > 20 * wrong.quoted["l2_se"] > 0
+    assert wrong.quoted["l2"] == pytest.approx(compare(elsewhere, exact).quoted["l2"], abs=3 * wrong.quoted["l2_se_truth"])
+    assert wrong.quoted["l2"] > 20 * wrong.quoted["l2_se_truth"] > 0
 
 
 def test_the_sources_of_an_error_are_told_apart():
@@ -604,7 +604,7 @@ def test_the_band_is_read_where_the_response_is():
 def test_normalising_undoes_a_filter_of_the_score():
     response, grid = exact_response(SMALL, lags=5.0), SMALL.grid
     filtered = replace(response, values=grid.apply(2 + grid.derivative(), response.values))
-    assert filtered.normalise().normalised
+    assert filtered.normalise().form == "normalised"
     torch.testing.assert_close(filtered.normalise().values, response.values, atol=1e-5, rtol=0)
 
 
@@ -615,7 +615,7 @@ def test_saved_and_loaded_responses_are_equal(kind, tmp_path):
     for name in ("times", "values", "standard_error", "parts"):
         kept, found = getattr(saved, name), getattr(loaded, name)
         assert (kept is None and found is None) or kept.equal(found), name
-    for name in ("method", "freedom", "level", "grid", "normalised", "info"):
+    for name in ("method", "freedom", "level", "grid", "form", "info"):
         assert getattr(saved, name) == getattr(loaded, name), name
 
 

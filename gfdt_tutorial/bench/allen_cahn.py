@@ -10,7 +10,7 @@ import torch
 
 from gfdt_tutorial.bench.rows import Row, batch, ratio
 from gfdt_tutorial.experiments import compare_methods, peak_memory_mb, reference_truth
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.responses.curves import compare
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.scores import diagnostics
@@ -145,7 +145,7 @@ def _floor_ratio(side: int, repeats: int, intervals: int) -> float:
     noise = WhiteNoise(grid, range(members), 0)
     step = system.stepper(every, torch.device("cpu"))
     state = system.initial(range(members), 0, torch.device("cpu"))
-    fields, normals, rng = grid.irfft(state), torch.empty(members, *grid.shape), generator(0)
+    fields, normals, rng = grid.irfft(state), torch.empty(members, *grid.shape), generator(0, Stream.BENCH)
 
     def floor():
         for _ in range(8 * intervals):
@@ -247,7 +247,7 @@ def architectures() -> list[Row]:
         began = time.perf_counter()
         scores = [fit_score(data, spent=spent, start=start) for data in (fit_calm, fit)]
         seconds = (time.perf_counter() - began) / 2
-        answer = respond(use, scores[1], 90.0, normalise=True, control=True, symmetries=("reflect y",), resamples=2)
+        answer = respond(use, scores[1], 90.0, control=True, symmetries=("reflect y",), resamples=2)
         row = {"what": what, "relative_error": diagnostics.relative_error(scores[0](test), calm.score(test))}
         row |= {"l2": compare(answer, truth).quoted["l2"], "seconds": seconds}
         table.append({name: value if isinstance(value, str) else float(f"{value:.3g}") for name, value in row.items()})

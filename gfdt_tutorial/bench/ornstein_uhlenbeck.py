@@ -9,7 +9,7 @@ import torch
 
 from gfdt_tutorial.bench.rows import MEMBERS, Row, batch, elapsed, one_thread, ratio
 from gfdt_tutorial.experiments import compare_methods
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.fit import fit_score
@@ -114,7 +114,7 @@ def simulation_over_floor(sides=(32, 64, 128, 256), *, steps: int = 255, repeats
 def _floor_ratio(side: int, steps: int, repeats: int) -> float:
     system, members = OrnsteinUhlenbeck(grid=PeriodicGrid((side, side))), batch(side)
     spectra = torch.randn(members, *system.grid.half, dtype=torch.complex64)
-    normals, rng = torch.empty(members, side, side), generator(0)
+    normals, rng = torch.empty(members, side, side), generator(0, Stream.BENCH)
 
     def floor():
         for _ in range(steps + 1):

@@ -1,4 +1,4 @@
-"""What a response is, however it was had, and how far two of them are apart."""
+"""The response container, its error metrics, and how two responses are compared."""
 
 import json
 import math
@@ -13,10 +13,13 @@ from gfdt_tutorial import checks, storage
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.statistics import band_factor
 
+FORMS = ("raw", "normalised", "controlled")
+FORMAT = 2  # of the file; in format 1 a response with a control variate was called normalised
+
 
 @dataclass(frozen=True)
 class Response:
-    """The mean answer to a small change, against lag.
+    """The mean response to a small change, against lag.
 
     For the response of the field to a kick, `values[m, y, x]` is R(d, t): what pixel x + d shows a time t after pixel x was raised by
     one, indexed by displacement d = (y, x), periodic. Unit-free: field per field.
@@ -30,8 +33,10 @@ class Response:
         level: of `band`.
         parts: (part, lag, ...), means over independent parts of the sample, or None; `perturb` keeps 16.
         grid: None where the values are no field.
-        normalised: whether R(t) R(0)⁻¹ was taken.
-        info: plain JSON values about how it was had (device, seconds, pairs …).
+        form: "raw", as averaged; "normalised", R(t) R(0)⁻¹, the letter's; or "controlled", with the Gaussian response as control variate.
+        info: plain JSON values about how it was made (device, seconds, pairs …).
+        replicates: (group, lag, ...), the values without each group of the data in turn, or None; `difference` compares two responses on
+            the same data by them. They are not saved.
     """
 
     times: torch.Tensor
@@ -42,10 +47,12 @@ class Response:
     level: float = 0.90
     parts: torch.Tensor | None = None
     grid: PeriodicGrid | None = None
-    normalised: bool = False
+    form: str = "raw"
     info: dict = field(default_factory=dict)
+    replicates: torch.Tensor | None = None
 
     def __post_init__(self):
+        checks.choice("form", self.form, FORMS)
         if self.values.shape[:1] != self.times.shape:
             raise ValueError(f"values of shape {tuple(self.values.shape)} do not match {len(self.times)} lags")
         if self.grid is not None and tuple(self.values.shape[1:]) != self.grid.shape:
@@ -56,7 +63,10 @@ class Response:
 
     @property
     def band(self) -> torch.Tensor | None:
-        """(2, lag, ...): lower and upper edge of the pointwise confidence band at `level`; None where the values are exact."""
+        """(2, lag, ...): lower and upper edge of the pointwise confidence band; None where the values are exact.
+
+        Over repetitions of the experiment, such an interval covers the true value in a fraction `level` of cases, lag by lag.
+        """
         if self.standard_error is None:
             return None
         half = band_factor(self.level, self.freedom) * self.standard_error
@@ -121,13 +131,19 @@ class Response:
         if bool((self._spectra[0].abs() < 1e-6).any()):
             raise ValueError("R(0) vanishes for some wavevector, so R(t) R(0)⁻¹ does not exist")
         values = grid.irfft(self._spectra / self._spectra[:1])
-        return replace(self, values=values, standard_error=None, parts=None, normalised=True)
+        return replace(self, values=values, standard_error=None, parts=None, form="normalised", replicates=None)
 
     def compact(self, parts: int = 4) -> "Response":
-        """The same in less room: neighbouring parts averaged to `parts`, and they and the standard error in half precision."""
+        """The same in less room: neighbouring parts averaged to `parts`, and they and the standard error in half precision.
+
+        Raises:
+            ValueError: `parts` does not divide the number of parts.
+        """
+        if self.parts is not None and len(self.parts) % checks.whole("parts", parts, minimum=1):
+            raise ValueError(f"parts is {parts}; expected a divisor of the {len(self.parts)} parts that there are")
         kept = None if self.parts is None else self.parts.unflatten(0, (parts, -1)).mean(1).half()
         error = None if self.standard_error is None else self.standard_error.half()
-        return replace(self, parts=kept, standard_error=error)
+        return replace(self, parts=kept, standard_error=error, replicates=None)
 
     @cached_property
     def _spectra(self) -> torch.Tensor:
@@ -143,31 +159,34 @@ class Response:
         return self.grid
 
     def save(self, path: str | Path) -> Path:
-        """Write an .npz with the keys times, values, standard_error, parts (where there are such) and about (JSON text)."""
+        """Write an .npz with the keys times, values, standard_error, parts (where there are such) and about (JSON text, `format` 2)."""
         grid = self.grid and {"shape": self.grid.shape, "lengths": self.grid.lengths}
         freedom = self.freedom if math.isfinite(self.freedom) else None
-        about = {
-            "method": self.method,
-            "level": self.level,
-            "freedom": freedom,
-            "normalised": self.normalised,
-            "grid": grid,
-            "info": self.info,
-        }
+        about = {"format": FORMAT, "method": self.method, "form": self.form, "level": self.level, "freedom": freedom}
+        about |= {"grid": grid, "info": self.info}
         arrays = {"times": self.times, "values": self.values, "standard_error": self.standard_error, "parts": self.parts}
         return storage.save_npz(path, arrays | {"about": json.dumps(about)})
 
     @classmethod
     def load(cls, path: str | Path) -> "Response":
-        """Read what `save` wrote."""
+        """Read what `save` wrote, in this format or the first.
+
+        Raises:
+            ValueError: the file is damaged, no response, or of a later format.
+            OSError: no such file.
+        """
         found = storage.load_npz(path, required=("times", "values", "about"))
         about = storage.parse(path, "about", found["about"])
+        if (version := about.pop("format", 1)) not in (1, FORMAT):
+            raise ValueError(f"{path} was written in format {version}; this version reads formats 1 and {FORMAT}: update the package")
         arrays = {name: torch.as_tensor(found[name]) for name in ("times", "values", "standard_error", "parts") if name in found}
         arrays = {name: array.float() if array.dtype == torch.float16 else array for name, array in arrays.items()}
         try:
             box = about["grid"]
             about["grid"] = None if box is None else PeriodicGrid(tuple(box["shape"]), tuple(box["lengths"]))
             about["freedom"] = math.inf if about["freedom"] is None else about["freedom"]
+            if "form" not in about:
+                about["form"] = _form_of_first_format(about.pop("normalised"), about["info"])
             return cls(**arrays, **about)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is no response that this version wrote: {error}") from error
@@ -193,6 +212,11 @@ def lag_times(lags: float, every: float) -> torch.Tensor:
     )
 
 
+def _form_of_first_format(normalised: bool, info: dict) -> str:
+    """Format 1 knew one flag, and called a response normalised that has a control variate, and so R(0) = 1 to begin with."""
+    return "controlled" if info.get("control") and "pairs" not in info else "normalised" if normalised else "raw"
+
+
 @dataclass(frozen=True)
 class Errors:
     """How far a response is from the truth, at each lag and in two quoted numbers.
@@ -205,8 +229,10 @@ class Errors:
             drops out. Signed: it may fall below zero where the error is within that noise. Equal to l2² for an exact truth.
         l2_sq_se: its standard error from the truth's noise, by jackknife over parts; 0 for an exact truth. For an answer that is right it
             comes out √2 too large, as the jackknife counts a quadratic form twice.
-        quoted: "l2", the root of the mean over lags > 0 of l2_sq_unbiased (negative means give a negative "l2"), "l2_se", its
-            standard error, and "linf", the mean of linf over the same lags.
+        quoted: "l2", the root of the mean over lags > 0 of l2_sq_unbiased (negative means give a negative "l2"); "l2_se_truth", its
+            standard error from the truth's noise; "l2_se_data", that from the finite series, by jackknife over the groups of the data,
+            where the response has `replicates`; and "linf", the mean of linf over the same lags. Two responses on the same data share
+            most of both errors: compare them by `difference`.
     """
 
     times: torch.Tensor
@@ -218,7 +244,7 @@ class Errors:
 
 
 def compare(answer: Response, truth: Response) -> Errors:
-    """Errors of `answer` against `truth`, at the lags of `answer`.
+    """Errors of a response against `truth`, at its own lags.
 
     Args:
         truth: a Response at the same lags or more; from `perturb`, whose parts free the error of the truth's own noise, or exact.
@@ -245,7 +271,7 @@ def compare(answer: Response, truth: Response) -> Errors:
         linf=difference.abs().amax(1),
         l2_sq_unbiased=unbiased,
         l2_sq_se=torch.zeros_like(unbiased) if without is None else _jackknife(without),
-        quoted=_quoted(unbiased, difference, without),
+        quoted=_quoted(unbiased, difference, without) | _from_data(answer, truth, rows),
     )
 
 
@@ -313,7 +339,64 @@ def _quoted(unbiased: torch.Tensor, difference: torch.Tensor, without: torch.Ten
     l2 = signed_root(mean)
     # d√v = dv / 2√v, but no more than √dv where v itself is within its noise
     error = min(spread / (2 * abs(l2)), math.sqrt(spread)) if spread else 0.0
-    return {"l2": l2, "l2_se": error, "linf": float(difference[1:].abs().amax(1).mean())}
+    return {"l2": l2, "l2_se_truth": error, "linf": float(difference[1:].abs().amax(1).mean())}
+
+
+def _from_data(answer: Response, truth: Response, rows: torch.Tensor) -> dict[str, float]:
+    if answer.replicates is None or len(answer.replicates) < 2:
+        return {}
+    return {"l2_se_data": float(_jackknife(torch.stack([_l2(each, truth, rows) for each in answer.replicates])))}
+
+
+def _l2(values: torch.Tensor, truth: Response, rows: torch.Tensor) -> torch.Tensor:
+    """The quoted L2 of some values, signed, as a tensor."""
+    each = values.double().flatten(1) - (truth.values[None] if truth.parts is None else truth.parts).double().cpu()[:, rows].flatten(2)
+    square = (each[0].square().sum(1) if truth.parts is None else _free_of_noise(each))[1:].mean()
+    return square.sign() * square.abs().sqrt()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much the quoted L2 of one response exceeds that of another on the same data.
+
+    Attributes:
+        value: L2 of the first less L2 of the second.
+        standard_error: of that difference, from the data and the truth together.
+        from_data, from_truth: its two parts.
+    """
+
+    value: float
+    standard_error: float
+    from_data: float
+    from_truth: float
+
+
+def difference(one: Response, other: Response, truth: Response) -> Difference:
+    """Two responses on the same data compared: what their errors have in common, of the data and of the truth, drops out.
+
+    Standard errors by the jackknife, over the groups of the data, which both responses must have alike, and over the parts of the truth.
+
+    Raises:
+        ValueError: as `compare`; the responses have no `replicates` (a saved one has not), or are not of the same data.
+    """
+    if one.replicates is None or other.replicates is None:
+        raise ValueError("a response read from a file, or made otherwise than by respond, has no replicates; compute both from their data")
+    if len(one.replicates) != len(other.replicates) or one.info.get("data") != other.info.get("data"):
+        raise ValueError("the two responses are not of the same data; compare each with the truth on its own")
+    rows = _rows(one, truth)
+    if not torch.equal(rows, _rows(other, truth)):
+        raise ValueError("the two responses have different lags; ask for the same")
+
+    def gap(first: torch.Tensor, second: torch.Tensor, against: Response) -> torch.Tensor:
+        return _l2(first, against, rows) - _l2(second, against, rows)
+
+    data = _jackknife(torch.stack([gap(*pair, truth) for pair in zip(one.replicates, other.replicates, strict=True)]))
+    noise = torch.zeros(())
+    if truth.parts is not None and len(truth.parts) > 2:
+        without = [replace(truth, parts=_drop(truth.parts, i), standard_error=None) for i in range(len(truth.parts))]
+        noise = _jackknife(torch.stack([gap(one.values.cpu(), other.values.cpu(), each) for each in without]))
+    value = gap(one.values.cpu(), other.values.cpu(), truth)
+    return Difference(float(value), float((data.square() + noise.square()).sqrt()), float(data), float(noise))
 
 
 def _free_of_noise(each: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ import math
 import torch
 
 from gfdt_tutorial import checks
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.spectral import PeriodicGrid
 
 PATTERNS = ("pixel", "bump", "plane wave", "random")
@@ -51,6 +51,6 @@ def _plane_wave(grid: PeriodicGrid, seed: int) -> torch.Tensor:
 
 
 def _random(grid: PeriodicGrid, seed: int) -> torch.Tensor:
-    noise = torch.randn(grid.shape, generator=generator(seed), dtype=torch.float64)
+    noise = torch.randn(grid.shape, generator=generator(seed, Stream.KICK_SHAPE), dtype=torch.float64)
     unit = 2 * math.pi / max(grid.lengths)
     return grid.apply(torch.exp(-grid.k_squared / (18 * unit**2)), noise)

@@ -1,10 +1,11 @@
 """A change of the noise, where it is additive and white, as a change of the drift."""
 
+import zlib
 from collections.abc import Callable
 
 import torch
 
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.responses.weights import Perturbation, along, score_of
 from gfdt_tutorial.spectral import PeriodicGrid
 
@@ -16,7 +17,8 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, se
 
     In the Fokker-Planck equation the noise, of covariance D per unit time between pixels, stands as ½∇·(D∇ρ) = −∇·(−½ D s ρ): as a drift
     would. D′ is the derivative of D by the parameter: for D = N²ε²Σ and ε it is (2/ε) N²ε²Σ, which `system.noise_derivative("epsilon")`
-    gives. The trace is estimated by tr(D′∇s) ≈ z·(∇s D′z) with random signs z, a derivative of the score along one direction.
+    gives. The trace is estimated by tr(D′∇s) ≈ z·(∇s D′z) with random signs z, a derivative of the score along one direction (Hutchinson
+    1989). The signs of a snapshot belong to (seed, snapshot), so the estimate does not depend on how snapshots are blocked.
 
     It takes noise that is additive, white in time and independent of the field. Noise that multiplies the field also changes the drift;
     noise that remembers, such as the waves that stir the Navier-Stokes flow, is state that the field does not show, and for it there is
@@ -39,13 +41,18 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, se
         return grid.apply(-0.5 * rate, score_of(score, u, None))
 
     def divergence(u: torch.Tensor) -> torch.Tensor:
-        z = (2.0 * torch.randint(2, u.shape, generator=generator(seed, _digest(u))) - 1).to(u)
+        z = _signs(u, grid, seed)
         moved = z * along(score, u, grid.apply(rate, z), "a change of the noise takes the derivative of the score")
         return -0.5 * (moved.sum(grid.axes) if grid.shape else moved)
 
     return f, divergence
 
 
-def _digest(u: torch.Tensor) -> int:
-    """A number that belongs to these fields, so that other snapshots get other directions, and the same the same."""
-    return int(u.detach().cpu().numpy().reshape(-1)[:64].view("uint32").sum(dtype="uint64"))
+def _signs(u: torch.Tensor, grid: PeriodicGrid, seed: int) -> torch.Tensor:
+    """±1 in the shape of u, drawn for each snapshot from a stream that its values name; +1 for lone numbers, whose trace is one term."""
+    if not grid.shape:
+        return torch.ones_like(u)
+    snapshots = u.detach().cpu().reshape(-1, grid.size).numpy()
+    streams = [generator(seed, Stream.TRACE, zlib.crc32(values.tobytes())) for values in snapshots]
+    signs = torch.stack([2.0 * torch.randint(2, grid.shape, generator=stream) - 1 for stream in streams])
+    return signs.reshape(u.shape).to(u)

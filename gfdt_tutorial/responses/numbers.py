@@ -20,7 +20,7 @@ autocorrelation, and departs from it as far as the data tell the difference:
     R_A(t) = T_A(t) + w [R_A(t) − T_A(t)],    w = max(0, 1 − 2/χ²),    χ² the mean of [(R_A − T_A)/error]² over lags and observables
 
 after James and Stein. This costs less than (2/χ) standard errors where the departure is real; and as what is left out is not ruled out,
-(1 − w) times its error counts in the band.
+(1 − w) times its error counts in the band. The weight w is itself an estimate: every resample of the bootstrap makes its own.
 
 The error of a lasting answer grows with the time that it is followed, as the whole memory of a slow field comes in. `resolved` = t₁ keeps
 the part that has a shape of its own and lets the rest relax as fluctuations do,
@@ -31,7 +31,6 @@ which is Onsager's hypothesis again, for what is left after t₁, and no better:
 the data tell, by another w. Without, what it gets wrong is not in the band.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -40,7 +39,7 @@ import scipy.fft
 import torch
 
 from gfdt_tutorial import checks, statistics
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.responses.curves import Response
 from gfdt_tutorial.responses.weights import (
     Field,
@@ -54,12 +53,14 @@ from gfdt_tutorial.responses.weights import (
     slope_of,
 )
 from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.spectral import PeriodicGrid
 
 DOUBT = 2.0  # χ² below which no departure from Onsager's hypothesis is believed; 1 is what noise gives
 NUDGE = 0.003  # of the standard deviation of the fields, and
 SOME = 64  # snapshots, by which a jump of an observable is found
 ROUNDING = 1e-6  # relative, of an observable in single precision
 SPARSE = 4  # ∇A·f, whose mean has little noise, is taken at every fourth snapshot
+NUMBER = PeriodicGrid(())
 COLLINEAR = 1e-6  # of the largest eigenvalue of the correlations among observables: what is below is one observable said twice
 
 
@@ -124,7 +125,9 @@ def sensitivities(
         raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
     if control or shrink:
         _check_smooth(observable, data)
-    sums = _sampled(data, score, observable, perturbations, thin, control or shrink).sums(steps)
+    samples = _sampled(data, score, observable, perturbations, thin, control or shrink)
+    groups = samples.groups(steps, data.paired)
+    sums = samples.sums(groups, steps)
     finish = partial(integrated, every=data.every) if integrate else (lambda values: values)
     info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info}
     info |= {"control": control or shrink, "symmetries": [], "thin": thin, "resolved": resolved}
@@ -132,6 +135,7 @@ def sensitivities(
     for change, name in enumerate(perturbations):
         options = {"control": control, "shrink": shrink, "measured": measured, "finish": finish, "resamples": resamples, "seed": seed}
         values, error, kept = _estimate(sums.of(change), **options)
+        error = groups.widening * error
         found[name] = Response(
             times=data.every * torch.arange(steps + 1, dtype=torch.float64),
             values=values.reshape(-1, *tail).float().cpu(),
@@ -141,8 +145,7 @@ def sensitivities(
             level=level,
             info=info | kept,
         )
-    if sums.groups < 8:
-        warnings.warn(f"the band rests on {sums.groups} blocks of data only; a longer series makes it narrower and surer", stacklevel=2)
+    groups.warn(stacklevel=3)
     return found
 
 
@@ -180,18 +183,19 @@ def _sampled(data, score, observable, perturbations, thin: int, with_slopes: boo
         torch.cat([torch.cat([part[kind] for part in member], 1) for member in parts]).double() if with_slopes or kind < 2 else None
         for kind in range(3)
     )
-    return Samples(observed - observed.mean((0, 1)), _less_that_of_others(weights), slopes, wanted)
+    return Samples(observed - observed.mean((0, 1)), _less_that_of_others(weights, data.paired), slopes, wanted)
 
 
-def _less_that_of_others(weights: torch.Tensor) -> torch.Tensor:
-    """B less its mean over the *other* members, (member, origin, p).
+def _less_that_of_others(weights: torch.Tensor, paired: bool = False) -> torch.Tensor:
+    """B less its mean over the *other* members, (member, origin, p); a run and its reverse are one member.
 
-    Less its own mean, every lag would be off by the covariance between time means of A and B, and a lasting answer by twice its length
-    over that of the whole series.
+    Less its own mean, every lag would be off by the covariance between time means of A and B, and the response to a lasting change by
+    twice its length over that of the whole series.
     """
-    members, mean = len(weights), weights.mean((0, 1))
-    own = weights.mean(1, keepdim=True)
-    return weights - (mean if members == 1 else (members * mean - own) / (members - 1))
+    together = 2 if paired else 1
+    runs, mean = len(weights) // together, weights.mean((0, 1))
+    own = weights.unflatten(0, (runs, together)).mean((1, 2)).repeat_interleave(together, 0)[:, None]
+    return weights - (mean if runs == 1 else (runs * mean - own) / (runs - 1))
 
 
 def _check_smooth(observable: Field, data: TimeSeries) -> None:
@@ -202,7 +206,7 @@ def _check_smooth(observable: Field, data: TimeSeries) -> None:
     """
     fields = data.u.flatten(0, 1)
     u = fields[:: max(1, len(fields) // SOME)][:SOME, None]
-    nudge = NUDGE * u.std() * torch.randn(u.shape, generator=generator(0)).to(u)
+    nudge = NUDGE * u.std() * torch.randn(u.shape, generator=generator(0, Stream.NUDGE)).to(u)
     slope = _rows(slope_of(observable, u, nudge)).double()
     ends = [_rows(observed(observable, u + sign * nudge)).double() for sign in (1, -1)]
     moved = (ends[0] - ends[1]) / 2
@@ -260,20 +264,25 @@ class Samples:
     slopes: torch.Tensor | None
     origins: torch.Tensor
 
-    def sums(self, steps: int) -> "Sums":
-        """Sums by groups of origins, the blocks of the bootstrap."""
+    def groups(self, steps: int, paired: bool = False) -> statistics.Groups:
+        """The blocks of the bootstrap; the memory of the observables matters where members are cut in time."""
         members, length, n = self.observed.shape
-        groups = statistics.origin_groups(members, length, steps, step_bytes=32 * n)
-        return Sums(*(torch.stack(sums) for sums in zip(*(self._of(windows, steps) for windows in groups), strict=True)))
+        runs = self.observed[::2] if paired else self.observed
+        memory = max(statistics.slowest_memory(NUMBER, one) for one in runs.unbind(-1)) if len(runs) < statistics.MANY else 0.0
+        return statistics.origin_groups(members, length, steps, step_bytes=32 * n, paired=paired, memory=memory)
+
+    def sums(self, groups: statistics.Groups, steps: int) -> "Sums":
+        """Sums by groups of origins."""
+        return Sums(*(torch.stack(sums) for sums in zip(*(self._of(windows, steps) for windows in groups.windows), strict=True)))
 
     def _of(self, windows: list[statistics.Origins], steps: int) -> tuple[torch.Tensor, ...]:
         """Of one group: products with each B and with A, slopes, and how many products each lag has."""
-        reach = torch.arange(steps + 1, device=self.observed.device)
+        thin = int(self.origins[1] - self.origins[0]) if len(self.origins) > 1 else 1
         weighted = among = slopes = counts = seen = 0.0
         for window in windows:
             later = self.observed[window.members, window.start : min(window.stop + steps, self.observed.shape[1])]
             inside, wide = (self.origins >= window.start) & (self.origins < window.stop), window.stop - window.start
-            known, every = self.origins[inside] - window.start, torch.arange(wide, device=later.device)
+            known = self.origins[inside] - window.start
             earlier = later.new_zeros(len(later), wide, self.weights.shape[-1])
             earlier[:, known] = self.weights[window.members][:, inside]
             weighted = weighted + _lagged_products(later, earlier, steps)
@@ -282,8 +291,9 @@ class Samples:
                 some = slice(-(-window.start // SPARSE), -(-window.stop // SPARSE))
                 found = self.slopes[window.members, some]
                 slopes, seen = slopes + found.sum((0, 1)), seen + found.shape[0] * found.shape[1]
-            starts = [len(later) * (origins[None] + reach[:, None] < later.shape[1]).sum(1) for origins in (known, every)]
-            counts = counts + torch.stack(starts).double()
+            first = int(known[0]) if len(known) else wide
+            starts = [statistics.count_products(later.shape[1], wide, steps, *grid) for grid in ((thin, first), (1, 0))]
+            counts = counts + len(later) * torch.stack(starts).to(later.device)
         return weighted, among, torch.as_tensor(slopes, dtype=torch.float64), torch.as_tensor(seen, dtype=torch.float64), counts
 
 
@@ -391,10 +401,29 @@ def _estimate(
 def _shrunk(
     form: Form, target: Form, one_each: torch.Tensor, finish: Callable, bootstrap: Callable
 ) -> tuple[Form, torch.Tensor, float, float]:
-    """T + w (R − T), the error of what is left out of it, χ² and w."""
-    apart = (finish(form(one_each)) - finish(target(one_each)))[0]
-    error = bootstrap(lambda drawn: finish(form(drawn)) - finish(target(drawn)))
-    known = error > ROUNDING * apart.abs().amax()
-    chi2 = float((apart[known] / error[known]).square().mean()) if known.any() else 0.0
-    kept = max(0.0, 1 - DOUBT / chi2) if chi2 else 0.0
-    return (lambda drawn: (1 - kept) * target(drawn) + kept * form(drawn)), (1 - kept) * error, chi2, kept
+    """T + w (R − T), the error of what is left out of it, χ² and w. Each resample has a w of its own."""
+
+    def apart(drawn: torch.Tensor) -> torch.Tensor:
+        return finish(form(drawn)) - finish(target(drawn))
+
+    found, error = apart(one_each), bootstrap(apart)
+    known = error > ROUNDING * found.abs().amax()
+
+    def chi_squared(departure: torch.Tensor) -> torch.Tensor:
+        """(resample,)."""
+        if not known.any():
+            return departure.new_zeros(len(departure))
+        return (departure[:, known] / error[known]).square().mean(1)
+
+    def shrunk(drawn: torch.Tensor) -> torch.Tensor:
+        weight = _kept(chi_squared(apart(drawn)))[:, None, None]
+        return (1 - weight) * target(drawn) + weight * form(drawn)
+
+    chi2 = chi_squared(found)
+    kept = float(_kept(chi2))
+    return shrunk, (1 - kept) * error, float(chi2), kept
+
+
+def _kept(chi2: torch.Tensor) -> torch.Tensor:
+    """w = max(0, 1 − 2/χ²)."""
+    return (1 - DOUBT / chi2.clamp_min(1e-30)).clamp_min(0.0)

@@ -14,7 +14,7 @@ import torch
 from gfdt_tutorial import checks, storage
 from gfdt_tutorial.cluster import workers
 from gfdt_tutorial.progress import progress
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.responses.curves import Response, lag_times
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
 from gfdt_tutorial.systems.simulate import System, Trajectory, check_system, parameters
@@ -163,7 +163,7 @@ class Kicks:
             pattern = torch.zeros(1, *grid.shape, device=self.device)
             pattern[(0,) * (len(grid.shape) + 1)] = 1
             return pattern
-        streams = [generator(self.seed, 2, member * self.restarts + restart) for member in members]
+        streams = [generator(self.seed, Stream.KICK_SIGNS, member * self.restarts + restart) for member in members]
         return torch.stack([2.0 * torch.randint(2, grid.shape, generator=stream) - 1 for stream in streams]).to(self.device)
 
     def _answers(self, spectra: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:

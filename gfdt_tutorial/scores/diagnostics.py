@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.scores.matching import antithetic_loss, naive_loss
 from gfdt_tutorial.scores.network import ScoreNetwork
 from gfdt_tutorial.series import TimeSeries
@@ -66,7 +66,7 @@ def gradient_variances(
         (naive, antithetic): the trace of the covariance of the gradient over all parameters. The naive loss gets 2 × `pairs` noises,
         so that both evaluate the network equally often.
     """
-    rng = generator(seed, 5)
+    rng = generator(seed, Stream.GRADIENTS)
     index = torch.randint(data.snapshots, (pairs,), generator=rng)
     fields = (data.u.flatten(0, 1)[index.to(data.u.device)] - mean).to(network.root)
     w = network.grid.irfft(network.grid.rfft(fields) / network.root)

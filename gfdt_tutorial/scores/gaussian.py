@@ -8,6 +8,7 @@ import torch
 from gfdt_tutorial import checks, statistics
 from gfdt_tutorial.series import TimeSeries, check_series
 from gfdt_tutorial.spectral import PeriodicGrid, cast
+from gfdt_tutorial.statistics import unit_of
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class GaussianScore:
         grid: of the fields.
         mean: ⟨u⟩, one number.
         covariance: C_k, (*half,), the eigenvalues of C(0), in units of the field squared.
+        fitted_to: fingerprint of the series that it was fitted to, or None.
     """
 
     grid: PeriodicGrid
     mean: float
     covariance: torch.Tensor
+    fitted_to: str | None = None
     method: ClassVar[str] = "gaussian"
 
     @classmethod
@@ -43,7 +46,12 @@ class GaussianScore:
                 f"{empty} of {covariance.numel()} wavevectors carry no variance: C(0) has no inverse, the data are constant or filtered; "
                 "take a coarser grid, or add a little white noise and say so"
             )
-        return cls(data.grid, mean, covariance)
+        return cls(data.grid, mean, covariance, data.fingerprint)
+
+    @property
+    def identity_on(self) -> str | None:
+        """Fingerprint of the series on which −⟨u sᵀ⟩ is the identity exactly: that which it was fitted to."""
+        return self.fitted_to
 
     def __call__(self, u: torch.Tensor, context: torch.Tensor | None = None, sigma: float | None = None) -> torch.Tensor:
         """The score at u, (..., *shape) → the same; with `sigma`, of the density blurred by white noise of that standard deviation.
@@ -53,5 +61,6 @@ class GaussianScore:
         """
         checks.ends_with("u", u, self.grid.shape)
         blur = 0.0 if sigma is None else checks.positive("sigma", sigma, zero=True) ** 2
-        spectra = self.grid.rfft(u - self.mean)
-        return self.grid.irfft(spectra * cast(-1 / (self.covariance + blur), spectra))
+        unit = unit_of(self.covariance.sqrt())  # C_k of a field in very small or large units is beyond single precision
+        spectra = self.grid.rfft((u - self.mean) / unit)
+        return self.grid.irfft(spectra * cast(-(unit**2) / (self.covariance + blur), spectra)) / unit

@@ -14,9 +14,9 @@ from gfdt_tutorial import checks, storage
 from gfdt_tutorial.scores.network import ScoreNetwork
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.spectral import PeriodicGrid, cast
-from gfdt_tutorial.statistics import shell_mean
+from gfdt_tutorial.statistics import shell_mean, unit_of
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class LearnedScore:
         context_mean, context_std: (channel,), of the context, or None.
         config: what is needed to build the network again.
         metrics: how training went.
-        correction: c_k, (*half,), added as c_k (u − ⟨u⟩)_k to the score of clean data, or None.
+        correction: c_k, (*half,), added as c_k (u − ⟨u⟩)_k to the score of clean data, times the square of `unit`; or None.
+        fitted_to: fingerprint of the series that it was fitted to, or None.
     """
 
     network: ScoreNetwork
@@ -44,6 +45,12 @@ class LearnedScore:
     context_std: torch.Tensor | None = None
     metrics: dict = field(default_factory=dict)
     correction: torch.Tensor | None = None
+    fitted_to: str | None = None
+
+    @property
+    def unit(self) -> float:
+        """A power of two as large as the fields: in its units all squares fit single precision."""
+        return unit_of(self.network.root)
 
     @property
     def needs_context(self) -> bool:
@@ -92,7 +99,7 @@ class LearnedScore:
         sine, cosine = math.sin(network.angle) ** 2, math.cos(network.angle) ** 2
         linear = cosine * noisy / (1 + sine * noisy).clamp_min(1e-3)
         if self.correction is not None:
-            linear = linear + self.correction * network.root.square()
+            linear = linear + self.correction * (network.root / self.unit).square()
         return grid.irfft(spectra * cast(linear, spectra)) + network.nonlinear(grid.irfft(spectra), spectra, context, angle)
 
     def _noisy(self, spectra: torch.Tensor, context: torch.Tensor | None, sigma: float) -> torch.Tensor:
@@ -122,16 +129,16 @@ class LearnedScore:
         this is the exact last step of training, for the part of the score to which the responses of slow modes are most sensitive.
         With c_k = a + i Σ_j b_j k_j/|k| on a shell, a few numbers average over many wavevectors; b is what advection does to a density.
         """
-        grid = self.grid
+        grid, unit = self.grid, self.unit
         power = torch.zeros(grid.half, dtype=torch.float64)
         product, count = torch.zeros(grid.half, dtype=torch.complex128), 0
         step = -(-data.snapshots // CALIBRATION)
         for member in range(len(data.u)):
             u = data.u[member, member % step :: step]
             context = None if data.context is None or self.context_mean is None else data.context[member, member % step :: step]
-            spectra = grid.rfft(u - self.mean)
+            spectra = grid.rfft((u - self.mean) / unit)
             power += spectra.abs().square().sum(0).double().cpu()
-            product += (spectra.conj() * grid.rfft(self(u, context))).sum(0).to(torch.complex128).cpu()
+            product += (spectra.conj() * grid.rfft(unit * self(u, context))).sum(0).to(torch.complex128).cpu()
             count += len(u)
         missing = -count * grid.size - product
         change = (shell_mean(grid, missing.real) / shell_mean(grid, power)).to(torch.complex128)
@@ -154,7 +161,7 @@ class LearnedScore:
         """The same on another device; the network is moved in place."""
         where = checks.resolve_device(device)
         mean, std, correction = (None if t is None else t.to(where) for t in (self.context_mean, self.context_std, self.correction))
-        return LearnedScore(self.network.to(where), self.mean, self.config, mean, std, self.metrics, correction)
+        return LearnedScore(self.network.to(where), self.mean, self.config, mean, std, self.metrics, correction, self.fitted_to)
 
     def save(self, folder: str | Path) -> Path:
         """Write weights.safetensors and score.json, which holds the hash of the first; the folder is made if needed."""
@@ -166,7 +173,7 @@ class LearnedScore:
         if self.correction is not None:
             tensors["correction"] = self.correction.cpu()
         content = safetensors.torch.save(tensors)
-        about = {"format": FORMAT, "mean": self.mean, "config": self.config, "metrics": self.metrics}
+        about = {"format": FORMAT, "mean": self.mean, "config": self.config, "metrics": self.metrics, "fitted_to": self.fitted_to}
         about |= {"sha256": hashlib.sha256(content).hexdigest()}
         with storage.atomic(folder / "weights.safetensors", folder / "score.json") as [weights, description]:
             weights.write(content)
@@ -188,9 +195,9 @@ class LearnedScore:
             mean, config, metrics, digest = about["mean"], about["config"], about["metrics"], about["sha256"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{folder / 'score.json'} is damaged ({error}); fit the score again, or fetch the folder anew") from error
-        if about.get("format") != FORMAT:
+        if about.get("format") not in (1, FORMAT):
             raise ValueError(
-                f"{folder} was written in format {about.get('format')}; this version reads format {FORMAT}: fit the score again"
+                f"{folder} was written in format {about.get('format')}; this version reads formats 1 and {FORMAT}: fit the score again"
             )
         if hashlib.sha256(content).hexdigest() != digest:
             raise ValueError(f"{folder / 'weights.safetensors'} is not what score.json describes: damaged, truncated, or of another score")
@@ -200,9 +207,11 @@ class LearnedScore:
             network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")})
         except (RuntimeError, KeyError, TypeError, safetensors.SafetensorError) as error:
             raise ValueError(f"the weights in {folder} do not fit its config ({error})") from error
-        return cls(
-            network.eval(), mean, config, tensors.get("context_mean"), tensors.get("context_std"), metrics, tensors.get("correction")
-        )
+        correction = tensors.get("correction")
+        if correction is not None and about["format"] == 1:  # there it was in units of the data
+            correction = correction * unit_of(network.root) ** 2
+        context = (tensors.get(name) for name in ("context_mean", "context_std"))
+        return cls(network.eval(), mean, config, *context, metrics, correction, about.get("fitted_to"))
 
 
 CALIBRATION = 8192  # fields, about, that a linear part is tuned to

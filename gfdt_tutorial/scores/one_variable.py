@@ -18,7 +18,7 @@ import scipy.stats
 import torch
 
 from gfdt_tutorial import checks
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.statistics import interpolate
 
@@ -32,10 +32,14 @@ class TabulatedScore:
 
     Args:
         points, values: (point,), double precision, the points rising.
+        fitted_to: fingerprint of the series that it was fitted to, or None.
+        identity_on: fingerprint of the series on which −⟨(u − ⟨u⟩) s⟩ was made 1, or None.
     """
 
     points: torch.Tensor
     values: torch.Tensor
+    fitted_to: str | None = None
+    identity_on: str | None = None
     method: ClassVar[str] = "score"
 
     def __call__(self, u: torch.Tensor) -> torch.Tensor:
@@ -48,7 +52,7 @@ class TabulatedScore:
         product = float(((u - u.mean()) * (s - s.mean())).mean())
         if product >= 0:
             raise ValueError(f"⟨(u − ⟨u⟩) s⟩ is {product:.3g}, and −1 for a true score: this one does not point back to the data")
-        return replace(self, values=-(self.values - float(s.mean())) / product)
+        return replace(self, values=-(self.values - float(s.mean())) / product, identity_on=data.fingerprint)
 
 
 class HistogramScore(TabulatedScore):
@@ -127,7 +131,9 @@ class ClusterScore(TabulatedScore):
         """
         samples = _samples(data)
         clusters, sigma = checks.whole("clusters", clusters, minimum=4), checks.positive("sigma", sigma) * samples.std()
-        z = torch.randn(checks.whole("repeats", repeats, minimum=1), len(samples), generator=generator(seed, 6), dtype=torch.float64)
+        z = torch.randn(
+            checks.whole("repeats", repeats, minimum=1), len(samples), generator=generator(seed, Stream.CLUSTERS), dtype=torch.float64
+        )
         z = np.concatenate([z.numpy().ravel(), -z.numpy().ravel()])
         y = np.tile(samples, 2 * repeats) + sigma * z
         start = np.quantile(samples, (np.arange(clusters) + 0.5) / clusters)
@@ -163,7 +169,7 @@ class NetworkScore(TabulatedScore):
             ValueError: data with space axes, too few samples or all alike, a size out of range.
         """
         samples = _samples(data)
-        sigma, rng = checks.positive("sigma", sigma), generator(seed, 7)
+        sigma, rng = checks.positive("sigma", sigma), generator(seed, Stream.SMALL_NETWORK)
         mean, std = samples.mean(), samples.std()
         y = torch.from_numpy((samples - mean) / std).float()
         network = _network(checks.whole("width", width, minimum=1), rng)
@@ -199,7 +205,7 @@ def _samples(data: TimeSeries) -> np.ndarray:
 
 
 def _finished(kind: type, data: TimeSeries, points: np.ndarray, values: np.ndarray, calibrate: bool):
-    score = kind(torch.as_tensor(points, dtype=torch.float64), torch.as_tensor(values, dtype=torch.float64))
+    score = kind(torch.as_tensor(points, dtype=torch.float64), torch.as_tensor(values, dtype=torch.float64), data.fingerprint)
     return score.calibrated(data) if calibrate else score
 
 

@@ -19,7 +19,7 @@ import torch
 
 from gfdt_tutorial import checks
 from gfdt_tutorial.progress import progress
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.scores.budgets import LARGEST_LEVEL
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.spectral import PeriodicGrid
@@ -98,7 +98,7 @@ def sample(score: LearnedScore, count: int, method: str = "sde", seed: int = 0, 
     device = network.root.device
     drawn = []
     for start in progress(range(0, count, CHUNK), label=f"sample by {method}"):
-        streams = [generator(seed, 4, member) for member in range(start, min(start + CHUNK, count))]
+        streams = [generator(seed, Stream.GENERATION, member) for member in range(start, min(start + CHUNK, count))]
 
         def draw(streams=streams):
             return torch.stack([torch.randn(grid.shape, generator=stream) for stream in streams]).to(device)

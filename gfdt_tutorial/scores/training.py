@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 from gfdt_tutorial import checks, statistics, storage
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.scores.budgets import LARGEST_LEVEL, Budget
 from gfdt_tutorial.scores.learned import LearnedScore, build
 from gfdt_tutorial.scores.matching import antithetic_loss, naive_loss
@@ -125,7 +125,7 @@ class Training:
 
     def batch(self, data: TimeSeries, count: int, number: int) -> tuple:
         """(w, z, angle, context) of batch `number` from `data`: the same for the same seed and number."""
-        rng = generator(self.seed, 3, number + 1)
+        rng = generator(self.seed, Stream.BATCH, number + 1)
         member = torch.randint(data.u.shape[0], (count,), generator=rng)
         instant = torch.randint(data.u.shape[1], (count,), generator=rng)
         noise = torch.randn(count, *data.grid.shape, generator=rng).to(self.device)
@@ -149,7 +149,8 @@ class Training:
 
     def _frozen(self, network: ScoreNetwork, metrics: dict) -> LearnedScore:
         copied = copy.deepcopy(network).eval().requires_grad_(False)
-        return LearnedScore(copied, self.mean, self.config, self.context_mean, self.context_std, metrics)
+        options = {"metrics": metrics, "fitted_to": self.fitted.fingerprint}
+        return LearnedScore(copied, self.mean, self.config, self.context_mean, self.context_std, **options)
 
     def save(self, path: str | Path) -> Path:
         """A checkpoint, one safetensors file; after an interrupt in the middle of a step, nothing is written and the last one stays."""

@@ -10,7 +10,7 @@ import torch
 
 from gfdt_tutorial import storage
 from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.responses.gfdt import respond, respond_in_forms
 from gfdt_tutorial.scores.diagnostics import relative_error
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
@@ -19,7 +19,7 @@ from gfdt_tutorial.stages.recording import Recording
 
 @dataclass(frozen=True)
 class Answers:
-    """Responses by key (the method, with "_normalised" where it is so), in order; the last field; seconds and checks by name."""
+    """Responses by key (the method, with the form after it where that is not raw), in order; the last field; seconds and checks by name."""
 
     responses: dict[str, Response]
     snapshot: torch.Tensor
@@ -47,13 +47,13 @@ class Answers:
 
 
 def answer(
-    recording: Recording, scores: list[LearnedScore], lags: float, symmetries: tuple[str, ...], thin: int, normalised: bool
+    recording: Recording, scores: list[LearnedScore], lags: float, symmetries: tuple[str, ...], thin: int, forms: tuple[str, ...]
 ) -> Answers:
     """Raw responses with the Gaussian score, the analytic one where it is known, and the learned ones.
 
     Args:
         thin: of the origins at which the learned scores are evaluated.
-        normalised: also R(t) R(0)⁻¹ with the Gaussian response as control variate, for every score but the Gaussian one.
+        forms: of the responses, for every score but the Gaussian one, which has R(0) = 1 on its own data.
     """
     system, seconds = recording.system, {}
     analytic = [system.score] if hasattr(system, "score") else []
@@ -61,12 +61,13 @@ def answer(
     start = time.perf_counter()
     data = recording.data
     seconds["simulate"] = time.perf_counter() - start
-    found = [respond(data, score, **options) for score in [GaussianScore.fit(data), *analytic]]
+    found = [respond(data, GaussianScore.fit(data), **options)]
+    for score in analytic:
+        found += respond_in_forms(data, score, forms=forms, **options).values()
     start = time.perf_counter()
-    found += [respond(data, score, thin=thin, **options) for score in scores]
+    for score in scores:
+        found += respond_in_forms(data, score, forms=forms, thin=thin, **options).values()
     seconds["respond"] = time.perf_counter() - start
-    if normalised:
-        found += [respond(data, score, normalise=True, control=True, thin=thin, **options) for score in [*analytic, *scores]]
     errors = {}
     if analytic:
         some = data.u[:, :: len(data.times) // 8].flatten(0, 1)
@@ -75,5 +76,10 @@ def answer(
 
 
 def by_key(responses: Iterable[Response]) -> dict[str, Response]:
-    """Responses under their method, with "_normalised" where they are so."""
-    return {response.method + ("_normalised" if response.normalised else ""): response for response in responses}
+    """Responses under their method, with "_normalised" or "_controlled" where they are so."""
+    return {key_of(response): response for response in responses}
+
+
+def key_of(response: Response) -> str:
+    """Of a response in metrics.json and responses.npz: <method>, <method>_normalised or <method>_controlled."""
+    return response.method + ("" if response.form == "raw" else f"_{response.form}")

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 
 from gfdt_tutorial import checks
+from gfdt_tutorial.randomness import Stream
 from gfdt_tutorial.spectral import PeriodicGrid, cast
 from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
 
@@ -141,7 +142,7 @@ class AllenCahn:
         the letter's parameters; at others the large scales start where they are there, and need a spin-up of several hundred.
         """
         grid = self.grid
-        noise = WhiteNoise(grid, members, seed, offset=1, device=device)()
+        noise = WhiteNoise(grid, members, seed, stream=Stream.INITIAL, device=device)()
         smooth = torch.exp(-grid.k_squared.sqrt() / SMOOTH) * (grid.k_squared > 0)
         pattern = grid.irfft(noise * cast(smooth * grid.white, noise)).flatten(1)
         mean = START_MEAN * noise.flatten(1)[:, :1].real

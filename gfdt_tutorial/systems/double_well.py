@@ -11,7 +11,7 @@ import torch
 from scipy.linalg import lapack
 
 from gfdt_tutorial import checks
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.noise import Stepper
 
@@ -184,7 +184,9 @@ class DoubleWell:
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Walkers drawn from ρ, (member,): quantiles of uniform numbers."""
-        uniform = torch.stack([torch.rand((), generator=generator(seed, 1, member), dtype=torch.float64) for member in members])
+        uniform = torch.stack(
+            [torch.rand((), generator=generator(seed, Stream.INITIAL, member), dtype=torch.float64) for member in members]
+        )
         below = self.density.cumsum(0) * self._spacing - 0.5 * self.density * self._spacing
         return torch.from_numpy(np.interp(uniform.numpy(), below.numpy(), self.points.numpy())).float().to(device)
 

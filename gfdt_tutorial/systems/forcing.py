@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.noise import copied
 
@@ -33,7 +33,7 @@ class WaveForcing:
         self, grid: PeriodicGrid, members: range, seed: int, *, amplitude: float, cutoff: float, device: torch.device | str = "cpu"
     ):
         waves, self._backward, self._half = _waves(grid, cutoff, device)
-        self._streams = [generator(seed, member, device=device) for member in members]
+        self._streams = [generator(seed, Stream.FORCING, member, device=device) for member in members]
         self._phases = torch.stack([torch.rand(waves, generator=stream, device=device) for stream in self._streams]) * (2 * math.pi)
         self._normals = torch.empty(len(members), CHUNK, waves, device=device)
         self._next = CHUNK

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gfdt_tutorial import checks
+from gfdt_tutorial.randomness import Stream
 from gfdt_tutorial.spectral import PeriodicGrid, cast
 from gfdt_tutorial.systems.forcing import WaveForcing
 from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
@@ -119,8 +120,9 @@ class NavierStokes:
     def rates(self) -> torch.Tensor:
         """L_k = −ν_h k⁻⁴ − νk⁴ − iAkₓ, and −1 at k = 0; (*half,), complex, per unit time.
 
-        The mean flow carries the Nyquist wave too, or that would stand still among waves that pass. A grid shows it at whole pixels
-        as it is, and in between as much of it as a grid can: cos(kₓAt).
+        The mean flow carries the Nyquist wave too, or that would stand still among waves that pass. The grid shows this wave in full
+        where it has moved by whole pixels, and otherwise a part of it, cos(kₓAt). At each sampling instant what the grid does not
+        show is dropped (`PeriodicGrid.shown`), so that the state is a function of the field; sample at whole pixels to keep the wave.
         """
         k_squared = self._k_squared
         damping = self.nu_h * _inverse(k_squared).square() + self.nu * k_squared.square() + (k_squared == 0)
@@ -170,10 +172,10 @@ class NavierStokes:
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Spectra of random waves with the spectrum of the letter's stationary field, (member, *half)."""
         grid = self.grid
-        noise = WhiteNoise(grid, members, seed, offset=1, device=device)()
+        noise = WhiteNoise(grid, members, seed, stream=Stream.INITIAL, device=device)()
         k, known = np.array(SPECTRUM).T
         covariance = torch.from_numpy(np.exp(np.interp(grid.k_squared.sqrt().numpy(), k, np.log(known))))
-        return noise * cast(covariance.sqrt() * grid.white, noise)
+        return grid.shown(noise * cast(covariance.sqrt() * grid.white, noise))
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
         """Over `every` time units, in steps h ≤ dt: Runge-Kutta of order 4 for v = e^(−Lt) u, forced by ς straight between its values at
@@ -217,7 +219,7 @@ class NavierStokes:
                 start.add_(first, alpha=1 / 6).add_(second.add_(third), alpha=1 / 3)
                 spectra = start.mul_(decay).add_(fourth, alpha=1 / 6)
                 now = then
-            return spectra
+            return grid.shown(spectra)
 
         return step
 

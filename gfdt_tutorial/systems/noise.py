@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.spectral import PeriodicGrid
 
 CHUNK = 16  # draws a member at a time: long enough to hide the call, short enough to stay in the cache
@@ -26,11 +26,11 @@ class WhiteNoise:
 
     Args:
         members: which streams.
-        offset: distinguishes several noises of one run, such as initial state and forcing.
+        stream: distinguishes several noises of one run, such as the initial state and the noise that drives it.
     """
 
-    def __init__(self, grid: PeriodicGrid, members: range, seed: int, *, offset: int = 0, device: torch.device | str = "cpu"):
-        self._streams = [generator(seed, offset, member, device=device) for member in members]
+    def __init__(self, grid: PeriodicGrid, members: range, seed: int, *, stream: Stream = Stream.NOISE, device: torch.device | str = "cpu"):
+        self._streams = [generator(seed, stream, member, device=device) for member in members]
         self._drawn = torch.empty(len(members), CHUNK, *grid.half, 2, device=device)
         self._next = CHUNK
 

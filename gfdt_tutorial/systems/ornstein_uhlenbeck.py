@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 
 from gfdt_tutorial import checks
+from gfdt_tutorial.randomness import Stream
 from gfdt_tutorial.spectral import PeriodicGrid, cast
 from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
 
@@ -112,7 +113,7 @@ class OrnsteinUhlenbeck:
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Spectra drawn from the stationary law, (member, *half)."""
-        noise = WhiteNoise(self.grid, members, seed, offset=1, device=device)()
+        noise = WhiteNoise(self.grid, members, seed, stream=Stream.INITIAL, device=device)()
         return noise * cast(self.mode_covariance.sqrt() * self.grid.white, noise)
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
