@@ -738,6 +738,14 @@ def test_figures_show_the_series_and_the_answer(axes):
         assert everywhere.data[0].z[3, 8] == pytest.approx(float(answer.along(0)[3]), abs=1e-4)
 
 
+def test_a_curve_of_many_lags_is_drawn_with_few_points():
+    data = series("mt", steps=6000, members=2)
+    shown = answers({"gaussian": respond(data, GaussianScore.fit(data), 2000.0)})
+    assert all(len(trace.x) <= 2 * 501 for trace in shown.data)
+    curve = next(trace for trace in shown.data if trace.fill is None)
+    assert 400 < len(curve.x) <= 501 and curve.x[-1] == pytest.approx(2000, abs=5)
+
+
 def test_largest_values_that_are_no_marks_are_let_through():
     u = noise("tx")
     u[10, 3] = 50.0

@@ -21,7 +21,7 @@ from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.spectral import PeriodicGrid
 
 FIELDS = 8192  # at which identities are averaged, of each half
-NUMBERS = 524_288  # the same for series of lone numbers
+NUMBERS = 131_072  # the same for series of lone numbers
 VALUES = 2**23  # pixels, of each half
 COLLINEAR = 1e-6  # of the largest eigenvalue: what is below is one function said twice
 PIECES = 8  # of each half, or its members: their scatter gives the errors

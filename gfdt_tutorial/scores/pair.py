@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from gfdt_tutorial import checks
-from gfdt_tutorial.randomness import generator
+from gfdt_tutorial.randomness import Stream, generator
 
-STREAM = 101  # of randomness: weights, batches and noise of pair scores
 FEWEST = 100  # pairs
 
 
@@ -54,7 +53,7 @@ class PairScores:
         Raises:
             ValueError: fewer than FEWEST pairs in a part, pairs that are the same number twice, a size out of range.
         """
-        sigma, rng = checks.positive("sigma", sigma), generator(seed, STREAM)
+        sigma, rng = checks.positive("sigma", sigma), generator(seed, Stream.PAIR_SCORE)
         parts = [part.float() for part in parts]
         score = cls(_correlation(parts), *_layers(len(parts), checks.whole("width", width, minimum=1), rng))
         adam = torch.optim.Adam([*score.weights, *score.biases], lr=1e-2)
