@@ -86,7 +86,10 @@ def _advice(generative: str, gaussian: str) -> str:
         other = "fails" if generative == "fails" else "is one that the data cannot judge"
         return f"the Gaussian score passes and the learned one {other}. Take the Gaussian response, or train longer (a larger preset)."
     if GRADES.index(generative) + GRADES.index(gaussian) == 2 * GRADES.index("fails"):
-        return "neither score passes. Train longer (a larger preset) or bring more data, and believe neither response for now."
+        return (
+            "neither score passes. Train longer (a larger preset) or bring more data, and until then believe neither response beyond the "
+            "error that its score implies."
+        )
     names = [name for name, found in (("learned", generative), ("Gaussian", gaussian)) if found == "cannot tell"]
     which = "either score" if len(names) == 2 else f"the {names[0]} score, and the other fails"
     return f"the data cannot judge {which}: a wrong score would pass as well. Bring more data before you believe either response."
