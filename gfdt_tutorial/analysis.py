@@ -13,6 +13,7 @@ from gfdt_tutorial import checks, storage
 from gfdt_tutorial.responses.curves import Response
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.hidden_memory import HiddenMemory, hidden_memory
+from gfdt_tutorial.responses.hidden_memory_of_fields import hidden_memory_of_fields
 from gfdt_tutorial.responses.identities import GRADES, TOLERANCES, Identity, identity
 from gfdt_tutorial.responses.verdicts import Agreement, kicked, verdict
 from gfdt_tutorial.scores.fit import fit_score
@@ -23,6 +24,7 @@ from gfdt_tutorial.suitability import Suitability, examine
 
 FARTHEST = 100  # steps of lag of a field, by default
 LONGEST = 20_000  # the same of a number
+TESTED = ("tiny", "quick")  # presets with which fields are tested for hidden memory, which doubles the training
 FILES = ("report.html", "responses.npz", "analysis.json")
 
 
@@ -177,7 +179,7 @@ def analyse(
             "gaussian": identity(halves, [GaussianScore.fit(half) for half in halves], lags),
             "generative": clock("identities", lambda: identity(halves, scores, lags)),
         }
-        hidden = None if data.grid.shape else clock("hidden memory", lambda: hidden_memory(data, seed=seed))
+        hidden = clock("hidden memory", lambda: _hidden(data, halves, scores, found, preset, seed, where))
     about = {"preset": preset, "seed": seed, "lags": lags, "level": level, "device": where, "data": data.info, "seconds": clock.seconds}
     about |= {"shape": list(data.u.shape), "every": data.every, "versions": {n: version(n) for n in ("gfdt-tutorial", "torch", "numpy")}}
     return Analysis(
@@ -223,6 +225,15 @@ def _lags(data: TimeSeries, lags: float | None, found: Suitability) -> float:
         lags = min(wanted, most, (len(shortest.times) - 1) // 2) * data.every
     shortest.steps(lags)
     return lags
+
+
+def _hidden(data, halves, scores, found: Suitability, preset: str, seed: int, device: str) -> HiddenMemory | None:
+    """The test for hidden memory, where it is cheap and means something: of fields that do not run smoothly, by the presets of minutes."""
+    if not data.grid.shape:
+        return hidden_memory(data, seed=seed)
+    if preset not in TESTED or data.context is not None or found["smoothness"].verdict == "warning":
+        return None
+    return hidden_memory_of_fields(halves, scores, found.autocorrelation, preset, seed=seed, device=device)
 
 
 def _learn(half: TimeSeries, preset: str, seed: int, device: str) -> LearnedScore:

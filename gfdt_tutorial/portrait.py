@@ -90,7 +90,7 @@ def _thinned(response: Response) -> Response:
 
 
 def answer_everywhere(response: Response) -> go.Figure | None:
-    """The response of all places to a kick of one, in the middle: against lag on one axis, as maps at four lags on two; None for a number."""
+    """The response of all places to a kick of one, in the middle: against lag on one axis, as maps at four lags on two, or None."""
     grid = response.grid
     if not grid.shape:
         return None

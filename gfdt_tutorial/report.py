@@ -103,7 +103,10 @@ def _identities(name: str, one: Identity, grade: str) -> str:
 
 def _memory(found: Analysis) -> str:
     if found.hidden is None:
-        words = "This was not tested: the test is for single numbers."
+        words = (
+            "This was not tested. Fields are tested with the presets tiny and quick, as the test doubles the training, and only if their "
+            "paths are not smooth: the score given an earlier sample of a smooth path hardly exists."
+        )
     else:
         words = (
             "If the future depends on the present value alone, the response does not change when the score is given an earlier sample too. "

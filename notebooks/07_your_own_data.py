@@ -308,7 +308,9 @@ curves = {
     "(1 + t) exp(−t), from the data alone": (1 + t) * np.exp(-t),
     "exp(−t), forcing held": np.exp(-t),
 }
-figure = go.Figure([go.Scatter(x=t, y=y, name=name) for name, y in curves.items()])
+figure = go.Figure()
+for (name, y), dash in zip(curves.items(), theme.DASHES):
+    figure.add_scatter(x=t, y=y, name=name, line_dash=dash)
 figure.add_trace(points(found, found.response, "R", theme.INK))
 figure.add_trace(points(found, found.held, f"R̃, d = {found.distance:.3g}", theme.PURPLE))
 figure.update_layout(template="gfdt", width=760, height=360, xaxis_title="lag t", margin_t=90)

@@ -602,9 +602,13 @@ def test_the_limit_for_halves_holds_whatever_hangs_together():
         ("passes", "passes", "Passes: both scores pass"),
         ("passes", "fails", "Passes: the learned score passes and the Gaussian one fails"),
         ("passes", "cannot tell", "Passes: the learned score passes, and the data cannot tell about the Gaussian one"),
-        ("fails", "passes", "Passes: the Gaussian score passes and the learned one fails"),
-        ("cannot tell", "passes", "Passes: the Gaussian score passes and the learned one is one that the data cannot judge"),
-        ("cannot tell", "fails", "Cannot tell: the data cannot judge the learned score, and the other fails"),
+        ("fails", "passes", "Passes: the Gaussian score passes, and the learned one fails"),
+        ("cannot tell", "passes", "Passes: the Gaussian score passes, and the data cannot judge the learned one"),
+        (
+            "cannot tell",
+            "fails",
+            "Cannot tell: the data cannot judge the learned score, as a wrong one would pass as well, and the Gaussian one fails",
+        ),
         ("cannot tell", "cannot tell", "Cannot tell: the data cannot judge either score"),
         ("fails", "fails", "Fails: neither score passes"),
     ],
@@ -612,7 +616,7 @@ def test_the_limit_for_halves_holds_whatever_hangs_together():
 def test_every_verdict_has_its_words(generative, gaussian, words):
     identities = {"gaussian": Identity((1.0, 0.01), (1.0, 0.02), (0.0, 0.01), (0.03, 0.004))}
     found = verdict({"generative": generative, "gaussian": gaussian}, words.split(":")[0].lower(), identities, None, stepped=False)
-    assert found.startswith(words) and "0.03 ± 0.004 (gaussian)" in found
+    assert found.startswith(words) and "0.03 ± 0.004 (Gaussian score)" in found
 
 
 def test_hidden_memory_is_the_verdict_of_a_series_that_has_it():

@@ -52,6 +52,7 @@ GROUPS = {
     "parameters": parameters.answers,
     "calibration": calibration.recovery,
     "hidden-memory": hidden_memory.power,
+    "hidden-memory-fields": hidden_memory.fields,
     "hidden-memory-false-alarms": hidden_memory.false_alarms,
     "lessons": lessons.lessons,
 }

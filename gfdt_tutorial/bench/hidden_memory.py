@@ -7,10 +7,14 @@ import numpy as np
 import scipy.signal
 
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.responses.hidden_memory import hidden_memory
+from gfdt_tutorial.responses.hidden_memory import HiddenMemory, hidden_memory
+from gfdt_tutorial.responses.hidden_memory_of_fields import hidden_memory_of_fields
+from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.suitability.check import SIGNIFICANT
+from gfdt_tutorial.suitability.record import Record
+from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.double_well import DoubleWell
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import simulate
@@ -47,6 +51,41 @@ def false_alarms(seeds: int = 30, first: int = 0) -> list[Row]:
     return rows + [
         Row(f"of these accused at a level of {level:g}", float((known < level).mean()), 2 * level) for level in (SIGNIFICANT, 0.01, 0.1)
     ]
+
+
+def fields(seeds: int = 5, preset: str = "quick") -> list[Row]:
+    """The Allen-Cahn field as a whole, 16 × 400, which is Markov, and a ring that feels another one: in how many it is found.
+
+    A field takes two trainings more than its response, so that five seeds stand for twenty.
+    """
+    found = {"Allen-Cahn field, 16 × 400": [], "ring that feels a hidden one, 16 × 400": []}
+    for seed in range(seeds):
+        for values, data in zip(found.values(), (simulate(AllenCahn(), 16, None, 399.0, 1.0, seed, "cpu"), driven_ring(seed)), strict=True):
+            values.append(_of_fields(data, preset, seed))
+    rows = []
+    for (name, values), bound in zip(found.items(), (0, seeds), strict=True):
+        flagged, largest = sum(one.verdict == "found" for one in values), max(float(one.difference.abs().max()) for one in values)
+        rows.append(Row(f"{name}: found in {seeds} series", flagged, bound, at_least=bound > 0))
+        rows.append(Row(f"{name}: largest change of the response, of itself", largest))
+    return rows
+
+
+def driven_ring(seed: int, members: int = 16, steps: int = 400, places: int = 16) -> TimeSeries:
+    """u ← u/2 + h/2 + (its two neighbours)/8 + ξ, and h ← 0.9 h + η, a number at each place that the series does not show."""
+    rng = np.random.default_rng([seed, 5])
+    u = h = np.zeros((members, places))
+    rows = []
+    for _ in range(steps + 100):
+        u = u / 2 + h / 2 + (np.roll(u, 1, -1) + np.roll(u, -1, -1)) / 8 + rng.normal(size=u.shape)
+        h = 0.9 * h + rng.normal(size=h.shape)
+        rows.append(u)
+    return TimeSeries(np.stack(rows[100:], 1), np.arange(float(steps)), "mtx")
+
+
+def _of_fields(data: TimeSeries, preset: str, seed: int) -> HiddenMemory:
+    halves = data.split(0.5)
+    scores = tuple(fit_score(half, preset, seed + i) for i, half in enumerate(halves))
+    return hidden_memory_of_fields(halves, scores, Record(data).autocorrelation, preset, seed=seed)
 
 
 def flow_mean(members: int, steps: int, seed: int, every: float = 1 / 8, pieces: int = 8) -> np.ndarray:

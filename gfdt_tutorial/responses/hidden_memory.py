@@ -41,7 +41,7 @@ SEPARATE = 4  # times the largest lag: pieces this long are nearly independent
 
 @dataclass(frozen=True)
 class HiddenMemory:
-    """What `hidden_memory` found, all of it for normal scores z.
+    """What `hidden_memory` found, for normal scores z; or `hidden_memory_of_fields`, where the response is 1 and changes by parts of it.
 
     Attributes:
         distance: d, in time units: how much earlier the sample was that is held fixed.
@@ -51,6 +51,7 @@ class HiddenMemory:
         error: (lag,), standard error of R̃ − R.
         chance: probability of so large a difference, all lags taken together, for a Markov series; NaN if it could not be had.
         pieces: nearly independent pieces of the series from whose scatter the errors come.
+        least: the least difference that counts; 0 for numbers.
     """
 
     distance: float
@@ -60,28 +61,40 @@ class HiddenMemory:
     error: torch.Tensor
     chance: float
     pieces: int
+    least: float = 0.0
 
     @property
     def verdict(self) -> str:
-        """ "found" below one chance in a thousand, "not found", or "unknown"."""
+        """ "found" below one chance in a thousand, if the likeliest difference is not too small to count, "not found", or "unknown"."""
         if math.isnan(self.chance):
             return "unknown"
-        return "found" if self.chance < SIGNIFICANT else "not found"
+        return "found" if self.chance < SIGNIFICANT and abs(self.difference[self._worst]) > self.least else "not found"
+
+    @property
+    def difference(self) -> torch.Tensor:
+        """R̃ − R, (lag,)."""
+        return self.held - self.response
+
+    @property
+    def _worst(self) -> int:
+        return int((self.difference.abs() / self.error).argmax())
 
     @property
     def finding(self) -> str:
         """In words."""
         if self.verdict == "unknown":
             return f"The series holds {self.pieces} pieces that are longer than its memory, too few to look for hidden memory."
-        worst = int(((self.held - self.response).abs() / self.error).argmax())
-        lag, alone, held, error = (float(values[worst]) for values in (self.lags, self.response, self.held, self.error))
-        numbers = (
-            f"With the sample {self.distance:.3g} earlier held fixed, the response at lag {lag:.3g} is {held:.3f} instead of {alone:.3f}, "
-            f"a difference of {held - alone:+.3f} ± {error:.3f} in normal scores"
-        )
+        lag, alone, held, error = (float(values[self._worst]) for values in (self.lags, self.response, self.held, self.error))
+        start = f"With the sample {self.distance:.3g} earlier held fixed, the response at lag {lag:.3g} "
+        if self.least:
+            start += f"changes by {held - alone:+.1%} ± {error:.1%} of itself"
+        else:
+            start += f"is {held:.3f} instead of {alone:.3f}, a difference of {held - alone:+.3f} ± {error:.3f} in normal scores"
         if self.verdict == "found":
-            return f"{numbers}. The future depends on more than the present value: the response depends on what else the kick holds fixed."
-        return f"{numbers}, which is within sampling (probability {self.chance:.2g} for a Markov series)."
+            return f"{start}. The future depends on more than the present value: the response depends on what else the kick holds fixed."
+        if self.chance < SIGNIFICANT:
+            return f"{start}. Less than {self.least:.0%} of the response may be an error of the two scores that are compared."
+        return f"{start}, which is within sampling (probability {self.chance:.2g} for a Markov series)."
 
     def plain(self) -> dict:
         """As plain JSON values."""

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from gfdt_tutorial.responses.curves import Response, signed_root
 from gfdt_tutorial.responses.hidden_memory import HiddenMemory
-from gfdt_tutorial.responses.identities import GRADES, SMALL, Identity
+from gfdt_tutorial.responses.identities import SMALL, Identity
 from gfdt_tutorial.statistics import band_factor
 from gfdt_tutorial.suitability.check import SIGNIFICANT
+
+NAMES = {"gaussian": "Gaussian score", "generative": "learned score"}
 
 
 @dataclass(frozen=True)
@@ -83,21 +85,25 @@ def _advice(generative: str, gaussian: str) -> str:
             "cannot tell": "the learned score passes, and the data cannot tell about the Gaussian one. Take the generative response.",
         }[gaussian]
     if gaussian == "passes":
-        other = "fails" if generative == "fails" else "is one that the data cannot judge"
-        return f"the Gaussian score passes and the learned one {other}. Take the Gaussian response, or train longer (a larger preset)."
-    if GRADES.index(generative) + GRADES.index(gaussian) == 2 * GRADES.index("fails"):
+        other = "the learned one fails" if generative == "fails" else "the data cannot judge the learned one"
+        return f"the Gaussian score passes, and {other}. Take the Gaussian response, or train longer (a larger preset)."
+    if generative == gaussian == "fails":
         return (
             "neither score passes. Train longer (a larger preset) or bring more data, and until then believe neither response beyond the "
             "error that its score implies."
         )
-    names = [name for name, found in (("learned", generative), ("Gaussian", gaussian)) if found == "cannot tell"]
-    which = "either score" if len(names) == 2 else f"the {names[0]} score, and the other fails"
-    return f"the data cannot judge {which}: a wrong score would pass as well. Bring more data before you believe either response."
+    if generative == gaussian:
+        which = "either score, as a wrong one would pass as well"
+    elif generative == "cannot tell":
+        which = "the learned score, as a wrong one would pass as well, and the Gaussian one fails"
+    else:
+        which = "the Gaussian score, as a wrong one would pass as well, and the learned one fails"
+    return f"the data cannot judge {which}. Bring more data before you believe either response."
 
 
 def _implied(name: str, found: Identity) -> str:
     value, error = found.response
-    return f"{max(value, 0.0):.2g} ± {error:.1g} ({name})"
+    return f"{max(value, 0.0):.2g} ± {error:.1g} ({NAMES.get(name, name)})"
 
 
 def kicked(is_field: bool) -> str:
