@@ -1,16 +1,19 @@
 """Hidden memory: found where the future depends on more than the present value, and nowhere else, however badly a score was learned."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import NavierStokes, PeriodicGrid, TimeSeries, simulate
+from gfdt_tutorial import GaussianScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, simulate
 from gfdt_tutorial.bench import hidden_memory as bench
 from gfdt_tutorial.responses import hidden_memory as module
-from gfdt_tutorial.responses.hidden_memory import hidden_memory, hotelling, normal_scores
+from gfdt_tutorial.responses import hidden_memory_of_fields as of_fields
+from gfdt_tutorial.responses.hidden_memory import HiddenMemory, hidden_memory, hotelling, normal_scores
 from gfdt_tutorial.scores.pair import PairScores
+from gfdt_tutorial.suitability.record import Record
 
 
 def series(u):
@@ -146,3 +149,74 @@ def test_a_sum_of_two_markov_numbers_is_not_markov():
     slow, fast = (bench.MARKOV["AR(1) 0.9"](64, 1000, 0), np.random.default_rng(9).normal(size=(64, 1000)))
     assert hidden_memory(series(slow)).verdict == "not found"
     assert hidden_memory(series(slow + 2 * fast)).verdict == "found"
+
+
+# --- fields
+
+
+def linear_pair_score(half, *_, context, **__):
+    """The Gaussian score of a field given an earlier one, per wavevector, in place of a trained one: exact for linear fields."""
+    assert context
+    grid, mean = half.grid, half.u.mean()
+    now, before = (grid.rfft(u - mean) for u in (half.u, half.context[:, :, 0]))
+    slope = (now * before.conj()).mean((0, 1)) / before.abs().square().mean((0, 1))
+    left = (now - slope * before).abs().square().mean((0, 1)) / grid.size
+    return lambda u, past: -grid.irfft((grid.rfft(u - mean) - slope * grid.rfft(past[:, :, 0] - mean)) / left)
+
+
+def tested(monkeypatch, data, pair_score=linear_pair_score):
+    monkeypatch.setattr(of_fields, "fit_score", pair_score)
+    halves = data.split(0.5)
+    return of_fields.hidden_memory_of_fields(halves, [GaussianScore.fit(half) for half in halves], Record(data).autocorrelation)
+
+
+def linear_field(seed=0, members=16):
+    system = OrnsteinUhlenbeck(grid=PeriodicGrid((16,)), lam=0.2, kappa=0.01)
+    return simulate(system, members=members, duration=399.0 * 16 / members, every=1.0, seed=seed, device="cpu")
+
+
+@pytest.mark.parametrize("members", [16, 1])
+def test_a_field_seen_through_noise_is_found_and_a_markov_one_is_not(monkeypatch, members):
+    markov = tested(monkeypatch, linear_field(members=members))
+    assert markov.verdict == "not found" and "within sampling" in markov.finding and markov.error.max() < 0.05
+    noisy = bench.noisy_ring(0, members=members, steps=6400 // members)
+    found = tested(monkeypatch, noisy)
+    assert found.verdict == "found" and "of itself" in found.finding
+
+
+def test_the_change_of_a_linear_field_is_the_known_one(monkeypatch):
+    """Along the response, per wavevector: R̃ = [C(τ) − C(d)* C(τ + d)/C(0)]/[C(0) − |C(d)|²/C(0)]."""
+    data = bench.noisy_ring(1, members=64)
+    found = tested(monkeypatch, data)
+    spectra, d = data.grid.rfft(data.u - data.u.mean()), int(found.distance)
+
+    def covariance(lag):
+        return (spectra[:, lag:] * spectra[:, : spectra.shape[1] - lag].conj()).mean((0, 1)).real.double()
+
+    for lag, changed in zip(found.lags.long().tolist(), found.difference.tolist(), strict=True):
+        alone = covariance(lag) / covariance(0)
+        held = (covariance(lag) - covariance(d) * covariance(lag + d) / covariance(0)) / (
+            covariance(0) - covariance(d) ** 2 / covariance(0)
+        )
+        weight = data.grid.multiplicity * alone
+        assert changed == pytest.approx(float((weight * (held - alone)).sum() / (weight * alone).sum()), abs=0.02)
+
+
+def test_a_wrong_score_does_not_accuse_a_linear_field(monkeypatch):
+    def wrong(half, *_, **__):
+        return lambda u, past: past[:, :, 0].roll(1, -1) * u.square() - 2 * past[:, :, 0]
+
+    assert tested(monkeypatch, linear_field(3), wrong).chance > 1e-3
+
+
+def test_a_small_significant_change_of_a_field_does_not_count():
+    lags = torch.arange(1.0, 4)
+    small = HiddenMemory(1.0, lags, torch.ones(3), 1 + torch.tensor([-0.02, -0.01, 0.0]), torch.full((3,), 0.001), 1e-9, 32, 0.05)
+    assert small.verdict == "not found" and "an error of the two scores" in small.finding
+    assert replace(small, held=1 + torch.tensor([-0.2, 0.0, 0.0])).verdict == "found"
+
+
+def test_a_short_record_of_fields_says_nothing(monkeypatch):
+    data = linear_field()
+    short = TimeSeries(data.u[:1, :60], data.times[:60], "mtx")
+    assert tested(monkeypatch, short).verdict == "unknown"

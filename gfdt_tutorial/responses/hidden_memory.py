@@ -36,6 +36,7 @@ KNOTS = np.arange(-2.75, 3.0, 0.25)  # in z, of the cubic splines: with polynomi
 MULTIPLES = (1.0, 2.0, 0.5, 4.0)  # of the distance d: the lags that are tested, the first ones where there are few pieces
 PIECES = 16  # of each half, at least, where its members can be cut so far
 FEWEST = 12  # pieces of both halves, below which nothing is said
+SURE = 3.0  # standard errors of a single difference that counts
 SEPARATE = 4  # times the largest lag: pieces this long are nearly independent
 
 
@@ -65,10 +66,10 @@ class HiddenMemory:
 
     @property
     def verdict(self) -> str:
-        """ "found" below one chance in a thousand, if the likeliest difference is not too small to count, "not found", or "unknown"."""
+        """ "found" below one chance in a thousand, if at some lag the difference is not too small to count, "not found", or "unknown"."""
         if math.isnan(self.chance):
             return "unknown"
-        return "found" if self.chance < SIGNIFICANT and abs(self.difference[self._worst]) > self.least else "not found"
+        return "found" if self.chance < SIGNIFICANT and abs(self.difference[self._worst]) >= self.least else "not found"
 
     @property
     def difference(self) -> torch.Tensor:
@@ -77,7 +78,10 @@ class HiddenMemory:
 
     @property
     def _worst(self) -> int:
-        return int((self.difference.abs() / self.error).argmax())
+        """The lag of the surest difference, among those that count if there are any that are sure."""
+        size, sure = self.difference.abs(), self.difference.abs() / self.error
+        counts = (size >= self.least) & (sure > SURE)
+        return int(torch.where(counts, sure, 0.0).argmax() if counts.any() else sure.argmax())
 
     @property
     def finding(self) -> str:
