@@ -9,6 +9,7 @@ from gfdt_tutorial.bench import (
     double_well,
     figure1,
     forms,
+    hidden_memory,
     kubo,
     lessons,
     navier_stokes,
@@ -60,6 +61,9 @@ GROUPS = {
     "kubo": kubo.letter,
     "kubo-at-rest": kubo.at_rest,
     "suitability": suitability.suitability,
+    "hidden-memory": hidden_memory.power,
+    "hidden-memory-fields": hidden_memory.fields,
+    "hidden-memory-false-alarms": hidden_memory.false_alarms,
     "lessons": lessons.lessons,
 }
 EVERYDAY = tuple(GROUPS)[:15]  # the others take long, write, or need more than this package
