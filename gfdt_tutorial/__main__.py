@@ -171,6 +171,8 @@ def _analyse(chosen: argparse.Namespace) -> None:
     for warning in caught:
         note(f"note: {warning.message}")
     options = {"lags": chosen.lags, "seed": chosen.seed, "level": chosen.level, "force": chosen.force, "device": chosen.device}
+    options |= {"periods": tuple(chosen.period), "deseasonalise": chosen.deseasonalise, "detrend": chosen.detrend}
+    options |= {"centre_members": chosen.centre_members}
     found = analyse(data, chosen.preset, **options, tell=lambda stage: note(f"{stage} ..."))
     saved = found.save(folder, report.page(found))
     say(found.suitability)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from gfdt_tutorial import checks, storage
+from gfdt_tutorial.preparation import prepare
 from gfdt_tutorial.responses.curves import Response
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.hidden_memory import HiddenMemory, hidden_memory
@@ -135,6 +136,10 @@ def analyse(
     level: float = 0.90,
     force: bool = False,
     device: str = "auto",
+    periods: tuple[float, ...] = (),
+    deseasonalise: float | None = None,
+    detrend: bool = False,
+    centre_members: bool = False,
     tell: Callable[[str], None] = lambda stage: None,
 ) -> Analysis:
     """Checks, score, diagnostics and response of a series.
@@ -148,6 +153,10 @@ def analyse(
             at 100 steps, that of a number at 20,000, and a note says so.
         seed: of the two trainings, seed and seed + 1.
         level: of the bands.
+        periods: of likely seasons, in time units, for which the series is tested before all others are searched.
+        deseasonalise: the period of a season to take off before the checks, in time units; see `preparation.deseasonalise`.
+        detrend, centre_members: whether to take off a straight line, and the differences between the means of members, before the checks.
+            The report lists what was done.
         tell: called with the name of each stage before it runs.
         force: go on although a check refuses the data. The answer is then that of an average time and an average place, if of anything.
 
@@ -162,9 +171,10 @@ def analyse(
     """
     checks.choice("preset", preset, ("tiny", "quick", "standard", "paper"))
     where, clock = str(checks.resolve_device(device)), _Clock(tell)
+    data = prepare(data, detrended=detrend, season=deseasonalise, centred=centre_members)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        found = clock("checks", lambda: examine(data))
+        found = clock("checks", lambda: examine(data, periods))
         if found.refused and not force:
             said = " ".join(f"{check.name}: {check.finding} {check.advice}" for check in found.refused)
             raise ValueError(f"these data are refused. {said} (Or force it: the report will say so.)")

@@ -84,6 +84,11 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--level", type=float, default=0.90, help="of the bands")
     verb.add_argument("--seed", type=int, default=0)
     verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    words = "a likely season, in time units, to test for before all periods are searched; may be repeated"
+    verb.add_argument("--period", type=float, action="append", default=[], help=words)
+    verb.add_argument("--deseasonalise", type=float, metavar="PERIOD", help="take off the mean cycle of this period, in time units, first")
+    verb.add_argument("--detrend", action="store_true", help="take off a straight line first")
+    verb.add_argument("--centre-members", action="store_true", help="take off the differences between the means of members first")
     verb.add_argument("--force", action="store_true", help="go on although a check refuses the data; the report will say so")
     verb.add_argument("--out", required=True, help="folder for report.html, responses.npz, analysis.json, score-1, score-2")
 

@@ -12,6 +12,20 @@ from gfdt_tutorial.series import TimeSeries, check_series
 HARMONICS = 6  # of a period that is no whole number of samples: as many as a month by month mean of a year has
 
 
+def prepare(data: TimeSeries, *, detrended: bool = False, season: float | None = None, centred: bool = False) -> TimeSeries:
+    """The series after the steps that are asked for, in this order: the trend is taken off, then the season, then members are centred.
+
+    Args:
+        season: the period of a cycle to take off, in time units; None for none.
+
+    Raises:
+        ValueError: as the steps.
+    """
+    data = detrend(data) if detrended else data
+    data = data if season is None else deseasonalise(data, season)
+    return centre_members(data) if centred else data
+
+
 def deseasonalise(data: TimeSeries, period: float, variance: bool = False) -> TimeSeries:
     """The series without its mean cycle of a period, over all members, at each place.
 

@@ -101,6 +101,11 @@ def _shells(grid: PeriodicGrid) -> tuple[int, torch.Tensor]:
     return len(found), shell
 
 
+def modes_of_shells(grid: PeriodicGrid) -> torch.Tensor:
+    """How many wavevectors each shell of `autocovariance` holds, (shell,)."""
+    return torch.bincount(_shells(grid)[1], weights=grid.multiplicity.flatten())
+
+
 def lagged_sum(later: torch.Tensor, earlier: torch.Tensor, max_lag: int) -> torch.Tensor:
     """Σ_τ later(τ + m) earlier(τ)* for m = 0 … max_lag, summed over members too.
 
@@ -200,8 +205,7 @@ def slowest_memory(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) 
     """
     lagged = autocovariance(grid, fields, mean)
     large = lagged[0] > 0.01 * lagged[0].sum()
-    modes = torch.bincount(_shells(grid)[1], weights=grid.multiplicity.flatten())[large]
-    samples = fields.shape[0] * fields.shape[1] * modes
+    samples = fields.shape[0] * fields.shape[1] * modes_of_shells(grid)[large]
     shells = zip(lagged[:, large].T, samples.tolist(), strict=True)
     return max((decorrelation_time(shell / shell[0], 1.0, count)[0] for shell, count in shells), default=1.0)
 

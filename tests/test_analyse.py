@@ -980,3 +980,23 @@ def test_honest_values_are_no_marks(case):
 def test_yes_and_no_are_one_and_nought():
     found = reading.check_values(noise() > 0)
     assert found.dtype == np.float32 and set(np.unique(found)) == {0, 1}
+
+
+def test_a_season_is_taken_off_on_the_way_in_and_the_report_says_so(here, capsys):
+    t = np.arange(480.0)
+    np.save("season.npy", noise("t", steps=480, memory=0.7) + np.cos(2 * np.pi * t / 12))
+    words = ["season.npy", "--axes", "t", "--every", 1, "--preset", "tiny", "--lags", 6, "--out", "out"]
+    assert run(*words) == 2
+    error = capsys.readouterr().err
+    assert "period 12 " in error and "deseasonalise=12" in error and not (here / "out").exists()
+    assert run(*words, "--deseasonalise", 12) == 0
+    about = json.loads((here / "out" / "analysis.json").read_text(encoding="utf-8"))
+    assert about["data"]["preparation"] == [{"step": "deseasonalise", "period": 12.0, "variance": False}]
+    assert "deseasonalise" in (here / "out" / "report.html").read_text(encoding="utf-8")
+    assert run(*words, "--deseasonalise", 1) == 2 and "expected 2 to 240" in capsys.readouterr().err
+
+
+def test_what_is_taken_off_is_taken_off_in_order():
+    data = series("mt", lambda u: u + 0.01 * np.arange(u.shape[1]) + np.arange(8)[:, None], members=8)
+    found = analyse(data, "tiny", lags=4, detrend=True, centre_members=True)
+    assert [step["step"] for step in found.data.info["preparation"]] == ["detrend", "centre_members"] and not found.forced

@@ -21,7 +21,13 @@ SEEDS = range(10)
 
 @pytest.mark.parametrize(
     ("amplitude", "years", "unit", "periods", "least"),
-    [(1.0, 20, "months", (), 9), (0.5, 30, "months", (12.0,), 7), (0.5, 30, None, (), 5), (1.0, 20, "years", (), 9), (1.0, 20, None, (), 9)],
+    [
+        (1.0, 20, "months", (), 9),
+        (0.5, 30, "months", (12.0,), 7),
+        (0.5, 30, None, (), 5),
+        (1.0, 20, "years", (), 9),
+        (1.0, 20, None, (), 9),
+    ],
 )
 def test_a_season_of_a_lone_record_is_found_and_its_period_named(amplitude, years, unit, periods, least):
     """With yearly samples the calendar names no period, and all frequencies are searched."""
@@ -118,7 +124,11 @@ def test_the_scatter_of_means_is_judged_by_the_memory():
 def test_the_cause_is_named_before_the_memory_that_it_lengthens():
     t = np.arange(600.0)
     noise = red(draws(1)(1, 600), 0.7)
-    for change, words in ((t / 100, "from start to end"), (3.0 * (t >= 400), "level shift near 4"), (2 * np.cos(t * np.pi / 6), "period 12 ")):
+    for change, words in (
+        (t / 100, "from start to end"),
+        (3.0 * (t >= 400), "level shift near 4"),
+        (2 * np.cos(t * np.pi / 6), "period 12 "),
+    ):
         found = examine(made(noise + change))
         assert found.checks[0].name == "stationarity" and found.checks[0].verdict == "refused"
         assert words in found.checks[0].finding, found
