@@ -32,6 +32,7 @@ which is the regression hypothesis again, for what is left after t₁, and no be
 the data tell, by another w. Without, what it gets wrong is not in the band.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -201,10 +202,14 @@ def check_smooth(observable: Field, data: TimeSeries) -> None:
     """What jumps has another derivative than torch's wherever it does, and the control variate would take that for its answer at t = 0.
 
     Half the difference between both ends of a small nudge is the derivative along it if there is no jump between; the more so, the
-    smaller the nudge. Where there are jumps they are most of the difference.
+    smaller the nudge. Where there are jumps they are most of the difference. In double precision, where the observable takes it, as the
+    rounding of a number that hardly moves would look like jumps.
     """
     fields = data.u.flatten(0, 1)
     u = fields[:: max(1, len(fields) // SOME)][:SOME, None]
+    with contextlib.suppress(RuntimeError, ValueError):
+        observed(observable, u.double())
+        u = u.double()
     nudge = NUDGE * u.std() * torch.randn(u.shape, generator=generator(0, Stream.NUDGE)).to(u)
     slope = _rows(slope_of(observable, u, nudge)).double()
     ends = [_rows(observed(observable, u + sign * nudge)).double() for sign in (1, -1)]
