@@ -52,9 +52,9 @@ def test_every_parameter_has_an_answer_per_relative_change(name):
     torch.testing.assert_close(one.values, 0.5 * answers.values[:, 0, 0])
     f, _ = system.drift_derivative(first)  # the start: p ⟨2u f⟩
     start = float(getattr(system, first) * (2 * data.u * f(data.u)).mean() * answers.times[1] / 2)
-    later = answers.values[1, 0, 0]
-    assert float(later) == pytest.approx(start, rel=1.0, abs=1e-9)
-    assert math.copysign(1, float(later)) == math.copysign(1, start)
+    later, error = float(answers.values[1, 0, 0]), float(answers.standard_error[1, 0, 0])
+    assert abs(later - start) < abs(start) + 4 * error  # the response falls off within the first step
+    assert math.copysign(1, later) == math.copysign(1, start)
 
 
 def test_members_that_are_changed_answer_as_the_closed_form_says():
