@@ -385,7 +385,7 @@ experiments.free_memory()
 # ## Summary
 #
 # 1. Once a response is known, the mean answer to any small kick or push is a convolution: milliseconds, and no simulation.
-# 2. Linear is a property of the push, not of the method. It is measured, not assumed: here, by pushing up, down, and not at all.
+# 2. Linear is a property of the push, not of the method. It is measured, not assumed: here, by pushing up, down, and not at all. Where no departure is seen, the result is a bound.
 # 3. An even part is one sign of nonlinearity, but symmetric fields have none: compare with the linear answer itself.
 #
 # **Next:** [12 · Parameters and calibration](12_parameters_and_calibration.ipynb), and at the end the [quiz](quiz.ipynb).
