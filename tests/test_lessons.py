@@ -33,7 +33,7 @@ def read(path) -> list:
 @pytest.fixture(scope="module", params=EVERY, ids=lambda path: path.stem)
 def executed(request):
     """The notebook after it ran, with its seconds, peak and held memory."""
-    if "from reservoirpy" in request.param.read_text():
+    if "from reservoirpy" in request.param.read_text(encoding="utf-8"):
         pytest.importorskip("reservoirpy", reason="pip install 'gfdt-tutorial[data]'")
     done = execute(request.param)
     print(f"\n{request.param.stem}: {done.seconds:.0f} s, peak {done.peak_mb:.0f} MB, {done.held_mb:.0f} MB held after it")

@@ -565,9 +565,9 @@ def test_the_weights_of_another_score_are_refused(tmp_path):
 )
 def test_a_description_that_does_not_fit_is_refused(change, message, tmp_path):
     path = fit().save(tmp_path) / "score.json"
-    about = json.loads(path.read_text())
+    about = json.loads(path.read_text(encoding="utf-8"))
     about = about | {"config": about["config"] | change} if "width" in change else about | change
-    path.write_text(json.dumps(about))
+    path.write_text(json.dumps(about), encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         LearnedScore.load(tmp_path)
 
