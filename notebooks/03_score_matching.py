@@ -56,7 +56,7 @@ fit, use = everything.split(0.5)  # learn from one half, average over the other
 #
 # and its minimum is the score of the noisy data [10]. For small σ that is nearly the score of the data.
 #
-# A picture in one dimension: data $w$ that are anywhere between −1 and 1 with equal probability, and noise of σ = 0.3. Each grey point is a target. No single one says much; their mean in each bin is the score.
+# A picture in one dimension: data $w$ that are anywhere between −1 and 1 with equal probability, and noise of σ = 0.3. Each small point is a target. No single one says much; their mean in each bin is the score.
 
 # %%
 sigma, rng = 0.3, torch.Generator().manual_seed(1)
