@@ -11,7 +11,7 @@
 #
 # **You will** push a field and watch its response; see why nobody needs to push it to know that response; learn how this course is
 # laid out, what its conventions are, and how to read a band. **Time** 25 minutes. **Runs in** about 10 seconds on two cores, in
-# 0.6 GB. **Needs** nothing but some calculus, linear algebra and probability, and a little Python. **Symbols and words** that you do not
+# 0.7 GB. **Needs** nothing but some calculus, linear algebra and probability, and a little Python. **Symbols and words** that you do not
 # know: [notation and glossary](notation_and_glossary.ipynb), here and in every lesson.
 
 # %% [markdown]
@@ -97,7 +97,7 @@ assert bump_dips["almost no relaxation"] > -0.001 and bump_dips["no advection"] 
 # has lost its large scales. Ringing belongs to the kick and the grid, and fades as diffusion wears the short waves down.
 
 # %% [markdown]
-# ## Derive: the same answer without any push
+# ## Derive: the same response without any push
 #
 # Let $u_i$ be the field at pixel $i$, and $\rho(u)$ the probability density of its undisturbed states. Kick pixel $j$ by a small δ, whatever state the field is in. The states
 # are then distributed as ρ shifted by δ, which to first order is
@@ -140,11 +140,11 @@ figures.kicked_cloud(states, weights, kick=0.6)
 
 # %%
 score = gfdt.GaussianScore.fit(data)
-answer = gfdt.respond(data, score, lags=60.0)
-figures.response_curves({"exact": gfdt.exact_response(system, lags=60.0), "gaussian": answer})
+response = gfdt.respond(data, score, lags=60.0)
+figures.response_curves({"exact": gfdt.exact_response(system, lags=60.0), "gaussian": response})
 
 # %% [markdown]
-# The panels show $R_{11}$, $R_{31}$, $R_{51}$, $R_{71}$: how the pixel 0, 2, 4 and 6 places downstream answers to a kick of pixel 1,
+# The panels show $R_{11}$, $R_{31}$, $R_{51}$, $R_{71}$: how the pixel 0, 2, 4 and 6 places downstream responds to a kick of pixel 1,
 # in the letter's numbering. The wide grey line is the closed form. The coloured line is what the recording says. The shaded **band** around it is the
 # subject of the next section.
 #
@@ -170,9 +170,9 @@ figures.response_curves({"exact": gfdt.exact_response(system, lags=60.0), "gauss
 
 # %%
 def inside(data):
-    answer = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=60.0)
+    response = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=60.0)
     exact = gfdt.exact_response(system, lags=60.0).values
-    lower, upper = answer.band[:, 1:]  # lag 0 is exact by construction
+    lower, upper = response.band[:, 1:]  # lag 0 is exact by construction
     return ((lower < exact[1:]) & (exact[1:] < upper)).float().mean(), (upper - lower).mean()
 
 

@@ -65,7 +65,7 @@ print(
 # Here $N = 32$ is the number of pixels a side, and $C_k$ is an eigenvalue of the covariance matrix between pixels, so that with the unnormalised Fourier transform of the code $\langle|\hat u_k|^2\rangle = N^2 C_k$. The
 # $C_k$ as a function of $k$ are the **spectrum**.
 #
-# And a kick is simply carried along by the homogeneous equation: $R_k(t) = e^{L_k t}$. There is no ε in it, which settles the first bet: a linear system answers
+# And a kick is simply carried along by the homogeneous equation: $R_k(t) = e^{L_k t}$. There is no ε in it, which settles the first bet: a linear system responds to
 # a kick in the same way however much it fluctuates. Solving exactly also means *stepping* exactly: over any time $t$, multiply by $e^{L_k t}$ and add noise of variance
 # $C_k\,(1 - e^{2\,\mathrm{Re} L_k t})$. The simulation below makes no error in time, and it starts in the stationary state.
 
@@ -215,8 +215,8 @@ assert (twins.values - exact.values).abs().max() < 1e-5
 # %% [markdown]
 # ## Any kick
 #
-# The response to one pixel is the response to everything: the field is linear in the kick and the same everywhere, so a kick of any shape is answered
-# by a convolution, `answer.to(pattern)`, one multiplication a wavevector. Here for a smooth bump, from the undisturbed data:
+# The response to one pixel is the response to everything: the field is linear in the kick and the same everywhere, so the response to a kick of any shape is
+# a convolution, `response.to(pattern)`, one multiplication a wavevector. Here for a smooth bump, from the undisturbed data:
 
 # %%
 bump = gfdt.kick_pattern(grid, "bump", amplitude=1.0)
@@ -225,7 +225,7 @@ figures.response_maps(gaussian, lags=[0, 20, 40, 80], field=gaussian.to(bump))
 # %% [markdown]
 # ## Explore
 #
-# First the static figure: a snapshot, the covariance of each wavevector, the mean answer to a bump as a map at lag 20, and the same answer 0, 2, 4 and 6 pixels downstream.
+# First the static figure: a snapshot, the covariance of each wavevector, the mean response to a bump as a map at lag 20, and the same response 0, 2, 4 and 6 pixels downstream.
 
 # %%
 figures.explorer(views.Exploration(system, bump, lag=20.0))
@@ -235,9 +235,9 @@ figures.explorer(views.Exploration(system, bump, lag=20.0))
 # same weather in another climate. Try:
 #
 # * ε: which of the four panels change, and which do not?
-# * κ to the right: what happens to small scales in the spectrum, and to the height of the answer?
+# * κ to the right: what happens to small scales in the spectrum, and to the height of the response?
 # * A below zero; kick "plane wave": which way does it move, and how fast does it fade?
-# * λ up: the answer to the bump now gets a negative ring. Where does it come from?
+# * λ up: the response to the bump now gets a negative ring. Where does it come from?
 
 # %%
 explorer = widgets.OrnsteinUhlenbeckExplorer(system)
@@ -258,7 +258,7 @@ explorer.controls["advection"].value = system.advection
 # It is the proof of lesson 00 once more. Let the change act for a moment, so that every state moves from $u$ to $u + \delta f(u)$. Probability is carried along by this current and neither made nor lost, so that ρ changes by $-\delta\,\nabla\!\cdot(f\rho)$. By the product rule, and with $\nabla\rho = s\,\rho$, this is
 # $\delta\,(-\nabla\!\cdot f - f\cdot s)\,\rho = \delta\,B\,\rho$: other weights again, $1 + \delta B$, and $B$ takes the place of $-s_j$.
 #
-# A kick of pixel $j$ is the case $f = e_j$, whose divergence is 0. A lasting change of a *parameter* is answered by the integral of $R_A$ over time. So the undisturbed recording knows
+# A kick of pixel $j$ is the case $f = e_j$, whose divergence is 0. The response to a lasting change of a *parameter* is the integral of $R_A$ over time. So the undisturbed recording knows
 # what would become of the variance if λ were raised, since $f = \partial(\text{drift})/\partial\lambda = -\Sigma u$:
 
 
@@ -362,7 +362,7 @@ experiments.free_memory()
 # %% [markdown]
 # ## What this lesson does not show
 #
-# A Gaussian response that is right: the field was built for it. On a linear system *every* linear score, even a wrong one, gives the right answer once the response is normalised to
+# A Gaussian response that is right: the field was built for it. On a linear system *every* linear score, even a wrong one, gives the right response once it is normalised to
 # $R(0) = 1$, so this field can check code and calibrate error bars, but it cannot tell a good learned score from a lazy one by its normalised response. Nor did we ask how one would
 # notice that a field is *not* Gaussian. Translation invariance did much of the work, too: on data without it, the matrices come back.
 #

@@ -24,7 +24,7 @@
 #
 # > 1. To learn the score of clean data we shall add noise to the data. The less noise, the closer we are to what we want. What goes wrong when σ → 0?
 # > 2. Take the exact score of this field and multiply it by 3, or by anything else, a different number for every wavevector. Use the result in the theorem, then divide the response by
-# >    its value at lag 0, as the letter does. How wrong is the answer?
+# >    its value at lag 0, as the letter does. How wrong is the response?
 
 # %%
 from dataclasses import replace
@@ -56,7 +56,7 @@ fit, use = everything.split(0.5)  # learn from one half, average over the other
 #
 # and its minimum is the score of the noisy data [10]. For small σ that is nearly the score of the data.
 #
-# A picture in one dimension: data $w$ that are anywhere between −1 and 1 with equal probability, and noise of σ = 0.3. Each grey point is a target. No single one says much; their mean in each bin is the score.
+# A picture in one dimension: data $w$ that are anywhere between −1 and 1 with equal probability, and noise of σ = 0.3. Each small point is a target. No single one says much; their mean in each bin is the score.
 
 # %%
 sigma, rng = 0.3, torch.Generator().manual_seed(1)
@@ -376,7 +376,7 @@ experiments.free_memory()
 # ## What this lesson does not show
 #
 # That learning *pays*. On a Gaussian field the Gaussian score is the right one, the network had next to nothing to add, and its start was as good as its end. What was shown is that the machinery is sound: the loss has
-# the right minimum, the optimiser finds it from a wrong start, the response and the generated fields come out right. The first field on which the Gaussian answer fails is that of lesson 04.
+# the right minimum, the optimiser finds it from a wrong start, the response and the generated fields come out right. The first field on which the Gaussian response fails is that of lesson 04.
 #
 # ## Summary
 #
@@ -384,7 +384,7 @@ experiments.free_memory()
 # 2. Start from the Gaussian score; give the noise the spectrum of the data and keep the variance, or keep white noise far below every wave: then σ costs next to nothing where the data are Gaussian.
 # 3. Test a score raw, not normalised; identities by parts, held-out loss and generated fields are what remains when no exact score is at hand.
 #
-# **Next:** [04 · The Allen-Cahn field](04_allen_cahn.ipynb), the first on which the Gaussian answer fails.
+# **Next:** [04 · The Allen-Cahn field](04_allen_cahn.ipynb), the first on which the Gaussian response fails.
 #
 # Numbers in square brackets, here [9], [10], [11], [12], [17]: [notation, glossary and references](notation_and_glossary.ipynb).
 #

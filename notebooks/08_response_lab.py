@@ -10,13 +10,13 @@
 # # 08 · The response lab
 #
 # **You will** kick any of the three fields with a shape of your own, push it for a while with a time course of your own, see what each method predicts at once, and have the prediction checked by an ensemble that is really pushed; find out where
-# linear theory ends, and what a response that was sampled once a time unit cannot know; move parameters, and watch a response get better while its score is learned. **Time** 55 minutes. **Runs in** less than a minute on two cores, in 0.7 GB. **Needs** [lesson 02](02_ornstein_uhlenbeck.ipynb);
+# linear theory ends, and what a response that was sampled once a time unit cannot know; move parameters, and watch a response get better while its score is learned. **Time** 55 minutes. **Runs in** about a minute on two cores, in 0.7 GB. **Needs** [lesson 02](02_ornstein_uhlenbeck.ipynb);
 # [04](04_allen_cahn.ipynb) and [05](05_navier_stokes.ipynb) introduce the other two fields. **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
 # ## The question
 #
-# A response $R(\mathbf d, t)$ is what one pixel does to its surroundings. What is it good for? For everything that is small: the mean answer to any kick $p$ is a convolution over space, and the answer to a push
+# A response $R(\mathbf d, t)$ is what one pixel does to its surroundings. What is it good for? For everything that is small: the mean response to any kick $p$ is a convolution over space, and the response to a push
 # $f(t)\,p$ that lasts is another one over time,
 #
 # $$ \langle\delta u(t)\rangle = R(t) * p, \qquad\qquad \langle\delta u(t)\rangle = \int_0^t f(t - s)\; R(s) * p \;\mathrm ds . $$
@@ -25,7 +25,7 @@
 #
 # ## Bet first
 #
-# > 1. Kick the Allen-Cahn field with a smooth random pattern of size 2, twice what separates its phases from zero. Is the mean answer larger than linear theory says, or smaller?
+# > 1. Kick the Allen-Cahn field with a smooth random pattern of size 2, twice what separates its phases from zero. Is the mean response larger than linear theory says, or smaller?
 # > 2. Push the turbulent flow steadily, with a strength that moves it by as much as it fluctuates. Does linear theory still hold?
 
 # %%
@@ -43,7 +43,7 @@ torch.set_num_threads(1)
 # %% [markdown]
 # ## Derive: a kick is a convolution
 #
-# A small kick $p$ is a sum of kicks of single pixels, each answered by $R$ shifted to its place, and small answers add up: that is a convolution. All that the lab does is in these lines. The truth of the flow is shipped; it took half an hour of kicked twins.
+# A small kick $p$ is a sum of kicks of single pixels, each with the response $R$ shifted to its place, and small responses add up: that is a convolution. All that the lab does is in these lines. The truth of the flow is shipped; it took half an hour of kicked twins.
 
 # %%
 truth = gfdt.load_shipped("navier-stokes-truth")
@@ -65,14 +65,14 @@ weights = torch.ones(n + 1)
 weights[[0, -1]] = 0.5
 by_hand = h * sum(weights[m] * course[n - m] * answer[m] for m in range(n + 1))
 pushed = truth.to(kick, course)
-print(f"largest answer at t = 2: {pushed[n].max():.2f}")
+print(f"largest response at t = 2: {pushed[n].max():.2f}")
 assert torch.allclose(by_hand.float(), pushed[n], atol=1e-5)
 
 # %% [markdown]
 # ## See it: one kick, every method
 #
-# First as a static figure. Above, the mean answer at $t = 1$ by each method, all on one scale; the last map is for what an ensemble measures, below. Then how much of the answer still has the shape of the kick, and
-# the error of each method over the whole field, beside the size of the true answer (grey).
+# First as a static figure. Above, the mean response at $t = 1$ by each method, all on one scale; the last map is for what an ensemble measures, below. Then how much of the response still has the shape of the kick, and
+# the error of each method over the whole field, beside the size of the true response (grey).
 
 # %%
 view = Answers("navier-stokes", Kick("bump", 1.0))
@@ -81,11 +81,11 @@ figures.answers(view, time=1.0)
 # %% [markdown]
 # ## Check: a push that is really made
 #
-# A prediction is worth what its test is worth. So take 64 members, push each up, push it down, and leave it alone, all with the same noise. The mean of $(u_+ - u_-)/2$ is the measured answer. Three numbers say how far it is from
+# A prediction is worth what its test is worth. So take 64 members, push each up, push it down, and leave it alone, all with the same noise. The mean of $(u_+ - u_-)/2$ is the measured response. Three numbers say how far it is from
 # linear, each with the standard error from the scatter of members:
 #
-# * **measured over linear answer**: $\langle u_+ - u_0\rangle$ projected on the linear answer; 1 in the linear regime;
-# * **departure**: the size of $\langle u_+ - u_0\rangle$ less the linear answer, over the size of the latter, freed of what mere scatter adds (so it can come out below zero, and then it is within that scatter);
+# * **measured over linear response**: $\langle u_+ - u_0\rangle$ projected on the linear response; 1 in the linear regime;
+# * **departure**: the size of $\langle u_+ - u_0\rangle$ less the linear response, over the size of the latter, freed of what mere scatter adds (so it can come out below zero, and then it is within that scatter);
 # * its **even part**, $\langle u_+ + u_- - 2u_0\rangle/2$: what the opposite push does not turn round. For a field that is as likely as its negative, such as Allen-Cahn, it vanishes, however strong the push: there you must look at the
 #   other two.
 #
@@ -109,7 +109,7 @@ assert torch.allclose(found.answers, linear, atol=1e-4)
 
 # %%
 def measure(amplitude, lags=20, members=32):
-    """The answer of the Allen-Cahn field to a smooth random kick, measured over linear."""
+    """The response of the Allen-Cahn field to a smooth random kick, measured over linear."""
     one = Answers("allen-cahn", Kick("random", amplitude))
     linear = one.linear[: lags + 1]
     return Pushed(one.known.system, one.pattern, linear, members=members).finish()
@@ -136,7 +136,9 @@ figure = go.Figure(
 )
 figure.add_hline(y=1, line_color=theme.GREY)
 figure.update_layout(
-    template="gfdt", title="measured over linear answer, Allen-Cahn", xaxis_title="size of the kick"
+    template="gfdt",
+    title="measured over linear response, Allen-Cahn",
+    xaxis_title="size of the kick",
 )
 figure.update_layout(xaxis_type="log", xaxis_tickvals=sizes, width=560, height=350)
 
@@ -249,7 +251,7 @@ figures.answers(view, time=2.0)
 # Draw a time course, or take a step, a ramp, or a wave.
 #
 # * The second bet: the flow, "bump", "step", amplitude 4: what does the check say now, and how much of the departure is even?
-# * The flow, "plane wave", "periodic": find the period to which it answers most.
+# * The flow, "plane wave", "periodic": find the period to which it responds most.
 # * Ornstein-Uhlenbeck, any push of any strength: why does the check always say 1.00?
 
 # %%
@@ -327,7 +329,7 @@ learner
 # %% [markdown]
 # ## Exercises
 #
-# **08.1** A push whose answer has an even part: $\langle u_+ - u_0\rangle = 0.5$ and $\langle u_- - u_0\rangle = -0.3$ at some pixel, in the mean. What is its even part there?
+# **08.1** A push whose response has an even part: $\langle u_+ - u_0\rangle = 0.5$ and $\langle u_- - u_0\rangle = -0.3$ at some pixel, in the mean. What is its even part there?
 
 # %%
 my_even = None
@@ -338,7 +340,7 @@ check("08.1", my_even)
 check("08.1", (0.5 - 0.3) / 2)
 
 # %% [markdown]
-# **08.2** The flow is kicked by one pixel, by +1, and its neighbour one to the right by −1. What is the true mean answer at the first pixel at $t = 1/2$?
+# **08.2** The flow is kicked by one pixel, by +1, and its neighbour one to the right by −1. What is the true mean response at the first pixel at $t = 1/2$?
 
 # %%
 my_answer = None
@@ -384,9 +386,9 @@ experiments.free_memory()
 #
 # ## Summary
 #
-# 1. Once a response is known, the mean answer to any small kick or push is a convolution: milliseconds, and no simulation.
-# 2. Linear is a property of the push, not of the method. It is measured, not assumed: here, by pushing up, down, and not at all.
-# 3. An even part is one sign of nonlinearity, but symmetric fields have none: compare with the linear answer itself.
+# 1. Once a response is known, the mean response to any small kick or push is a convolution: milliseconds, and no simulation.
+# 2. Linear is a property of the push, not of the method. It is measured, not assumed: here, by pushing up, down, and not at all. Where no departure is seen, the result is a bound.
+# 3. An even part is one sign of nonlinearity, but symmetric fields have none: compare with the linear response itself.
 #
 # **Next:** [12 · Parameters and calibration](12_parameters_and_calibration.ipynb), and at the end the [quiz](quiz.ipynb).
 #

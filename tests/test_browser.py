@@ -266,7 +266,7 @@ def test_a_push_with_a_drawn_course_is_checked_by_an_ensemble_while_one_watches(
     lab.get_by_role("button", name="show the code").press("Enter")
     lab.get_by_role("button", name="check with an ensemble").press("Enter")
     sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("members at t = 90", timeout=60_000)
-    sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("measured over linear answer 1.00 ± 0.00")
+    sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("measured over linear response 1.00 ± 0.00")
     eventually(lambda: assert_code_gives_maps(page))
     keep_screenshots(page, "08_force")
     page.set_viewport_size({"width": 800, "height": 1100})  # half a screen: controls stand below each other, none is out of sight

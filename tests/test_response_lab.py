@@ -192,7 +192,7 @@ def test_an_ensemble_checks_the_answer_in_a_thread_until_the_kick_is_another():
     panel.go.click()
     finish(panel)
     assert panel.go.description == "done" and panel.go.disabled
-    assert "measured over linear answer 1.00 ± 0.00" in panel.readout.value and "pushed.answers" in panel.listing.value
+    assert "measured over linear response 1.00 ± 0.00" in panel.readout.value and "pushed.answers" in panel.listing.value
     panel.controls["time"].value = 20.0
     np.testing.assert_allclose(maps(panel)[-1], panel.view.linear[20], atol=1e-4)
     panel.controls["amplitude"].value = 0.25
@@ -208,7 +208,7 @@ def test_an_amplitude_outside_the_linear_regime_is_warned_of_with_what_was_measu
     panel.go.click()
     finish(panel)
     assert "outside the linear regime" in panel.readout.value
-    gain = float(re.search(r"measured over linear answer ([0-9.]+) ±", panel.readout.value)[1])
+    gain = float(re.search(r"measured over linear response ([0-9.]+) ±", panel.readout.value)[1])
     assert gain > 1.5
 
 
@@ -249,7 +249,7 @@ def test_after_a_failure_the_button_starts_anew_and_the_failure_is_shown_again(m
             assert panel.go.description == "check with an ensemble" and "ZeroDivisionError" in panel.readout.value
     panel.go.click()
     finish(panel)
-    assert panel.go.description == "done" and "measured over linear answer 1.00 ± 0.00" in panel.readout.value
+    assert panel.go.description == "done" and "measured over linear response 1.00 ± 0.00" in panel.readout.value
 
 
 def test_a_run_that_fails_at_its_first_lag_leaves_what_can_be_shown():

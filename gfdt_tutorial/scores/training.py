@@ -20,6 +20,7 @@ from gfdt_tutorial.series import TimeSeries
 
 STARTS = ("gaussian", "wrong")
 VALIDATION_FIELDS = 256
+TRAINING_FIELDS = 64  # behind a training loss of the averaged weights, which is looked at and decides nothing
 
 
 class Training:
@@ -233,14 +234,15 @@ class Training:
     @torch.no_grad()
     def _check(self) -> None:
         """Both losses of the averaged weights, on the same fields and noise each time; those of the least validation loss are kept."""
-        training, validation = (self._loss_of_average(data) for data in (self.fitted, self.held))
+        training = self._loss_of_average(self.fitted, TRAINING_FIELDS)
+        validation = self._loss_of_average(self.held, VALIDATION_FIELDS)
         if all(validation < value for _, value in self.validations):
             self.best.load_state_dict(self.average.state_dict())
         self.averaged.append((self.step, training))
         self.validations.append((self.step, validation))
 
-    def _loss_of_average(self, data: TimeSeries) -> float:
-        return float(antithetic_loss(self.average, *self.batch(data, VALIDATION_FIELDS, -1), self.budget.reach))
+    def _loss_of_average(self, data: TimeSeries, fields: int) -> float:
+        return float(antithetic_loss(self.average, *self.batch(data, fields, -1), self.budget.reach))
 
 
 MODELS = ("network", "average", "best")

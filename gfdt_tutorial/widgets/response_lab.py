@@ -164,7 +164,7 @@ class KickLab(Running):
             said.append(f"<br>{measured.members} members {where}")
             if measured.row > 0:
                 figures = (measured.gain, measured.departure, measured.even_part)
-                names = ("measured over linear answer", "departure from linear", "its even part")
+                names = ("measured over linear response", "departure from linear", "its even part")
                 said += [f"{name} {_figure(figure)}" for name, figure in zip(names, figures, strict=True)]
         return "; ".join(said) + doubtful(view.doubts(measured))
 
