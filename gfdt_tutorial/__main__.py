@@ -2,21 +2,23 @@
 simulate | fit-score | respond | perturb | truth | compare | analyse | figure1 | assets | bench.
 
 Series and responses pass as .npz files (keys: `TimeSeries.save`, `Response.save`). Bad input: one message on stderr and exit 2.
-Ctrl-C: exit 130. No file is ever left half-written.
+Ctrl-C: exit 130. No file is ever left half-written. Results are saved before anything is printed, and printing never fails.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from gfdt_tutorial import bench, experiments, figures, presets, report, shipped, storage
 from gfdt_tutorial.analysis import FILES, analyse
 from gfdt_tutorial.cache import Cache
 from gfdt_tutorial.figure_one import figure_one
-from gfdt_tutorial.progress import note
+from gfdt_tutorial.progress import accept_all_characters, note, say
 from gfdt_tutorial.reading import read_series
-from gfdt_tutorial.responses.curves import Response, compare
+from gfdt_tutorial.responses.curves import Errors, Response, compare
 from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.responses.symmetries import SYMMETRIES
 from gfdt_tutorial.responses.twins import KICKS, perturb
@@ -31,6 +33,7 @@ ASSETS_MADE = {"preset": "standard", "seed": 0}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
+    accept_all_characters()
     chosen = _parser().parse_args(arguments)
     try:
         for name in chosen.writes:
@@ -38,10 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 storage.check_file(path)
         return chosen.run(chosen) or 0
     except KeyboardInterrupt as stopped:
-        print(f"stopped; {str(stopped) or 'nothing was left half-written'}", file=sys.stderr)
+        say(f"stopped; {str(stopped) or 'nothing was left half-written'}", sys.stderr)
         return 130
     except (ValueError, OSError, DivergedError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 2
 
 
@@ -49,7 +52,7 @@ def _simulate(chosen: argparse.Namespace) -> None:
     system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
     members, duration, every = (_wanted(chosen, size, name) for name in ("members", "duration", "every"))
     data = simulate(system, members, size.spinup, duration, every, chosen.seed, chosen.device, chosen.context, chosen.cluster)
-    print(f"{data.snapshots} snapshots, u of shape {tuple(data.u.shape)}: {data.save(chosen.out)}")
+    say(f"{data.snapshots} snapshots, u of shape {tuple(data.u.shape)}: {data.save(chosen.out)}")
 
 
 def _fit_score(chosen: argparse.Namespace) -> int:
@@ -59,10 +62,11 @@ def _fit_score(chosen: argparse.Namespace) -> int:
     options = {"context": chosen.context, "levels": chosen.levels, "device": chosen.device, "checkpoint": checkpoint}
     score = fit_score(data, chosen.preset, chosen.seed, **options)
     if score.metrics["interrupted"]:
-        print(f"stopped after {score.metrics['steps']} steps; the same command goes on from {checkpoint}", file=sys.stderr)
+        say(f"stopped after {score.metrics['steps']} steps; the same command goes on from {checkpoint}", sys.stderr)
         return 130
-    print(f"{score.metrics['steps']} steps, validation loss {score.metrics['validation']:.5g}: {score.save(folder)}")
+    path = score.save(folder)
     checkpoint.unlink(missing_ok=True)
+    say(f"{score.metrics['steps']} steps, validation loss {score.metrics['validation']:.5g}: {path}")
     return 0
 
 
@@ -74,7 +78,7 @@ def _respond(chosen: argparse.Namespace) -> None:
         score = experiments.system_of(data.info).score if chosen.score == "analytic" else LearnedScore.load(chosen.score)
     options = {"control": chosen.control, "symmetries": tuple(chosen.symmetry)}
     answer = respond(data, score, chosen.lags, chosen.normalise, chosen.level, **options)
-    print(f"{answer.method} response at {len(answer.times)} lags: {answer.save(chosen.out)}")
+    say(f"{answer.method} response at {len(answer.times)} lags: {answer.save(chosen.out)}")
 
 
 def _perturb(chosen: argparse.Namespace) -> None:
@@ -82,7 +86,7 @@ def _perturb(chosen: argparse.Namespace) -> None:
     lags, pairs, every, amplitude = (_wanted(chosen, size, name) for name in ("lags", "pairs", "every", "amplitude"))
     options = {"every": every, "kick": chosen.kick, "amplitude": amplitude}
     truth = perturb(system, lags, pairs, chosen.seed, **options, device=chosen.device, cluster=chosen.cluster)
-    print(f"{pairs} kicked pairs, {len(truth.times)} lags: {truth.save(chosen.out)}")
+    say(f"{pairs} kicked pairs, {len(truth.times)} lags: {truth.save(chosen.out)}")
 
 
 def _truth(chosen: argparse.Namespace) -> int:
@@ -93,14 +97,14 @@ def _truth(chosen: argparse.Namespace) -> int:
         options = {"pairs": chosen.pairs, "seed": chosen.seed, "device": chosen.device, "cluster": chosen.cluster}
         truth = experiments.reference_truth(system, **options, checkpoint=checkpoint)
     except KeyboardInterrupt:
-        print(f"stopped; the same command goes on from {checkpoint}", file=sys.stderr)
+        say(f"stopped; the same command goes on from {checkpoint}", sys.stderr)
         return 130
     worst = float(truth.standard_error.max())
     out = (
         truth.save(chosen.out) if chosen.out else shipped.ship(name, truth, command=f"python -m gfdt_tutorial truth --system {system.name}")
     )
-    print(f"{truth.info['pairs']} kicked pairs in {truth.info['seconds']:.0f} s, largest standard error {worst:.5f}: {out}")
     checkpoint.unlink(missing_ok=True)
+    say(f"{truth.info['pairs']} kicked pairs in {truth.info['seconds']:.0f} s, largest standard error {worst:.5f}: {out}")
     return 0
 
 
@@ -108,15 +112,22 @@ def _compare(chosen: argparse.Namespace) -> None:
     answers = {Path(path).stem: Response.load(path) for path in chosen.answers}
     truth = experiments.truth_for(next(iter(answers.values()))) if chosen.truth == "exact" else Response.load(chosen.truth)
     errors = {name: compare(answer, truth) for name, answer in answers.items()}
-    print(f"{'response':24} {'quoted L2':>12} {'± (truth)':>10} {'quoted L∞':>12}")
-    for name, error in errors.items():
-        print(f"{name:24} {error.quoted['l2']:12.4f} {error.quoted['l2_se_truth']:10.4f} {error.quoted['linf']:12.4f}")
+    saved = []
     if chosen.json:
-        print(storage.save_json(chosen.json, {name: experiments.error_metrics(error) for name, error in errors.items()}))
+        saved.append(storage.save_json(chosen.json, {name: experiments.error_metrics(error) for name, error in errors.items()}))
     if chosen.figure:
-        shown = {truth.method: truth} | answers
-        figure = figures.comparison(shown, errors)
-        print((figures.save_html if Path(chosen.figure).suffix == ".html" else figures.save_image)(figure, chosen.figure))
+        figure = figures.comparison({truth.method: truth} | answers, errors)
+        saved.append((figures.save_html if Path(chosen.figure).suffix == ".html" else figures.save_image)(figure, chosen.figure))
+    say(_table(errors))
+    _say_all(path for path in saved if path)
+
+
+def _table(errors: dict[str, Errors]) -> str:
+    rows = [f"{'response':24} {'quoted L2':>12} {'± (truth)':>10} {'quoted L∞':>12}"]
+    rows += [
+        f"{name:24} {one.quoted['l2']:12.4f} {one.quoted['l2_se_truth']:10.4f} {one.quoted['linf']:12.4f}" for name, one in errors.items()
+    ]
+    return "\n".join(rows)
 
 
 def _compared(chosen: argparse.Namespace, systems: list, cache: Cache | None, *, conditioned: bool = False) -> list[experiments.Comparison]:
@@ -134,8 +145,7 @@ def _assets(chosen: argparse.Namespace) -> None:
     found = _compared(chosen, _systems(chosen), _cache(chosen))
     changed = "".join(f" --{name} {getattr(chosen, name)}" for name in ("preset", "seed") if getattr(chosen, name) != ASSETS_MADE[name])
     command = f"python -m gfdt_tutorial assets{changed}"
-    for path in experiments.ship_results(found, chosen.preset, chosen.seed, command=command, folder=chosen.out):
-        print(path)
+    _say_all(experiments.ship_results(found, chosen.preset, chosen.seed, command=command, folder=chosen.out))
 
 
 def _figure1(chosen: argparse.Namespace) -> None:
@@ -143,33 +153,44 @@ def _figure1(chosen: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     cache = _cache(chosen)
     found = _compared(chosen, systems, cache, conditioned=chosen.conditioned)
-    for one in found:
-        for method, score in one.scores.items():
-            print(score.save(folder / "score" / (one.system.name + ("" if method == "generative" else f"-{method}"))))
-    print(storage.save_json(folder / "metrics.json", experiments.metrics(found, chosen.preset, chosen.seed)))
-    print(storage.save_npz(folder / "responses.npz", experiments.arrays(found)))
+    saved = [
+        score.save(folder / "score" / (one.system.name + ("" if method == "generative" else f"-{method}")))
+        for one in found
+        for method, score in one.scores.items()
+    ]
+    saved.append(storage.save_json(folder / "metrics.json", experiments.metrics(found, chosen.preset, chosen.seed)))
+    saved.append(storage.save_npz(folder / "responses.npz", experiments.arrays(found)))
     figure = figure_one(found)
-    print(figures.save_html(figure, folder / "figure1.html"))
-    if image := figures.save_image(figure, folder / "figure1.png", cache=cache):
-        print(image)
+    saved.append(figures.save_html(figure, folder / "figure1.html"))
+    saved.append(figures.save_image(figure, folder / "figure1.png", cache=cache))
+    _say_all(path for path in saved if path)
 
 
 def _analyse(chosen: argparse.Namespace) -> None:
     folder = storage.check_folder(chosen.out, FILES)
-    data = read_series(chosen.file, axes=chosen.axes, every=chosen.every, variable=chosen.variable)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        data = read_series(chosen.file, axes=chosen.axes, every=chosen.every, variable=chosen.variable)
+    for warning in caught:
+        note(f"note: {warning.message}")
     options = {"lags": chosen.lags, "seed": chosen.seed, "level": chosen.level, "force": chosen.force, "device": chosen.device}
     found = analyse(data, chosen.preset, **options, tell=lambda stage: note(f"{stage} ..."))
-    print(found.suitability)
-    print(found.verdict)
-    for path in found.save(folder, report.page(found)):
-        print(path)
+    saved = found.save(folder, report.page(found))
+    say(found.suitability)
+    say(found.verdict)
+    _say_all(saved)
 
 
 def _bench(chosen: argparse.Namespace) -> None:
     rows = bench.run(chosen.only)
-    print(bench.table(rows))
-    if chosen.json:
-        print(storage.save_json(chosen.json, [vars(row) for row in rows]))
+    saved = [storage.save_json(chosen.json, [vars(row) for row in rows])] if chosen.json else []
+    say(bench.table(rows))
+    _say_all(saved)
+
+
+def _say_all(paths: Iterable[Path]) -> None:
+    for path in paths:
+        say(path)
 
 
 def _system(chosen: argparse.Namespace):
@@ -202,8 +223,15 @@ def _pair(text: str) -> tuple[str, float]:
         raise ValueError(f"--set {text!r} is not NAME=NUMBER, such as --set kappa=0.0005") from None
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its help is printed as everything else is."""
+
+    def print_help(self, file: TextIO | None = None) -> None:
+        say(self.format_help().rstrip("\n"), file)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m gfdt_tutorial", description="Response theory via generative score modelling.")
+    parser = _Parser(prog="python -m gfdt_tutorial", description="Response theory via generative score modelling.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     verb = _verb(verbs, "simulate", _simulate, "an undisturbed, stationary ensemble", makes=True)

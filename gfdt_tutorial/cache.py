@@ -128,7 +128,7 @@ class Cache:
         if self.has(stage):
             return 0.0
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
-            return json.loads(self._record(stage).read_text())["seconds"]
+            return json.loads(self._record(stage).read_text(encoding="utf-8"))["seconds"]
         return None
 
     def fetch(self, stage: Stage, make: Callable[..., Any], form: Form) -> Kept:
@@ -158,7 +158,7 @@ class Cache:
         if not entry.exists():
             return None
         try:
-            about = json.loads((entry / ABOUT).read_text())
+            about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
             for name, digest in about["files"].items():
                 if storage.digest(entry / name) != digest:
                     raise ValueError(f"{name} is not what was written")

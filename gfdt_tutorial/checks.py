@@ -40,18 +40,23 @@ def choice(name: str, value: str, options: Iterable[str]) -> str:
     return value
 
 
-def real(name: str, values) -> torch.Tensor:
-    """`values`, a tensor or anything NumPy can read, as float32: numbers, and real ones."""
+def real(name: str, values, *, copy: bool = True) -> torch.Tensor:
+    """`values`, a tensor or anything NumPy can read, as float32: numbers, and real ones.
+
+    Args:
+        copy: False where nobody else holds `values`, which may then be used as they are.
+    """
     if isinstance(values, torch.Tensor):
         if values.is_complex():
             raise ValueError(f"{name} is complex; expected real numbers")
-        return values.detach().to(torch.float32)
+        return values.detach().to(torch.float32, copy=copy)
     if np.ma.isMaskedArray(values):
         values = values.astype(np.float32).filled(np.nan)  # masked is missing: the check for NaN will say where
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} holds {array.dtype}; expected real numbers")
-    return torch.from_numpy(np.asarray(array, dtype=np.float32, order="C"))
+    needed = None if array.flags.writeable and not copy else True  # None copies what is not float32 already
+    return torch.from_numpy(np.array(array, dtype=np.float32, order="C", copy=needed))
 
 
 def finite(name: str, array: torch.Tensor) -> torch.Tensor:

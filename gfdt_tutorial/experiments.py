@@ -257,7 +257,7 @@ def peak_memory_mb() -> float | None:
     """The largest resident size of this process so far, in MB; None where the system does not tell."""
     try:
         # not getrusage: on Linux its figure starts from that of the parent process
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
     except OSError:
         pass

@@ -30,7 +30,7 @@ def portrait(data: TimeSeries, found: Suitability) -> go.Figure:
     last = min(len(found.autocorrelation), max(8, round(4 * found.decorrelation / data.every)))
     lags = data.every * np.arange(last)
     figure.add_trace(go.Scatter(x=lags, y=found.autocorrelation[:last].numpy(), line={"color": theme.BLUE}, showlegend=False), 1, 3)
-    figure.add_hline(y=0, line_color=theme.PALE, line_width=1, row=1, col=3)
+    figure.add_hline(y=0, line_color=theme.GREY, line_width=1, row=1, col=3)
     figure.update_xaxes(title_text=("t", "x", "x")[len(data.grid.shape)], row=1, col=1)
     figure.update_yaxes(title_text=("u", "t", "y")[len(data.grid.shape)], title_standoff=4, row=1, col=1)
     figure.update_xaxes(title_text="u", row=1, col=2)

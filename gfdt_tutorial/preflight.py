@@ -64,7 +64,8 @@ def pip_plan(requirement):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        universal_newlines=True,
+        encoding="utf-8",
+        errors="replace",
         env=dict(os.environ, PYTHONUNBUFFERED="1"),  # each line when it is printed, not when a block is full
     )
     try:

@@ -1,8 +1,11 @@
-"""Progress bars and notes, in one place so that one switch silences them: GFDT_QUIET=1."""
+"""Progress bars, notes and printed results: GFDT_QUIET=1 silences the first two, and no console can break the work."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import TextIO
 
 
 def progress(items: Iterable, *, total: int | None = None, label: str = ""):
@@ -15,4 +18,32 @@ def progress(items: Iterable, *, total: int | None = None, label: str = ""):
 def note(text: str) -> None:
     """One line on standard error, unless GFDT_QUIET is set."""
     if not os.environ.get("GFDT_QUIET"):
-        print(text, file=sys.stderr, flush=True)
+        say(text, sys.stderr)
+
+
+def say(text: object, stream: TextIO | None = None) -> None:
+    """`text` on standard output, or another stream, at once; no error where the reader has gone away, as after `| head -1`.
+
+    Raises:
+        OSError: the output goes into a file, and the disk is full.
+    """
+    stream = sys.stdout if stream is None else stream
+    try:
+        print(text, file=stream, flush=True)
+    except OSError as error:
+        _silence(stream)
+        if error.errno not in (errno.EPIPE, errno.EINVAL):  # Windows calls a closed pipe an invalid argument
+            raise
+
+
+def accept_all_characters() -> None:
+    """Standard output and standard error print a question mark for what their encoding lacks, such as ⟨ in cp1252, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError):  # a stream of another kind, as in a notebook, or none
+            stream.reconfigure(errors="replace")
+
+
+def _silence(stream: TextIO) -> None:
+    """What is left in its buffer would fail again when Python ends."""
+    with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # a stream may have no file
+        os.dup2(nowhere.fileno(), stream.fileno())

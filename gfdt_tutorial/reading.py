@@ -2,14 +2,16 @@
 
 import contextlib
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gfdt_tutorial import checks, storage
+from gfdt_tutorial.marks import check_values
 from gfdt_tutorial.series import AXES, TimeSeries
 
 # letter → names under which a dimension of a NetCDF or Zarr file is recognised
@@ -20,10 +22,6 @@ DIMENSIONS = {
     "x": ("x", "lon", "longitude", "site"),
 }
 LETTERS = {name: letter for letter, names in DIMENSIONS.items() for name in names}
-LARGEST = 1e15  # powers up to the second must fit single precision
-SOME = 1_000_000  # values are enough for quartiles
-FARTHEST = 1e4  # from the median, in units of the spread of the middle half: beyond is a mark, not a measurement
-APART = 20  # from all others, in the same units: an extreme value that recurs exactly is then a mark too
 CALENDAR = 1.15  # the longest month over the shortest is 31/28
 
 
@@ -38,6 +36,7 @@ class _Raw:
     lengths: tuple[float, ...] | None = None
     context: np.ndarray | None = None
     info: dict | None = None
+    paired: bool = False
 
 
 def read_series(
@@ -53,7 +52,8 @@ def read_series(
     An .npy is bare numbers: `axes` and `every` are needed. An .npz has its own (keys u, times, axes, as `TimeSeries.save` writes them), or
     any array by the name `variable`. In NetCDF and Zarr files dimensions are known by usual names (`DIMENSIONS`); the times are taken in
     the unit of the file, and equally spaced coordinates give the sides of the box. Where they fall, as latitudes from north to south, the
-    data are turned round, so that a displacement of +1 is towards larger coordinates.
+    data are turned round, so that a displacement of +1 is towards larger coordinates. So are data whose times fall, whether or not `every`
+    replaces these times; `info["notes"]` says so.
 
     Args:
         axes: letters of the axes, in the order of the array: m member, t time, y and x periodic space.
@@ -64,6 +64,9 @@ def read_series(
     Raises:
         ValueError: the file is damaged, of another kind, or does not say what an axis is; and all that `TimeSeries` refuses.
         OSError: no such file.
+
+    Warns:
+        UserWarning: the times fall, and the series was turned round; and what `TimeSeries` warns of.
 
     >>> import tempfile
     >>> name = tempfile.mkdtemp() + "/mine.npy"
@@ -84,73 +87,15 @@ def read_series(
     checks.choice("axes", axes, [*AXES, *_permuted(axes)])
     if raw.u.ndim != len(axes):
         raise ValueError(f"{path} has an array of shape {raw.u.shape}, {raw.u.ndim} axes; axes={axes!r} names {len(axes)}")
+    raw = _forwards(path, raw, axes)
     times = _times(path, raw, axes, every)
     order = [axes.index(letter) for letter in "mtyx" if letter in axes]
-    u = check_values(raw.u.transpose(order))
+    u = check_values(raw.u.transpose(order), time=int("m" in axes))
     sides = _sides(axes, raw.lengths if lengths is None else tuple(lengths))
     info = {"file": path.name} | (raw.info or {})
     if every is not None:
         info.pop("time_unit", None)  # that of the times which `every` replaces
-    return TimeSeries(u, times, "".join(axes[i] for i in order), raw.context, sides, info)
-
-
-def check_values(u: np.ndarray) -> np.ndarray:
-    """Values as they are, true and false as 1 and 0, if they can be measurements of one quantity.
-
-    Raises:
-        ValueError: not real numbers, none at all, NaN or infinite, too large to be squared in single precision, or one so far from all
-            others that it must be a mark for something missing: FARTHEST off, or APART and there again and again.
-    """
-    if u.dtype.kind not in "fiub":
-        raise ValueError(f"the values are {u.dtype}; expected real numbers: analyse real and imaginary part, or the modulus, one at a time")
-    if u.dtype.kind == "b":
-        u = u.astype(np.float32)
-    if u.size == 0:
-        raise ValueError(f"the array has shape {u.shape}: there are no values in it")
-    if bad := int((~np.isfinite(u)).sum()):
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(u))[0])
-        raise ValueError(f"{bad} of {u.size} values are NaN or infinite, the first at index {first}; drop these times, or fill them")
-    largest = float(np.abs(u).max())
-    low, middle, high, spread = _quartiles(u)
-    farthest = float(np.abs(u - middle).max())
-    if largest > LARGEST or farthest > FARTHEST * spread > 0:
-        raise ValueError(
-            f"the largest value is {largest:.3g}, while half of all lie between {low:.3g} and {high:.3g}; "
-            "a mark for missing values? Fill them, or change the unit"
-        )
-    _check_extremes(u)
-    return u
-
-
-def _quartiles(u: np.ndarray) -> tuple[float, float, float, float]:
-    """The three quartiles and the spread: of the middle half or, where its values are all equal, as of rain, the typical distance from
-    there of those that differ; 0 where none does."""
-    some = u.ravel()[:: -(-u.size // SOME)]
-    low, middle, high = (float(value) for value in np.quantile(some, [0.25, 0.5, 0.75]))
-    off = np.abs(some[some != middle] - middle)
-    return low, middle, high, high - low or (float(np.median(off)) if off.size else 0.0)
-
-
-def _check_extremes(u: np.ndarray) -> None:
-    """A value that recurs exactly, more often than the other extreme does, and that no other comes near, is a mark.
-
-    Measured values of any tails do not recur, and those of a sensor that saturates follow close on one another. Spread is that of all
-    others, since marks may be many.
-
-    Raises:
-        ValueError: there is such a value.
-    """
-    ends = {float(u.min()): np.min, float(u.max()): np.max}
-    times = {end: int((u == end).sum()) for end in ends}
-    end = max(times, key=times.get)
-    if times[end] > min(times.values()):
-        others = u[u != end]
-        nearest = float(ends[end](others))
-        if abs(nearest - end) > APART * _quartiles(others)[3] > 0:
-            raise ValueError(
-                f"{times[end]} of {u.size} values are {end:g} exactly, and the nearest other is {nearest:g}; "
-                "a mark for missing values? Fill them, or drop these times"
-            )
+    return TimeSeries(u, times, "".join(axes[i] for i in order), raw.context, sides, info, raw.paired, copy=False)
 
 
 def _permuted(axes: str) -> list[str]:
@@ -183,7 +128,7 @@ def _npz(path: Path, variable: str | None, axes: str | None) -> _Raw:
     lengths = tuple(np.atleast_1d(found["lengths"]).tolist()) if "lengths" in found else None
     info = storage.parse(path, "info", found["info"]) if "info" in found else None
     known = str(found["axes"]) if "axes" in found else None
-    return _Raw(found[name], known, found.get("times"), lengths, found.get("context"), info)
+    return _Raw(found[name], known, found.get("times"), lengths, found.get("context"), info, bool(found.get("paired", False)))
 
 
 OURS = ("u", "times", "lengths", "context")  # keys that `TimeSeries.save` writes and that are arrays with axes
@@ -213,7 +158,7 @@ def _xarray(path: Path, variable: str | None, axes: str | None) -> _Raw:
     field = field.squeeze([name for name, size in field.sizes.items() if size == 1 and str(name).lower() not in LETTERS], drop=True)
     letters = [LETTERS.get(str(name).lower()) for name in field.dims] if axes is None else list(axes)
     named = dict(zip(letters, field.dims, strict=False))
-    clock = field.coords.get(named.get("t"))
+    clock = field.coords[named["t"]] if named.get("t") in field.coords else None  # `get` would make one up: 0, 1, 2, ...
     info = {key: str(field.attrs[key]) for key in ("units", "long_name") if key in field.attrs} | {"variable": name}
     if clock is not None and "units" in clock.attrs:
         info["time_unit"] = str(clock.attrs["units"]).split(" since ")[0]
@@ -255,6 +200,18 @@ def _sides(axes: str, lengths: tuple[float, ...] | None) -> tuple[float, ...] | 
     if lengths is None or len(lengths) != len(space):
         return lengths
     return tuple(lengths[space.index(letter)] for letter in "yx" if letter in space)
+
+
+def _forwards(path: Path, raw: _Raw, axes: str) -> _Raw:
+    """The same with time running forwards."""
+    times = raw.times
+    if times is None or times.ndim != 1 or len(times) < 2 or times.dtype.kind not in "fiuM" or not (times[1:] < times[:-1]).all():
+        return raw
+    words = f"the times of {path.name} fall from {times[0]} to {times[-1]}: the series was turned round, so that time runs forwards"
+    warnings.warn(words, stacklevel=3)
+    info = (raw.info or {}) | {"notes": [*(raw.info or {}).get("notes", []), words]}
+    context = None if raw.context is None else np.flip(raw.context, 1)
+    return replace(raw, u=np.flip(raw.u, axes.index("t")), times=times[::-1], context=context, info=info)
 
 
 def _times(path: Path, raw: _Raw, axes: str, every: float | None) -> np.ndarray:

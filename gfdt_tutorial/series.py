@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class TimeSeries:
         lengths: sides of the periodic box in the order of the space axes; 2π each by default.
         info: anything worth keeping about where the data came from (plain JSON values); carried along and saved.
         paired: whether members 2i and 2i + 1 are a run and the same run backwards, as `both_ways` makes them; they count as one.
+        copy: False saves memory where nobody else will write to `u` and `context`, which the series then keeps as they are if it can.
 
     Raises:
         ValueError: unknown axes, a shape that does not match them, NaN or infinity, times that are not equally spaced.
@@ -47,10 +48,11 @@ class TimeSeries:
     lengths: tuple[float, ...] | None = None
     info: dict = field(default_factory=dict)
     paired: bool = False
+    copy: InitVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self, copy: bool):
         checks.choice("axes", self.axes, AXES)
-        u = checks.real("u", self.u)
+        u = checks.real("u", self.u, copy=copy)
         if u.ndim != len(self.axes):
             raise ValueError(f"u has shape {tuple(u.shape)}, {u.ndim} axes; axes={self.axes!r} names {len(self.axes)}")
         if "m" not in self.axes:
@@ -68,7 +70,7 @@ class TimeSeries:
         object.__setattr__(self, "axes", "mt" + self.axes.replace("m", "")[1:])
         object.__setattr__(self, "lengths", self.grid.lengths)
         if self.context is not None:
-            object.__setattr__(self, "context", _check_context(self.context, u))
+            object.__setattr__(self, "context", _check_context(checks.real("context", self.context, copy=copy), u))
         if self.paired and len(u) % 2:
             raise ValueError(f"paired=True, and there are {len(u)} members; expected each run beside its reverse")
 
@@ -149,7 +151,7 @@ class TimeSeries:
         if self.paired:
             return self
         both = torch.stack([self.u, self.u.flip(1)], dim=1).flatten(0, 1)
-        found = TimeSeries(both, self.times, self.axes, None, self.lengths, self.info, paired=True)
+        found = TimeSeries(both, self.times, self.axes, None, self.lengths, self.info, paired=True, copy=False)
         vars(found)["fingerprint"] = self.fingerprint  # of the same values
         return found
 
@@ -157,7 +159,7 @@ class TimeSeries:
         where = (slice(None), cut) if in_time else (cut,)
         times = self.times[cut] if in_time else self.times
         context = None if self.context is None else self.context[where]
-        return TimeSeries(self.u[where], times, self.axes, context, self.lengths, self.info)
+        return TimeSeries(self.u[where], times, self.axes, context, self.lengths, self.info, copy=False)
 
     def save(self, path: str | Path) -> Path:
         """Write an .npz with the keys u, times, axes, lengths, info (JSON text) and, where there is one, context."""
@@ -170,7 +172,16 @@ class TimeSeries:
         found = storage.load_npz(path, required=("u", "times", "axes"))
         lengths = tuple(found["lengths"].flatten().tolist()) if "lengths" in found else None
         info = storage.parse(path, "info", found["info"]) if "info" in found else {}
-        return cls(found["u"], found["times"], str(found["axes"]), found.get("context"), lengths, info, bool(found.get("paired", False)))
+        return cls(
+            found["u"],
+            found["times"],
+            str(found["axes"]),
+            found.get("context"),
+            lengths,
+            info,
+            bool(found.get("paired", False)),
+            copy=False,
+        )
 
 
 def check_series(data) -> None:
@@ -198,7 +209,7 @@ def _times(values) -> torch.Tensor:
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"times holds {array.dtype}; expected numbers in time units, such as days since the start")
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
+    return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
 
 
 def _check_spacing(times: torch.Tensor) -> None:
@@ -206,6 +217,8 @@ def _check_spacing(times: torch.Tensor) -> None:
         raise ValueError(f"the series has {len(times)} sample; expected two at least")
     gaps = checks.finite("times", times).diff()
     mean = gaps.mean()
+    if bool((gaps < 0).all()):
+        raise ValueError("times must increase, and these fall; turn both round: u.flip and times.flip, or [::-1] along time in NumPy")
     if not bool(mean > 0) or bool(((gaps - mean).abs() > 1e-3 * mean).any()):
         raise ValueError(
             f"times must increase in equal steps; the gaps run from {float(gaps.min()):g} to {float(gaps.max()):g}: "
@@ -213,8 +226,8 @@ def _check_spacing(times: torch.Tensor) -> None:
         )
 
 
-def _check_context(context, u: torch.Tensor) -> torch.Tensor:
-    context = checks.finite("context", checks.real("context", context))
+def _check_context(context: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    context = checks.finite("context", context)
     if context.ndim != u.ndim + 1 or context.shape[:2] != u.shape[:2] or context.shape[3:] != u.shape[2:]:
         raise ValueError(f"context has shape {tuple(context.shape)}; expected (member, time, channel, *space) beside u of {tuple(u.shape)}")
     return context

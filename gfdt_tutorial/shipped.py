@@ -46,7 +46,7 @@ def load_table(name: str, folder: str | Path = ASSETS) -> list[dict]:
     Raises:
         ValueError, OSError: as `load_shipped`.
     """
-    return json.loads(_checked(_entry(name, folder), folder).read_text())
+    return json.loads(_checked(_entry(name, folder), folder).read_text(encoding="utf-8"))
 
 
 def ship_table(name: str, rows: list[dict], *, command: str, folder: str | Path = ASSETS) -> Path:
@@ -119,4 +119,4 @@ def _entry(name: str, folder: str | Path) -> dict:
 def manifest(folder: str | Path = ASSETS) -> dict[str, dict]:
     """Name → what it is: file, hash, command, seconds and versions."""
     path = Path(folder) / "manifest.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

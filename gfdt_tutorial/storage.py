@@ -150,8 +150,9 @@ def nulls(value: Any) -> Any:
 
 
 def digest(path: str | Path) -> str:
-    """The sha256 of a file's content."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    """The sha256 of a file's content; in JSON the line ends of Windows, which git may have put there, count as those of Unix."""
+    content = Path(path).read_bytes()
+    return hashlib.sha256(content.replace(b"\r\n", b"\n") if Path(path).suffix == ".json" else content).hexdigest()
 
 
 def _plain(value: Any) -> np.ndarray:

@@ -1,29 +1,33 @@
-"""One look for all figures: colours that the colour-blind can tell apart (Okabe and Ito 2008), and dashes for those who print in grey."""
+"""One look for all figures: one colour a method, in every figure, and dashes for those who print in grey.
+
+Every line has a contrast of 3:1 or more on white, and the colours of one figure stay apart under each of the three kinds of colour
+blindness (`tests/test_theme.py` holds both). Lines that are no method's have shades of slate, so that none looks like a method.
+"""
 
 import plotly.graph_objects as go
 import plotly.io as pio
 
-INK, ORANGE, BLUE, GREEN, PURPLE, SKY, PALE = "#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#BDBDBD"
-SEQUENCE = (BLUE, ORANGE, GREEN, PURPLE)
+INK, GREY = "#000000", "#949494"
+ORANGE, BLUE, GREEN, PURPLE = "#D55E00", "#0072B2", "#17665C", "#75106A"
+ALARM = "#B00020"  # of words; no method has it
+SEQUENCE = ("#16202B", "#4A6178", "#2F4254", "#5F7A94")  # dark and light in turn, and all darker than the grey of the truth below them
 DASHES = ("solid", "dash", "dot", "dashdot")
 
-# method → (colour, dash, width): a method looks the same in every figure; the truth lies wide and pale below the others
+# method → (colour, dash, width): the truth lies wide and grey below the others
 METHODS = {
-    "exact": (PALE, "solid", 7),
-    "truth": (PALE, "solid", 7),
+    "exact": (GREY, "solid", 7),
+    "truth": (GREY, "solid", 7),
     "dynamical": (INK, "dot", 2),
     "gaussian": (ORANGE, "dash", 2),
     "analytic": (BLUE, "dashdot", 2),
     "generative": (GREEN, "solid", 2),
     "conditioned": (PURPLE, "longdash", 2),
-    "measured": (SKY, "solid", 1.5),
-}
-# these stand beside the exact, Gaussian and generative ones, or what is measured, never beside the others: their colours serve again
-MORE_METHODS = {
-    "onsager": (PURPLE, "dot", 2),
-    "histogram": (SKY, "solid", 1.5),
-    "kernel density": (PURPLE, "longdash", 2),
-    "clusters": (BLUE, "dot", 2.5),
+    "measured": ("#3311A0", "solid", 1.5),
+    "onsager": ("#5E1020", "dot", 2),
+    "kubo": ("#725A00", "longdashdot", 2),
+    "histogram": ("#4A2418", "solid", 1.5),
+    "kernel density": ("#A8341C", "longdash", 2),
+    "clusters": ("#6A2C91", "dot", 2.5),
 }
 LABELS = {
     "exact": "exact",
@@ -35,6 +39,7 @@ LABELS = {
     "conditioned": "generative, given the forcing",
     "measured": "measured here",
     "onsager": "Onsager's hypothesis",
+    "kubo": "Kubo's formula",
 }
 FIELD_SCALE = "RdBu_r"  # diverging: red above, blue below, white at zero
 TRANSPARENCY = 0.18
@@ -50,8 +55,8 @@ pio.templates["gfdt"].data.table[0].cells.height = 25  # plotly's 20 cuts off th
 
 
 def style(method: str, index: int = 0) -> dict:
-    """The line of a method, or the next of a sequence for any other name."""
-    colour, dash, width = (METHODS | MORE_METHODS).get(method, (SEQUENCE[index % len(SEQUENCE)], DASHES[index % len(DASHES)], 2))
+    """The line of a method; for any other name the `index`-th shade of slate."""
+    colour, dash, width = METHODS.get(method, (SEQUENCE[index % len(SEQUENCE)], DASHES[index % len(DASHES)], 2))
     return {"color": colour, "dash": dash, "width": width}
 
 

@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **You will** push a field and watch it answer; see why nobody needs to push it to know the answer; learn how this course is
-# laid out, what its conventions are, and how to read a band. **Time** 20 minutes. **Runs in** about 10 seconds on two cores, in
+# **You will** push a field and watch its response; see why nobody needs to push it to know that response; learn how this course is
+# laid out, what its conventions are, and how to read a band. **Time** 25 minutes. **Runs in** about 10 seconds on two cores, in
 # 0.6 GB. **Needs** nothing but some calculus, linear algebra and probability, and a little Python. **Symbols and words** that you do not
 # know: [notation and glossary](notation_and_glossary.ipynb), here and in every lesson.
 
@@ -36,6 +36,10 @@
 # > field be *lowered* anywhere by a kick upwards?
 
 # %%
+from dataclasses import replace
+
+import torch
+
 import gfdt_tutorial as gfdt
 from gfdt_tutorial import figures, presets, widgets
 from gfdt_tutorial.exercises import check
@@ -43,7 +47,7 @@ from gfdt_tutorial.exercises import check
 print(widgets.first_kick.installation())
 
 # %% [markdown]
-# ## Push a field, see it answer
+# ## Push a field, see its response
 #
 # The field of this lesson is the gentlest of the course's three: an Ornstein-Uhlenbeck field, linear, with everything about it
 # known in closed form. We run it 16 times, independently; each run is a **member** of the ensemble, and the field of one member at one time is a **snapshot**:
@@ -54,7 +58,7 @@ data = gfdt.simulate(system, members=16, duration=127.0, seed=0, device="cpu")
 figures.field_map(system.grid, data.u[0, -1], "one snapshot of the undisturbed field")
 
 # %% [markdown]
-# Now the mean answer to a *unit kick*, which raises one pixel by 1, from the closed form, at four times. (The maps put the kicked pixel in the middle; in
+# Now the mean response to a *unit kick*, which raises one pixel by 1, from the closed form, at four times. (The maps put the kicked pixel in the middle; in
 # the arrays it is pixel (0, 0).) Each map has a colour scale of its own: the title says how high the highest point is.
 
 # %%
@@ -63,9 +67,34 @@ figures.response_maps(exact, lags=[0, 10, 30, 60])
 
 # %% [markdown]
 # The bump moves right at speed $A = 0.02$, sinks and spreads. The faint streak along its row is not a mistake of ours: a single pixel
-# contains the shortest wave that the grid can carry, and that wave has no direction to travel in. The curves of the next figure do go below
-# zero: *yes*, a kick upwards can lower the field nearby, for the large scales, pinned by the relaxation, decay
-# at other rates than the small ones.
+# contains the shortest wave that the grid can carry, and that wave has no direction to travel in.
+#
+# *Yes*, a kick upwards can lower the field nearby: the next figure of curves shows dips below zero (on the maps they are very pale blue). Why? Two causes come to mind. The relaxation
+# pulls the large scales back harder than the small ones, and what is left of a bump without its large scales is surrounded by a ring below zero. Or the kick is too sharp:
+# one pixel is a sum of *all* the waves of the grid, and once they have been carried along by half a pixel, the same sum swings above and below zero
+# between the pixels. This is called **ringing** (the Gibbs phenomenon). To find out which cause it is, remove one at a time, and do so
+# for a smooth kick, too, a bump some four pixels wide:
+
+# %%
+cases = {
+    "the field as it is": system,
+    "almost no relaxation": replace(system, lam=1e-9),
+    "no advection": replace(system, advection=0.0),
+}
+bump = gfdt.kick_pattern(system.grid, "bump")
+pixel_dips, bump_dips = {}, {}
+for name, other in cases.items():
+    response = gfdt.exact_response(other, lags=90.0)
+    pixel_dips[name], bump_dips[name] = response.values[:, 0, 2].min(), response.to(bump).min()
+    print(f"{name:21} lowest R_31 {pixel_dips[name]:7.3f}, after a bump {bump_dips[name]:7.3f}")
+still, gone = pixel_dips["almost no relaxation"], pixel_dips["no advection"]
+assert still < 0.95 * pixel_dips["the field as it is"] and gone > 0.2 * still
+assert bump_dips["almost no relaxation"] > -0.001 and bump_dips["no advection"] < -0.04
+
+# %% [markdown]
+# ($R_{31}$ is the response two pixels downstream.) After a kick of one pixel the dip stays when the relaxation is taken away, and nearly all of it goes when nothing carries the kick along: it is
+# ringing. A smooth bump contains no short waves and does not ring. It has a shallower dip, which goes when the relaxation does: this one is the ring around a bump that
+# has lost its large scales. Ringing belongs to the kick and the grid, and fades as diffusion wears the short waves down.
 
 # %% [markdown]
 # ## Derive: the same answer without any push
@@ -76,11 +105,35 @@ figures.response_maps(exact, lags=[0, 10, 30, 60])
 # $$ \rho(u - \delta e_j) \approx \rho(u) - \delta\,\partial_j\rho(u) = \rho(u)\,\big[1 - \delta\, s_j(u)\big], \qquad s_j = \partial_j \ln\rho, $$
 #
 # with $e_j$ the field that is 1 at pixel $j$ and 0 elsewhere. So *the kicked ensemble is the undisturbed one with other weights*, $1 - \delta s_j$: some states have become likelier. A time $t$ later the mean of $u_i$ over it
-# is $\langle u_i(t)\,[1 - \delta s_j(u(0))]\rangle$. The first term is the mean without a kick. The second, over δ, is the response:
+# is $\langle u_i(t)\,[1 - \delta s_j(u(0))]\rangle$.
+#
+# Why does a weight that is given at time 0 hold at time $t$? Because after the kick nothing is different: the equation and the noise are what they were. Let $m(u)$ be the mean of $u_i(t)$ over all futures
+# of the state $u$. It is one and the same function in both ensembles, and only the states on which it is averaged differ:
+# $\int \rho(u)\,[1 - \delta s_j(u)]\,m(u)\,du$, which is the average above. So each undisturbed history keeps, for ever, the weight of the state that it started from.
+#
+# The first term of the average is the mean without a kick. The second, over δ, is the response:
 #
 # $$ R_{ij}(t) \;=\; \frac{\langle \delta u_i(t)\rangle}{\delta u_j(0)} \;=\; -\,\big\langle u_i(t)\, s_j(u(0)) \big\rangle . $$
 #
 # Angle brackets are averages over the undisturbed system. No kick is left on the right-hand side. (Lesson 01 takes this apart for a single variable, lesson 02 for this field.)
+#
+# A picture of it. Of the 1024 values of a state we look at two, $u_1$ and its neighbour downstream, $u_2$, and kick $u_1$ by $\delta = 0.6$:
+
+# %%
+states = data.u[:, ::8, 0, [0, 1]].flatten(0, 1).double()
+states = states - states.mean(0)
+s = -states @ torch.linalg.inv(states.T @ states / len(states))  # Gaussian score of the two
+weights = 1 - 0.6 * s[:, 0]
+means = (weights[:, None] * states).mean(0)
+print(f"correlation of u_1 and u_2: {torch.corrcoef(states.T)[0, 1]:.2f}")
+print(f"weighted means: u_1 {means[0]:.2f}, u_2 {means[1]:.2f}; of the shifted cloud: 0.60, 0.00")
+assert abs(means[0] - 0.6) < 0.01 and abs(means[1]) < 0.01
+figures.kicked_cloud(states, weights, kick=0.6)
+
+# %% [markdown]
+# Left, the undisturbed states; in the middle, the same states after the kick (black) over those before (grey). On the right nothing has moved: states that the kick makes more likely are drawn larger and red, those
+# that it makes less likely smaller and blue. Both clouds have the same means (dotted lines), and to first order in δ the same density. Note that $u_1$ is raised and $u_2$ is not, although the two are correlated: a kick is not
+# the same as *selecting* states in which $u_1$ happens to be high. Red are states whose $u_1$ is high *for their* $u_2$, and it takes the score to know them.
 #
 # Here is the whole course in three lines. We take the *undisturbed* data from above, guess that their density is Gaussian (for this
 # field it is), and ask the theorem for the response. No kick has ever been applied to these data.
@@ -92,7 +145,7 @@ figures.response_curves({"exact": gfdt.exact_response(system, lags=60.0), "gauss
 
 # %% [markdown]
 # The panels show $R_{11}$, $R_{31}$, $R_{51}$, $R_{71}$: how the pixel 0, 2, 4 and 6 places downstream answers to a kick of pixel 1,
-# in the letter's numbering. The wide pale line is the closed form. The coloured line is what the recording says. The shaded **band** around it is the
+# in the letter's numbering. The wide grey line is the closed form. The coloured line is what the recording says. The shaded **band** around it is the
 # subject of the next section.
 #
 # What differs between methods is only where the score $s$ comes from:
@@ -110,8 +163,9 @@ figures.response_curves({"exact": gfdt.exact_response(system, lags=60.0), "gauss
 # ## Check: how to read a band
 #
 # A finite recording gives a noisy response. `respond` cuts it into independent blocks (whole members here), draws them again with
-# replacement some 200 times, and so finds how much the answer would scatter from one recording to the next. At a `level` of 0.90, nine points in
-# ten of the truth should lie inside the band. Let us count, and then give it eight times the data:
+# replacement some 200 times, and so finds how much the response would scatter from one recording to the next. The band is a **confidence interval**, at a `level` of 0.90:
+# if you repeated it all with other recordings, again and again, the bands would cover the true value at any one point in 90 % of the repetitions. (It does not say that the truth has a probability of 90 % to lie in *this* band: the truth does not vary, the band does.)
+# We have many points instead of many repetitions, so let us count how many of them are covered, and then give it eight times the data:
 
 
 # %%
@@ -125,11 +179,13 @@ def inside(data):
 little, much = data, gfdt.simulate(system, members=128, duration=127.0, seed=1, device="cpu")
 for name, series in (("16 members", little), ("128 members", much)):
     share, width = inside(series)
-    print(f"{name:12} {share:.0%} of the truth inside the 90 % band, mean width {width:.4f}")
+    print(
+        f"{name:12} the 90 % band covers the truth at {share:.0%} of the points, mean width {width:.4f}"
+    )
 
 # %% [markdown]
-# Eight times the data make the band $\sqrt 8 \approx 2.8$ times narrower, and the share inside stays near 90 %. The share is a little lower for few
-# members, since the error of the error is larger then. A result whose band is missing is
+# Eight times the data make the band $\sqrt 8 \approx 2.8$ times narrower, and the share of points covered stays near 90 %. The share is a little lower for few
+# members, since the standard error itself is less well known then. A result whose band is missing is
 # an anecdote; every response in this course carries one. What a band does *not* contain is the error of a wrong score: with bad assumptions
 # a band can be narrow and in the wrong place. Telling these two apart is a theme of the later lessons.
 
@@ -250,9 +306,9 @@ check("00.3", -1 % 32)
 #
 # ## Summary
 #
-# 1. The answer of a stationary system to a small push can be computed from an undisturbed recording, if one knows the score of its density.
+# 1. The response of a stationary system to a small push can be computed from an undisturbed recording, if one knows the score of its density.
 # 2. Four names for four responses: Gaussian, analytic, generative, dynamical. They differ in where the score comes from; the last is the truth.
-# 3. Every response carries a band, which shrinks like one over the square root of the data.
+# 3. Every response carries a band, a confidence interval for the error of sampling, which shrinks like one over the square root of the data.
 #
 # **Next:** [01 · Score and response in one variable](01_score_and_response.ipynb), where each of these words is a curve that you can draw.
 #

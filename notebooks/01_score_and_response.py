@@ -11,7 +11,7 @@
 #
 # **You will** meet drift, density and score where each is a curve that you can draw; derive the fluctuation-dissipation theorem by one integration by parts;
 # predict how a mean and a variance answer a push from data that were never pushed; see the Gaussian approximation fail by a factor; and get the score from samples in four ways.
-# **Time** 45 minutes. **Runs in** about a minute on two cores, in 0.5 GB. **Needs** calculus, what a probability density is, a little Python; no other lesson, though
+# **Time** 65 minutes. **Runs in** about a minute on two cores, in 0.5 GB. **Needs** calculus, what a probability density is, a little Python; no other lesson, though
 # [lesson 00](00_start_here.ipynb) shows where all this leads. **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
@@ -117,7 +117,7 @@ assert abs(R_half - exact_half) < 0.05
 #
 # ## Check: mean and variance, all lags
 #
-# `respond` does the same for all lags, and adds a *band*: where, with a probability of 90 %, this score's answer would lie if there were data without end. We watch two things at once: $x$ for the mean, and $(x-\langle x\rangle)^2$ for the variance. One more trick: a film of such a walker run
+# `respond` does the same for all lags, and adds a *band*, a 90 % **confidence interval** for the response that this score would give on endless data: in 90 % of repetitions of the whole procedure, with other samples each time, the band covers that value. We watch two things at once: $x$ for the mean, and $(x-\langle x\rangle)^2$ for the variance. One more trick: a film of such a walker run
 # backwards looks like the film run forwards (one variable in a potential is *reversible*), so every sample may be used twice, once in each direction of time.
 
 # %%
@@ -181,9 +181,9 @@ print(
 # use of the identity, `calibrated`. (Narrow bins, as here, hardly blur; they pay with noise.)
 
 # %%
-raw = {kind.method: kind.fit(data, calibrate=False) for kind in ESTIMATORS}
-scores |= {name: score.calibrated(data) for name, score in raw.items()}
-for name, score in raw.items():
+uncalibrated = {kind.method: kind.fit(data, calibrate=False) for kind in ESTIMATORS}
+scores |= {name: score.calibrated(data) for name, score in uncalibrated.items()}
+for name, score in uncalibrated.items():
     print(f"{name:15} −⟨x s⟩ = {-((x - x.mean()) * score(x)).mean():.3f}")
 figures.one_variable_scores(well, scores)
 
@@ -204,20 +204,20 @@ found = {
 print("                 score   not calibrated  calibrated  endless data  other samples")
 for name, one in found.items():
     score = scores.get(name, well.score)
-    before = check_score(well, raw.get(name, score), data).both
+    before = check_score(well, uncalibrated.get(name, score), data).both
     other = check_score(well, score, fresh).both
     print(
         f"{name:15} {one.score:6.1%} {before:13.1%} {one.both:13.1%} {one.endless:11.1%} {other:13.1%}"
     )
-assert min(found[name].both for name in raw) < 0.02 < 0.5 < found["gaussian"].both
+assert min(found[name].both for name in uncalibrated) < 0.02 < 0.5 < found["gaussian"].both
 
 # %%
-best = min(raw, key=lambda name: found[name].both)
+best = min(uncalibrated, key=lambda name: found[name].both)
 print(
     f"best here: {best}, {found[best].both:.1%} (mean {found[best].mean:.1%}, variance {found[best].variance:.1%})"
 )
 answers = {"exact": exact, "gaussian": gaussian.answer}
-figures.mean_and_variance(answers | {name: found[name].answer for name in raw})
+figures.mean_and_variance(answers | {name: found[name].answer for name in uncalibrated})
 
 # %% [markdown]
 # Read the table slowly.
@@ -231,7 +231,7 @@ figures.mean_and_variance(answers | {name: found[name].answer for name in raw})
 #
 # ## Explore
 #
-# First the static figure: the density before and right after a push of 0.4, and what mean and variance do. Everything here is computed without sampling. The pale line is the exact answer to *this* push, however large; the other
+# First the static figure: the density before and right after a push of 0.4, and what mean and variance do. Everything here is computed without sampling. The grey line is the exact response to *this* push, however large; the other
 # two are linear predictions, proportional to δ.
 
 # %%

@@ -25,7 +25,8 @@
 # $$ \partial_t u = -\lambda\,\Sigma u + \kappa\,\Delta u - A\,\partial_x u + \varepsilon\,\Sigma^{1/2}\xi, \qquad \Sigma = (1-\Delta)^{-1}. $$
 #
 # It relaxes (λ), diffuses (κ), is carried along $+x$ (A) and is stirred by noise (ε; ξ is white noise, independent at every point and at every time). The operator Σ smooths: it makes
-# relaxation and noise act on large scales more than on small ones. "The letter" is [1], here and throughout. (It prints $+A$; its figure and code move along $+x$, as we do.) For a single variable such a process is the
+# relaxation and noise act on large scales more than on small ones. Its root $\Sigma^{1/2}$ is the operator which, applied twice, is Σ: in Fourier space it multiplies by $(1+k^2)^{-1/2}$. The noise $\Sigma^{1/2}\xi$ therefore has the covariance Σ. The parameters are the letter's: $\lambda = 0.04$, $\kappa = 2.5\cdot10^{-4}$, $A = 0.02$ and
+# $\varepsilon^2 = 0.004$ (the cell below prints them). "The letter" is [1], here and throughout. (It prints $+A$; its figure and code move along $+x$, as we do.) For a single variable such a process is the
 # oldest model of Brownian motion [7].
 #
 # ## Bet first
@@ -42,6 +43,9 @@ from gfdt_tutorial.exercises import check
 
 system = gfdt.OrnsteinUhlenbeck()
 grid = system.grid
+print(
+    f"λ = {system.lam:g}, κ = {system.kappa:g}, A = {system.advection:g}, ε² = {system.epsilon**2:g}"
+)
 
 # %% [markdown]
 # ## Derive: one equation per wavevector
@@ -51,9 +55,12 @@ grid = system.grid
 #
 # $$ d\hat u_k = L_k \hat u_k\,dt + \text{noise}, \qquad L_k = -\frac{\lambda}{1+k^2} - \kappa k^2 - iAk_x . $$
 #
-# Each decays at the rate $-\mathrm{Re}\,L_k$ while the noise feeds it; in balance its variance is noise over twice the rate,
+# Each decays at the rate $-\mathrm{Re}\,L_k$ while the noise feeds it; in balance its variance is the variance that noise adds per unit time, over twice the rate,
 #
 # $$ C_k = \frac{N^2\varepsilon^2/(1+k^2)}{-2\,\mathrm{Re}\,L_k}, \qquad C_k(t) = e^{L_k t}\,C_k . $$
+#
+# Where does $N^2\varepsilon^2$ come from? White noise has a covariance that is a delta function in space, and in the letter this delta function is normalised on a box of *unit area*. A grid has no points, only pixels, each $1/N^2$ of that area; the delta function becomes $N^2$ at one pixel and 0 elsewhere, so that its mean over the box is 1. So in the time $dt$ the noise
+# gives every pixel the variance $N^2\varepsilon^2\,dt$ before $\Sigma^{1/2}$ smooths it, and wavevector $k$ keeps $1/(1+k^2)$ of that. (The factor does not make a fine grid fluctuate more: $\langle u^2\rangle$ is the sum of all $C_k$ over $N^2$.)
 #
 # Here $N = 32$ is the number of pixels a side, and $C_k$ is an eigenvalue of the covariance matrix between pixels, so that with the unnormalised Fourier transform of the code $\langle|\hat u_k|^2\rangle = N^2 C_k$. The
 # $C_k$ as a function of $k$ are the **spectrum**.
@@ -95,9 +102,7 @@ assert (ratio - 1).abs().max() < 0.06, (
 
 # %%
 snapshot = data.u[0, -1].clone()  # a copy, or it would keep the whole recording in memory
-figures.field_map(
-    grid, system.score(snapshot), "the score of the snapshot: which way is more likely?", unit="s"
-)
+figures.field_map(grid, system.score(snapshot), "the score of the snapshot", unit="s")
 
 # %% [markdown]
 # One identity holds for the score of *any* density that falls off at infinity, by one integration by parts: $\langle u_i s_j\rangle = -\delta_{ij}$ (**Stein's identity** [13]; for the theorem it says that a kick has just happened
@@ -159,12 +164,17 @@ figures.response_curves({"exact": exact, "analytic": analytic, "gaussian": gauss
 
 # %%
 errors = {"gaussian": gfdt.compare(gaussian, exact), "analytic": gfdt.compare(analytic, exact)}
-for name, error in errors.items():
-    print(f"{name:9} quoted L2 {error.quoted['l2']:.4f}, L∞ {error.quoted['linf']:.4f}")
+normalised = gfdt.respond(data, system.score, lags=90.0, normalise=True)
+forms = {"analytic, normalised": gfdt.compare(normalised, exact)}
+forms |= {"Gaussian": errors["gaussian"], "analytic, raw": errors["analytic"]}
+for name, error in forms.items():
+    print(f"{name:21} quoted L2 {error.quoted['l2']:.4f}, L∞ {error.quoted['linf']:.4f}")
+assert (normalised.values - gaussian.values).abs().max() < 1e-4
 figures.error_curves(errors)
 
 # %% [markdown]
-# Both are right within their bands; the letter reports 0.012 and 0.013 in L2 on a longer recording. But look again: with the *exact* score the
+# The letter shows **normalised** responses, $R(t)\,R(0)^{-1}$. In this form the two are the same here, to rounding, since a linear score drops out of the ratio. (The letter reports 0.012 and 0.013 in L2, from a longer recording.) The Gaussian response is normalised as it stands, for its $R(0)$ is 1.
+# The other analytic one, which the figures show, is **raw**: it stands as the average gives it. Both are right within their bands. But look again: raw, with the *exact* score, the
 # error is larger than with the covariance estimated from the data. That is no paradox. The Gaussian estimate divides by the fluctuations that this recording happened to have, so
 # at lag 0 it is exact, and at short lags numerator and denominator err together. The exact score divides by what the fluctuations are on average. When a learned score comes to be judged
 # in lesson 03, it will be against both.
@@ -243,9 +253,12 @@ explorer.controls["advection"].value = system.advection
 #
 # The theorem says more. For *any* observable $A(u)$, and any small change $f(u)$ of the drift,
 #
-# $$ R_A(t) = \big\langle A(u(t))\,B(u(0))\big\rangle, \qquad B = -\nabla\!\cdot f - f\cdot s , $$
+# $$ R_A(t) = \big\langle A(u(t))\,B(u(0))\big\rangle, \qquad B = -\nabla\!\cdot f - f\cdot s . $$
 #
-# and a kick is the case $f = e_j$. A lasting change of a *parameter* is answered by the integral of $R_A$ over time. So the undisturbed recording knows
+# It is the proof of lesson 00 once more. Let the change act for a moment, so that every state moves from $u$ to $u + \delta f(u)$. Probability is carried along by this current and neither made nor lost, so that ρ changes by $-\delta\,\nabla\!\cdot(f\rho)$. By the product rule, and with $\nabla\rho = s\,\rho$, this is
+# $\delta\,(-\nabla\!\cdot f - f\cdot s)\,\rho = \delta\,B\,\rho$: other weights again, $1 + \delta B$, and $B$ takes the place of $-s_j$.
+#
+# A kick of pixel $j$ is the case $f = e_j$, whose divergence is 0. A lasting change of a *parameter* is answered by the integral of $R_A$ over time. So the undisturbed recording knows
 # what would become of the variance if λ were raised, since $f = \partial(\text{drift})/\partial\lambda = -\Sigma u$:
 
 

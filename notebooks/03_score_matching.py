@@ -10,7 +10,7 @@
 # # 03 · Score matching
 #
 # **You will** learn a score from data alone, without ever writing down a density; see why the textbook loss is nearly useless at small noise and mend it in two
-# lines; check the learned score against the exact one; use it in the fluctuation-dissipation theorem; and generate new fields with it. **Time** 50 minutes. **Runs in** about
+# lines; check the learned score against the exact one; use it in the fluctuation-dissipation theorem; and generate new fields with it. **Time** 75 minutes. **Runs in** about
 # 2 minutes on two cores, in 1 GB. **Needs** [lesson 02](02_ornstein_uhlenbeck.ipynb). **Symbols and words** [notation and
 # glossary](notation_and_glossary.ipynb).
 
@@ -56,6 +56,27 @@ fit, use = everything.split(0.5)  # learn from one half, average over the other
 #
 # and its minimum is the score of the noisy data [10]. For small σ that is nearly the score of the data.
 #
+# A picture in one dimension: data $w$ that are anywhere between −1 and 1 with equal probability, and noise of σ = 0.3. Each grey point is a target. No single one says much; their mean in each bin is the score.
+
+# %%
+sigma, rng = 0.3, torch.Generator().manual_seed(1)
+w, z = 2 * torch.rand(40_000, generator=rng) - 1, torch.randn(40_000, generator=rng)
+x, targets = w + sigma * z, -z / sigma
+edges = torch.linspace(-1.5, 1.5, 31)
+middles, bins = (edges[1:] + edges[:-1]) / 2, torch.bucketize(x, edges)
+means = torch.stack([targets[bins == number].mean() for number in range(1, len(edges))])
+noise = torch.distributions.Normal(0.0, sigma)
+slope = noise.log_prob(middles + 1).exp() - noise.log_prob(middles - 1).exp()
+exact = slope / (noise.cdf(middles + 1) - noise.cdf(middles - 1))  # ρ′/ρ of the noisy data
+error = (means - exact).square().mean().sqrt()
+print(f"scatter of the targets {targets.std():.2f}; their means are off by {error:.2f} (rms)")
+assert error < 0.1 * targets.std()
+figures.noisy_targets(x[:3000], targets[:3000], middles, means, exact)
+
+# %% [markdown]
+# In the middle, noise to the left and to the right is equally likely behind an $x$, and the targets average to zero. At $x = 1.3$, where no clean data are, the noise must have pointed outwards, so its negative, the target, points back to the data. That is the
+# direction in which the density grows.
+#
 # ## What goes wrong, and the remedy
 #
 # The targets $-z/\sigma$ are enormous when σ is small: the network sees the score, of order one, under noise of variance $1/\sigma^2$. But that noise is *odd* in $z$. Use each noise twice,
@@ -63,7 +84,12 @@ fit, use = everything.split(0.5)  # learn from one half, average over the other
 #
 # $$ \mathcal L_{\text{anti}} = \tfrac14\big(|s(x_+)|^2 + |s(x_-)|^2\big) + z\cdot\frac{s(x_+) - s(x_-)}{2\sigma}, \qquad x_\pm = w \pm \sigma z . $$
 #
-# The difference $s(x_+) - s(x_-)$ is itself of order σ, and nothing blows up. The same expectation, up to a constant; a wholly different variance. In code:
+# The difference $s(x_+) - s(x_-)$ is itself of order σ, and nothing blows up. The expectation is the same up to a constant; the variance is not. What does it become as σ → 0? Then $s(x_\pm) = s \pm \sigma\,(z\cdot\nabla)s$ to first order, the second term
+# is $z\cdot(z\cdot\nabla)s$, and as $\langle z_i z_j\rangle = \delta_{ij}$ its mean over $z$ is the divergence of $s$:
+#
+# $$ \mathcal L_{\text{anti}} \;\to\; \big\langle \tfrac12 |s|^2 + \nabla\!\cdot s \big\rangle , $$
+#
+# which is the loss of Hyvärinen [9], mentioned above, with no noise in it at all. The pairs measure the divergence along random directions, and nobody has to differentiate the network once for each pixel. In code:
 
 
 # %%
@@ -83,7 +109,7 @@ for loss in (naive, antithetic):
 
 # %% [markdown]
 # Here the data are one-dimensional, Gaussian with variance 1, so the true score is $-x$. The lines show each loss for $s(x) = -ax$, minus its value at $a = 1$, on the *same* 4000 samples. The
-# antithetic loss has its minimum at $a = 1$. The naive one is off by what the noise happened to be. Now for the real thing: how noisy is the gradient of each loss for a network on our field? (10 s)
+# antithetic loss has its minimum near $a = 1$; up to the scatter of so few samples it is the limit above, $\tfrac12a^2 - a$, that is $\tfrac12(a - 1)^2$ above its minimum. The naive one is off by what the noise happened to be. Now for the real thing: how noisy is the gradient of each loss for a network on our field? (10 s)
 
 # %%
 training = gfdt.Training(fit, budgets.budget("quick"))
@@ -116,10 +142,13 @@ plot
 # 1. a **spectral filter** $-g_k\,\hat u_k/C_k$, with $C_k$ estimated from the data and $g_k = 1$ at the start. So training starts from the Gaussian score, and can only improve on it;
 # 2. a small **convolutional network** with circular padding, whose last layer is zero at the start. It spends its capacity on what is not Gaussian.
 #
-# The noise comes in two kinds. *With the spectrum of the data*, it resolves the smallest scales, with a thousandth of the variance of the largest, as well as these. And the data are scaled down a little
-# as it is added, $y = \cos\varphi\, w + \sin\varphi\, z$ with $\tan\varphi = \sigma$, so that the variance stays the same: then, for Gaussian data, the score at any σ *is* the
-# score of the clean data. *White* noise suits where even the weakest wave stands well above it: it leaves the field as it is, and a smaller network will do. `fit_score` looks at the data and takes the one or the other; for this field white noise,
-# σ = 0.01 standard deviations. The gradients above and the fields drawn below are with the other. (`scores/fit.py`, `scores/network.py` and `scores/matching.py` hold these lines.)
+# The noise comes in two kinds.
+#
+# * **Coloured noise** has the spectrum of the data: every wave gets noise in proportion to its own strength, so that the smallest scales, with a thousandth of the variance of the largest, are resolved as well as these. In whitened coordinates, in which every wave of the data
+#   $w$ has variance 1, coloured noise is white noise $z$. The data are scaled down a little as it is added, $y = \cos\varphi\, w + \sin\varphi\, z$ with $\tan\varphi = \sigma$, and the variance stays 1. For Gaussian data, therefore, $y$ has the same density as $w$, and its score *is* the score of the clean data, at any σ.
+# * **White noise** treats all waves alike. It suits a field in which even the weakest wave stands well above the noise. Then the field needs no whitening, its density is as local as the equation made it, and a smaller network will do.
+#
+# `fit_score` looks at the data and chooses; for this field it takes white noise of σ = 0.01 standard deviations. The gradients above and the fields drawn below are with coloured noise. (`scores/fit.py`, `scores/network.py` and `scores/matching.py` hold these lines.)
 #
 # The optimiser is Adam [17]. A fifth of the data is kept apart, and progress is judged by the loss on these, the *validation loss*. Training takes about 20 s. The stop button of JupyterLab is safe: the best score so far comes back.
 
@@ -162,7 +191,7 @@ for sigma in (0.02, 0.05, 0.1, 0.2, 0.4):
 #
 # ## Check: the response
 #
-# The learned score in the theorem, averaged over members that the training has not seen, and *not* normalised (20 s):
+# The learned score in the theorem, averaged over members that the training has not seen. The response is **raw**: it stands as the average gives it, and is not normalised (20 s).
 
 # %%
 exact = gfdt.exact_response(system, lags=90.0)
@@ -184,7 +213,7 @@ assert apart < 0.02
 # ## What normalising can hide
 #
 # The second bet. Below is a score that is wrong on purpose: the exact one, multiplied by a different random factor for each wavevector, from a third to three. Its raw response is nonsense. Now
-# normalise, $R(t)R(0)^{-1}$:
+# take the **normalised** response, $R(t)R(0)^{-1}$, which is the form that the letter shows:
 
 # %%
 factor = torch.exp(
@@ -226,8 +255,14 @@ print(
 # %% [markdown]
 # ## Generate
 #
-# A network that knows the score at *all* noise levels can turn noise into fields: start from noise and walk back down the levels, either by the reverse of the diffusion [12], with fresh noise (`"sde"`), or along the
-# deterministic flow with the same densities (`"ode"`) [11]. If what comes out has the statistics of the data, the density was learned. (Here the noise has their spectrum, so that for a Gaussian field the walk starts where it should end, and must only not spoil it. From white noise to two phases is
+# A network that knows the score at *all* noise levels can turn noise into fields. Mixing with noise, $y = \cos\varphi\,w + \sin\varphi\,z$, is what the equation $dy = -y\,d\tau + \sqrt2\,dW$ does to a field within the time $\tau = -\ln\cos\varphi$: at $\tau = 0$ there are clean
+# data, at large τ nothing but noise. If one knows the score $s_\tau$ of the field at each stage, one can walk back. From $y$ at τ one gets to $\tau - d\tau$ by
+#
+# $$ y \;\leftarrow\; y + \big(y + 2\,s_\tau(y)\big)\,d\tau + \sqrt2\,dW \qquad\text{or by}\qquad y \;\leftarrow\; y + \big(y + s_\tau(y)\big)\,d\tau : $$
+#
+# the reverse of the diffusion, with fresh noise [12] (`"sde"`), or a deterministic flow through the same densities [11] (`"ode"`). Start from white noise, end at $\tau = 0$, and multiply by the spectrum's root to undo the whitening.
+#
+# If what comes out has the statistics of the data, the density was learned. (Here the noise has their spectrum, so that for a Gaussian field the walk starts where it should end, and must only not spoil it. From white noise to two phases is
 # the harder way of lesson 04.) Two of them: the *kurtosis* $\langle v^4\rangle/\langle v^2\rangle^2$, $v$ being the
 # field less its mean, and the *W1 distance* of two densities of a pixel, the mean gap between equal quantiles. (Training with levels, 100 steps, and 256 fields: 30 s.)
 
@@ -247,16 +282,24 @@ figures.spectrum(curves, "spectrum of generated fields")
 # %% [markdown]
 # ## Explore
 #
-# First the static figure: the training from the wrong start, after 60 steps. Left the loss, in the middle the linear identity, on the right the learned score over the exact one, by shell of wavenumbers.
+# First the static figure: the training from the wrong start, after 60 steps. Left the losses, in the middle the linear identity, on the right the learned score over the exact one, by shell of wavenumbers.
+#
+# There are three losses, of two sets of weights. Grey: each batch, with the *newest* weights. Dark: the *averaged* weights, a running average over the last fifty steps or so, which is less noisy and is what `fit_score` returns; their loss on fields that are trained on (solid) and on the validation fields (dashed).
 
 # %%
 few = gfdt.simulate(system, members=16, duration=255.0, seed=5, device="cpu")
 halfway = gfdt.Training(few, replace(lost, steps=300, check_every=10), start="wrong")
 for _ in zip(halfway, range(60)):
     pass
+(_, trained), (_, validation) = halfway.averaged[-1], halfway.validations[-1]
+newest = sum(halfway.losses[-10:]) / 10
+print(f"newest weights {newest:.1f}; averaged: training {trained:.1f}, validation {validation:.1f}")
+assert abs(validation - trained) < 0.2 * (validation - newest)
 figures.training(views.TrainingView(halfway, system, few.u[-2:, ::4].flatten(0, 1)))
 
 # %% [markdown]
+# The dashed curve is far above the grey one. That is *not* overfitting: the averaged weights lag behind, and their loss on the training fields is nearly as high. Overfitting would be a gap between solid and dashed that grows. Only losses of one and the same set of weights can be compared.
+#
 # Now live. Press **start**; stop and resume as you like. Then change σ, which starts anew, and watch what it does to speed and to the final error:
 #
 # * Which shells are learned first, and which last? Why?

@@ -108,10 +108,13 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # |---|---|---|
 # | **analytic** | of a response: made with the score that is written down, where one is | 02 |
 # | **antithetic pairs** | noise used twice, with both signs, so that what is odd in it drops out of the loss | 03 |
-# | **band** | where the truth of *this score* lies with a given probability (`level`, 90 %), given that the recording is finite. Says nothing of a wrong score | 00 |
-# | **bootstrap** | blocks of the data drawn again with replacement: how much would the answer differ from one recording to the next? [14, 15] | 00, 06 |
+# | **band** | a pointwise confidence interval for what *this score* would give on endless data, at the confidence `level` (90 %). It holds the error of sampling, and says nothing of a wrong score | 00 |
+# | **bootstrap** | blocks of the data drawn again with replacement: how much would the response differ from one recording to the next? [14, 15] | 00, 06 |
+# | **bound** | of a departure that is not seen: a limit made by a procedure which exceeds the true departure in 95 % of repetitions. It says how large a departure the test could have missed | 08 |
+# | **confidence interval** | an interval made from data by a procedure which covers the true value in a stated share of *repetitions* (90 %), each with data of its own. The truth is fixed and the interval varies: it is not a statement on how probable the truth is | 00, 01 |
 # | **context** | what is given to a score beside $u$: hidden forcing, where it was recorded. Such a score is *conditioned* | 05 |
-# | **control variate** | a noisy quantity of known mean whose noise is alike; what it is off by is taken from the answer. Here the Gaussian response at lag 0 | 04 |
+# | **controlled** | of a response: $R(t) + [1 - R(0)]\,G(t)$, with the Gaussian response $G(t) = C(t)\,C(0)^{-1}$; $R(0) = 1$ then holds by construction, and there is less noise. One of three forms, beside *raw* and *normalised* | 04 |
+# | **control variate** | a noisy quantity of known mean, whose noise resembles that of an estimate; what it is off by corrects the estimate. Here $[1 - R(0)]\,G(t)$, whose mean is zero by Stein's identity if the score is right | 04 |
 # | **denoising score matching** | learning a score as a least-squares fit: predict the noise that was added to the data [10] | 03 |
 # | **drift** | the part of an equation of motion that is not noise | 02 |
 # | **dynamical** | of a response: measured with kicked twins. Also *the truth* | 00 |
@@ -120,18 +123,21 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # | **Gaussian** | of a score: $-C(0)^{-1}(u - \langle u\rangle)$; of a response: made with it, $C(t)\,C(0)^{-1}$ | 00 |
 # | **generalized fluctuation-dissipation theorem** | $R_{ij}(t) = -\langle u_i(t)\,s_j(u(0))\rangle$, and the same for any observable and any small change of the drift [2, 3] | 00, 02 |
 # | **generative** | of a response: made with a learned score | 00 |
+# | **hidden forcing** | forcing with a memory which the recording does not show. Even the exact score of $u$ then gives a wrong response: for the mean of the flow $-\langle\bar u(t)\,\bar s\rangle = (1 + t)\,e^{-t}$ exactly, $\bar s$ being the derivative of $\ln\rho(u)$ by the mean, where the true response is $e^{-t}$ | 05 |
 # | **Itô calculus** | in $du = \ldots + \ldots dW$ the noise of a step does not know the step it makes; products with noise have mean zero | |
 # | **kick; push** | a change of the field at one instant; one that lasts, with a time course | 00, 08 |
 # | **kurtosis** | $\langle v^4\rangle/\langle v^2\rangle^2$, $v = u - \langle u\rangle$; 3 for a Gaussian, less for two phases, more for intermittent fields | 03 |
 # | **lag; origin** | time from the kick to the answer; the instant in the recording that plays the part of the kick | 00 |
-# | **level** | of a band: its probability. Of noise: σ. A score that knows all noise levels can generate | 00, 03 |
+# | **level** | of a band: the share of repetitions in which it covers the true value. Of noise: σ. A score that knows all noise levels can generate | 00, 03 |
 # | **linear regime** | kicks so small that the mean answer is proportional to them | 08 |
 # | **naive loss** | the textbook form of denoising score matching; noise of variance $1/\sigma^2$ | 03 |
-# | **normalised** | of a response: $R(t)\,R(0)^{-1}$ per wavevector. Mends amplitudes, and hides that they were wrong | 03 |
+# | **normalised** | of a response: $R(t)\,R(0)^{-1}$ per wavevector, the letter's form. Mends amplitudes, and hides that they were wrong. One of three forms, beside *raw* and *controlled* | 02, 03 |
 # | **Nyquist wavenumber** | the shortest wave that a grid holds, two pixels long; it has no direction to travel in | 00, 05 |
 # | **observable** | any function of the field whose mean is asked for, such as $\langle u^2\rangle$ | 02 |
 # | **phase** | of the Allen-Cahn field: where $u$ is about $+1$, or $-1$. Of a forcing wave: φ | 04, 05 |
 # | **preset** | how large an experiment: `tiny`, `quick`, `standard`, `paper` | 00 |
+# | **raw** | of a response: $-\langle u_i(t)\,s_j(0)\rangle$ as the average gives it. One of three forms, beside *normalised* and *controlled* | 02, 03 |
+# | **ringing** | waves below and above zero around a jump that holds the shortest waves of the grid, once it has been carried by a fraction of a pixel | 00 |
 # | **score** | $\nabla\ln\rho$: which way, and how fast, fields become likelier | 00 |
 # | **shell** | all wavevectors of about the same length | 02 |
 # | **shipped, precomputed** | made once, with the command that a lesson prints, and kept in the package with its hash | 04 |
@@ -142,7 +148,7 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # | **Stein's identity** | $\langle u_i s_j\rangle = -\delta_{ij}$, for the score of any density that falls off [13]. Necessary, not sufficient: the Gaussian score passes always | 02 |
 # | **truth** | the best known response: a closed form, or many twins. Twins leave noise, and an error can be *freed* of it by their independent parts | 04, 06 |
 # | **twins, pairs** | two runs with the same past and the same noise, of which one is kicked, or both in opposite ways | 00, 02 |
-# | **validation loss** | the loss on data that training does not see | 03 |
+# | **validation loss** | the loss on data that training does not see. Compare it with the training loss of the *same* weights, here those averaged over the last steps | 03 |
 # | **W1 distance** | of two densities in one dimension: the mean gap between equal quantiles | 03 |
 # | **whitened** | of a field: divided by $C_k^{1/2}$ per wavevector, so that all scales have the same variance | 05 |
 

@@ -120,7 +120,7 @@ answer(
 )
 
 # %% [markdown]
-# **9.** Somebody's learned score of a linear field is three times too large at every wavevector. What is $R(0)$? And after normalising, $R(t)R(0)^{-1}$: what is left of the mistake?
+# **9.** Somebody's learned score of a linear field is three times too large at every wavevector. What is $R(0)$ of the raw response? And of the normalised one, $R(t)R(0)^{-1}$, the letter's form: what is left of the mistake?
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 data = gfdt.simulate(system, members=16, duration=127.0, seed=0, device="cpu")
@@ -188,21 +188,29 @@ answer(
 # %% [markdown]
 # ## Turbulence
 #
-# **15.** The spatial mean of the flow obeys $\dot{\bar u} = -\bar u + \bar\varsigma$, with a forcing that forgets itself in one time unit and that nobody recorded. What is its response at lag 1? What does the Gaussian recipe make of it?
+# **15.** The spatial mean of the flow obeys $\dot{\bar u} = -\bar u + \bar\varsigma$, with a forcing that forgets itself in one time unit and that nobody recorded. What is its response at lag 1? What does the Gaussian recipe make of it, and what the *exact* score of $u$?
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 lag = torch.tensor(1.0)
+names = ("truth", "gaussian", "generative")
+of_mean = [float(gfdt.load_shipped(f"navier-stokes-{n}").values[16].double().sum()) for n in names]
 answer(
-    f"The response is $e^{{-1}}$ = {float(torch.exp(-lag)):.3f}; $C(1)/C(0) = 2e^{{-1}}$ = {float((1 + lag) * torch.exp(-lag)):.3f}. The recipe takes the memory of the hidden forcing for that of the flow (lesson 05)."
+    f"The response is $e^{{-1}}$ = {float(torch.exp(-lag)):.3f}. The Gaussian recipe gives $C(1)/C(0) = 2e^{{-1}}$ = {float((1 + lag) * torch.exp(-lag)):.3f}, "
+    "as it takes the memory of the hidden forcing for that of the flow, and **the exact score of $u$ gives the same**. Three lines, with $\\bar s$ the derivative of $\\ln\\rho(u)$ by the mean: "
+    "(1) $\\langle\\bar u(t)\\rangle$, given $\\bar u$ and $\\bar\\varsigma$ at lag 0, is $e^{-t}\\,\\bar u + t\\,e^{-t}\\,\\bar\\varsigma$. "
+    "(2) $\\bar u$ stirs nothing and is stirred by $\\bar\\varsigma$ alone, so $\\bar s$ depends on $\\bar u$ only, and since no probability flows along $\\bar u$ in the stationary state, $\\langle\\bar\\varsigma\\,|\\,\\bar u\\rangle = \\bar u$. "
+    "(3) With Stein's identity, $-\\langle\\bar u\\,\\bar s\\rangle = 1$ and hence $-\\langle\\bar\\varsigma\\,\\bar s\\rangle = 1$: together $-\\langle\\bar u(t)\\,\\bar s\\rangle = (1 + t)\\,e^{-t}$, whatever the density. "
+    f"(Twins give {of_mean[0]:.3f}, the Gaussian score {of_mean[1]:.3f}, and the learned one, in its controlled form, {of_mean[2]:.3f}.) What is hidden cannot be learned from $u$, however well it is learned (lesson 05)."
 )
+assert abs(of_mean[2] - 2 * float(torch.exp(-lag))) < 0.02 < of_mean[2] - of_mean[0]
 
 # %% [markdown]
 # **16.** At which scales is the Gaussian response of the flow wrong, and why there?
 #
 # <details><summary>Answer</summary>
 #
-# At the small ones (and for the mean, as in question 15). Small eddies live long where the flow leaves them in peace; a kick falls anywhere, mostly where it is sheared apart at once. The covariance averages over the former, the
-# response over the latter. So a score has to know how lively each place is (lesson 05).
+# At the small ones. (The mean is wrong for another reason, that of question 15, which no score of $u$ mends.) Small eddies live long where the flow leaves them in peace; a kick falls anywhere, mostly where it is sheared apart at once. The covariance averages over the former, the
+# response over the latter. So a score has to know how lively each place is, and a learned one can (lesson 05).
 #
 # </details>
 #
@@ -230,7 +238,7 @@ for lags in range(190, 210):
         break
 answer(
     f'`axes="tyx"`, and up to {lags - 1} days. Beyond it says: *{refused}*. Checks that need no truth: Stein\'s identity and the cubic one; the loss on data that training did not see; '
-    "fields generated from the score against the data; the answers of two halves of the record against their bands (lessons 03, 07)."
+    "fields generated from the score against the data; the responses of two halves of the record, which should differ by no more than their standard errors allow (lessons 03, 07)."
 )
 
 # %% [markdown]
@@ -241,7 +249,7 @@ answer(
 # <details><summary>Answer</summary>
 #
 # That does not follow. The field is as likely as its negative, so the answer to the opposite kick is the opposite answer, *however strong* the kick, and the even part vanishes by symmetry. Compare the size of the answer with what
-# linear theory says: with a kick of size 2 it was about twice that (lesson 08).
+# linear theory says: with a kick of size 2 it was about twice that (lesson 08). And where no departure is seen, quote the bound: it says how large a departure the test could have missed.
 #
 # </details>
 #

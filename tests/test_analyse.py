@@ -4,6 +4,7 @@ import json
 import math
 import os
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,6 +122,12 @@ def test_without_xarray_the_extra_is_named(here, monkeypatch):
         read_series("a.nc")
 
 
+def test_what_a_series_saved_is_read_again(here):
+    saved = TimeSeries(noise("mt"), np.arange(600.0), "mt").both_ways()
+    saved.save("pairs.npz")
+    assert read_series("pairs.npz").paired and read_series("pairs.npz").u.equal(saved.u)
+
+
 def test_sides_are_turned_with_their_axes(here):
     np.savez("turned.npz", u=noise("tyx", steps=40).transpose(0, 2, 1), times=np.arange(40.0), axes="txy", lengths=(8.0, 6.0))
     assert read_series("turned.npz").lengths == (6.0, 8.0) and tuple(read_series("turned.npz").u.shape) == (1, 40, 6, 8)
@@ -144,6 +151,79 @@ def test_a_falling_coordinate_is_turned_round(here):
     found = read_series("north.nc")
     np.testing.assert_array_equal(found.u[0], u[:, ::-1])
     assert found.lengths == (6.0, 16.0)
+
+
+@pytest.mark.parametrize("ending", ["nc", "zarr"])
+def test_a_clock_that_no_file_holds_is_asked_for(here, ending):
+    """xarray would number the samples 0, 1, 2, ..."""
+    xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    field = xarray.Dataset({"v": (("time", "x"), noise("tx", steps=40))})
+    field.to_netcdf("bare.nc") if ending == "nc" else field.to_zarr("bare.zarr", consolidated=False)
+    with pytest.raises(ValueError, match=r"has no times; give the sampling interval.*--every 0\.5"):
+        read_series(f"bare.{ending}")
+    assert read_series(f"bare.{ending}", every=0.25).every == 0.25
+
+
+def test_a_plain_hdf5_file_has_no_clock(here):
+    netcdf = pytest.importorskip("netCDF4", reason="pip install 'gfdt-tutorial[files]'")
+    with netcdf.Dataset("plain.h5", "w") as file:
+        file.createDimension("step", 40)
+        file.createVariable("u", "f4", ("step",))[:] = noise("t", steps=40)
+    with pytest.raises(ValueError, match="has no times"):
+        read_series("plain.h5", axes="t")
+
+
+@pytest.mark.parametrize("every", [None, 2.0])
+@pytest.mark.parametrize("ending", ["nc", "npz", "dates"])
+def test_falling_times_are_turned_round_and_said_so(here, ending, every):
+    """Whatever interval is given instead, the times of the file tell in which direction it runs."""
+    u, times = noise("mtx", steps=40).astype(np.float32), 3.0 + 0.5 * np.arange(40)
+    context = np.broadcast_to(times[None, :, None, None], (8, 40, 1, 16)).astype(np.float32)
+    if ending == "nc":
+        xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+        xarray.Dataset({"v": (("member", "time", "x"), u[:, ::-1])}, {"time": times[::-1]}).to_netcdf("file.nc")
+    elif ending == "npz":
+        np.savez("file.npz", u=u[:, ::-1], times=times[::-1], axes="mtx", context=context[:, ::-1])
+    else:
+        np.savez("file.npz", u=u[:, ::-1], times=np.arange("1950-01", "1953-05", dtype="datetime64[M]")[::-1], axes="mtx")
+    if ending == "dates" and every is None:
+        return
+    with pytest.warns(UserWarning, match="the times of file.n.* fall .* turned round"):
+        found = read_series("file.nc" if ending == "nc" else "file.npz", every=every)
+    np.testing.assert_array_equal(found.u, u)
+    assert found.every == (every or 0.5) and "turned round" in found.info["notes"][0]
+    if ending == "npz":
+        np.testing.assert_array_equal(found.context, context)
+
+
+def test_the_command_line_says_that_the_series_was_turned_round(here, monkeypatch, capsys):
+    monkeypatch.delenv("GFDT_QUIET", raising=False)
+    np.savez("file.npz", u=noise("mt"), times=np.arange(600.0)[::-1], axes="mt")
+    assert run("file.npz", "--preset", "tiny", "--lags", 4, "--out", "out") == 0
+    assert "note: the times of file.npz fall from 599.0 to 0.0: the series was turned round" in capsys.readouterr().err
+    about = json.loads(Path("out/analysis.json").read_text(encoding="utf-8"))
+    assert "turned round" in about["data"]["notes"][0]
+
+
+def test_rising_times_bring_no_word(here):
+    np.savez("file.npz", u=noise("tx", steps=40), times=np.arange(40.0), axes="tx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "notes" not in read_series("file.npz").info
+
+
+@pytest.mark.parametrize("unit", [1e-36, 1e-25, 1e-19, 1.0, 1e19, 1e25, 1e35])
+def test_a_series_may_be_in_any_unit(here, unit):
+    u = noise("tx", steps=40)
+    np.savez("file.npz", u=unit * u, times=np.arange(40.0), axes="tx")
+    np.testing.assert_allclose(read_series("file.npz").u[0] / unit, u, rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-40, 1e38, 1e300])
+def test_what_single_precision_cannot_hold_is_refused_with_advice(here, unit):
+    np.savez("file.npz", u=unit * noise("tx", steps=40), times=np.arange(40.0), axes="tx")
+    with pytest.raises(ValueError, match="single precision does not hold; change the unit"):
+        read_series("file.npz")
 
 
 def test_months_may_be_counted(here):
@@ -221,7 +301,10 @@ BROKEN = {
     "huge values": (saved(with_one(9.97e36)), "a mark for missing values?"),
     "truncated file": (truncated, "not a readable .npy file"),
     "unwritable output": (saved(), "out cannot be a folder"),
-    "wrong kind of file": (lambda: Path("in.npy").write_text("a,b\n1,2\n"), "not a readable .npy file (it does not begin as one)"),
+    "wrong kind of file": (
+        lambda: Path("in.npy").write_text("a,b\n1,2\n", encoding="utf-8"),
+        "not a readable .npy file (it does not begin as one)",
+    ),
     "a long memory": (saved(steps=40, memory=0.99), "memory: The slowest scale forgets itself in"),
 }
 
@@ -231,7 +314,7 @@ def test_a_broken_input_is_one_sentence_and_exit_2_and_nothing_written(here, cap
     make, message = BROKEN[case]
     make()
     if case == "unwritable output":
-        (here / "out").write_text("a file of this name")
+        (here / "out").write_text("a file of this name", encoding="utf-8")
     before = {path: path.read_bytes() for path in here.iterdir()}
     name = "in.npz" if (here / "in.npz").exists() else "in.npy"
     axes = [] if name == "in.npz" else ["--axes", "mtx", "--every", 1]
@@ -247,7 +330,7 @@ def test_what_a_file_lacks_is_asked_for(here, capsys):
     assert run("in.npy", "--axes", "tx", "--out", "out") == 2 and "--every" in capsys.readouterr().err
     assert run("none.npy", "--out", "out") == 2 and "none.npy was not found" in capsys.readouterr().err
     assert run("in.npy", "--axes", "tx", "--every", 1, "--lags", 200, "--out", "out") == 2 and "half the series" in capsys.readouterr().err
-    (here / "in.csv").write_text("1,2")
+    (here / "in.csv").write_text("1,2", encoding="utf-8")
     assert run("in.csv", "--out", "out") == 2 and "expected one of .npy" in capsys.readouterr().err
     assert [path.name for path in here.iterdir() if path.name not in ("in.npy", "in.csv")] == []
 
@@ -557,7 +640,7 @@ def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
         **dict.fromkeys(("gaussian", "generative"), (11, 16)),
         **{f"{name}/band": (2, 11, 16) for name in ("gaussian", "generative")},
     }
-    about = json.loads((folder / "analysis.json").read_text())
+    about = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
     assert about["checks"]["memory"]["verdict"] in ("fine", "warning") and about["data"]["system"] == "ornstein-uhlenbeck"
     assert experiments.system_of(about["data"]).response(torch.tensor(arrays["times"])).shape == (11, 16)
     assert LearnedScore.load(folder / "score-1").method == "generative"
@@ -577,7 +660,7 @@ def test_what_is_not_a_number_is_null_and_what_cannot_be_written_leaves_nothing(
     assert run("in.npy", "--axes", "tx", "--every", 1, "--out", "taken") == 2
     assert not Path("out").exists() and [path.name for path in Path("taken").iterdir()] == ["analysis.json"]
     found.save("out", b"page")
-    assert json.loads(Path("out/analysis.json").read_text())["halves"] is None
+    assert json.loads(Path("out/analysis.json").read_text(encoding="utf-8"))["halves"] is None
 
 
 def test_a_name_with_marks_does_not_break_the_page():
@@ -629,6 +712,9 @@ MARKED = {
     "in rain": marked(RAIN, -9999.0, 0.005),
     "in little rain": marked(np.where(RAIN > 1, RAIN, 0.0), -9999.0, 0.005),
     "above": marked(noise(), 1e3, 0.005),
+    "two codes": marked(marked(noise(), -999.9, 0.005), -9999.0, 1e-5),
+    "one here, many there": np.where(np.arange(76800).reshape(8, 600, 16) == 500, -9999.0, marked(noise(), -999.9, 0.005)),
+    "in little rain, once": np.where(np.arange(76800).reshape(8, 600, 16) == 500, -999.0, np.where(RAIN > 1, RAIN, 0.0)),
 }
 
 
@@ -636,6 +722,95 @@ MARKED = {
 def test_marks_for_what_is_missing_are_refused(case):
     with pytest.raises(ValueError, match="a mark for missing values"):
         reading.check_values(MARKED[case])
+
+
+def skewed(rng, size):
+    return rng.lognormal(0, 1, size)
+
+
+def red(rng, size, memory=0.9):
+    z = rng.normal(size=size + 200)
+    return scipy.signal.lfilter([math.sqrt(1 - memory**2)], [1, -memory], z)[200:]
+
+
+LAWS = {
+    "Gaussian": lambda rng, size: rng.normal(size=size),
+    "red": red,
+    "Student, 3": lambda rng, size: rng.standard_t(3, size),
+    "Student, 2": lambda rng, size: rng.standard_t(2, size),
+    "Cauchy": lambda rng, size: rng.standard_cauchy(size),
+    "Cauchy in whole numbers": lambda rng, size: np.round(rng.standard_cauchy(size)),
+    "Pareto in whole numbers": lambda rng, size: np.round(10 * rng.pareto(1, size)),
+    "lognormal": lambda rng, size: rng.lognormal(0, 2, size),
+    "rain": lambda rng, size: np.where(rng.random(size) < 0.3, rng.exponential(size=size), 0.0),
+    "counts": lambda rng, size: rng.poisson(3, size),
+    "a scale that ends at 99": lambda rng, size: np.round(80 + 10 * rng.normal(size=size)).clip(0, 99),
+}
+LONE = {
+    "not far": (lambda rng, size: 15 + 8 * red(rng, size), -99.9),
+    "in tenths": (lambda rng, size: np.round(15 + 8 * red(rng, size), 1), -99.9),
+    "in whole numbers": (lambda rng, size: np.round(15 + 8 * red(rng, size)), -999),
+    "near, in whole numbers": (lambda rng, size: np.round(15 + 8 * red(rng, size)), -99),
+    "nought in wide swings": (lambda rng, size: 280 + 40 * red(rng, size), 0.0),
+    "nought kelvin": (lambda rng, size: 280 + 10 * red(rng, size), 0.0),
+    "order one": (red, -999.9),
+    "far": (red, -9999.0),
+    "single precision": (lambda rng, size: red(rng, size).astype(np.float32), np.float32(-99.9)),
+    "heavy tails": (LAWS["Student, 3"], -999.9),
+    "skewed": (skewed, -99.9),
+    "rain": (LAWS["rain"], -99.9),
+    "above": (LAWS["rain"], 999.9),
+    "netCDF": (LAWS["Cauchy"], 9.969209968386869e36),
+}
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("case", LAWS)
+def test_no_honest_series_is_refused(case, count):
+    for seed in range(count):
+        rng = np.random.default_rng([seed, 0])
+        reading.check_values(LAWS[case](rng, int(rng.choice([300, 1000, 3000, 10_000]))), time=0)
+
+
+@pytest.mark.parametrize("case", LONE)
+def test_a_lone_mark_is_refused_with_its_index(case):
+    law, mark = LONE[case]
+    missed = 0
+    for seed in range(40):
+        rng = np.random.default_rng([seed, 1])
+        u = law(rng, 1000)
+        at = int(rng.integers(1000))
+        u[at] = mark
+        try:
+            reading.check_values(u, time=0)
+            missed += 1
+        except ValueError as error:
+            assert f"1 of 1000 values is {mark:.7g}, the first at index ({at},)" in str(error) and "missing values" in str(error)
+    assert missed <= 2
+
+
+def test_a_code_within_reach_of_a_heavy_tail_is_a_value():
+    """A Cauchy variable comes that far in one of ten series of this length: 3000 × 1/(9999 π)."""
+    u = np.random.default_rng(3).standard_cauchy(3000)
+    u[500] = -9999.0
+    assert reading.check_values(u, time=0) is u
+
+
+def test_a_step_to_a_round_value_that_stays_is_no_spike():
+    """A river that falls dry for a while: the first 0 is far from what was before, and near what follows."""
+    u = np.concatenate([100 + 3 * red(np.random.default_rng(0), 300), np.abs(3 * red(np.random.default_rng(1), 30))])
+    u[300] = 0.0
+    assert reading.check_values(u, time=0) is u
+
+
+def test_the_axis_of_time_is_known_whatever_the_order(here):
+    """A code that the values alone do not betray, and the way to it and back does."""
+    u = np.stack([280 + 80 * red(np.random.default_rng([seed, 2]), 1000, memory=0.99) for seed in range(4)])
+    u[2, 700] = 0.0
+    np.save("last.npy", u.T)
+    with pytest.raises(ValueError, match=r"the first at index \(2, 700\)"):
+        read_series("last.npy", axes="tm", every=1.0)
+    assert reading.check_values(u) is u
 
 
 HONEST = {

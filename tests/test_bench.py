@@ -94,7 +94,7 @@ def test_rows_of_the_lessons_are_those_of_the_readme_with_numbers_as_measured(ch
     seconds, memory = lessons.lessons(checkout)
     assert capsys.readouterr().out == "| [77 Two](notebooks/77_two_cells.ipynb) | wait | 5 | 12 | 0.99 GB |\n"
     assert (seconds.value, seconds.bound, memory.value, memory.bound) == (12.4, 180, 987, 1200)
-    (checkout / "README.md").write_text("")
+    (checkout / "README.md").write_text("", encoding="utf-8")
     lessons.lessons(checkout)
     assert capsys.readouterr().out == "| 77_two_cells |  | 5 | 12 | 0.99 GB |\n"
 

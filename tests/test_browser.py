@@ -107,13 +107,13 @@ def lab(tmp_path_factory):
     for name, value in SETTINGS.items():
         file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(value))
+        file.write_text(json.dumps(value), encoding="utf-8")
     token, port = secrets.token_hex(16), free_port()
     folders = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings"}
     folders |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces", "IPYTHONDIR": "ipython"}
     options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={home / 'root'}", "--LabApp.expose_app_in_browser=True"]
-    with open(home / "log", "w") as log:
+    with open(home / "log", "w", encoding="utf-8") as log:
         environment = os.environ | {name: str(home / folder) for name, folder in folders.items()}
         server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
@@ -444,5 +444,5 @@ def wait_for_server(server: subprocess.Popen, status: str, log: Path) -> None:
             urllib.request.urlopen(status, timeout=2).close()
             return
         except OSError:
-            assert server.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
+            assert server.poll() is None and time.monotonic() < deadline, log.read_text(encoding="utf-8")[-3000:]
             time.sleep(0.3)

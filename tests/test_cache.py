@@ -23,7 +23,7 @@ from gfdt_tutorial.systems import simulate as simulation
 STAGE = Stage("allen-cahn", "fit", {"preset": "tiny", "seed": 0, "data": {"seed": 1000, "members": 8}}, ("gfdt_tutorial.checks",), "cpu")
 NUMBER = Form(
     lambda value, folder: storage.save_json(folder / "number.json", {"x": value}),
-    lambda folder: json.loads((folder / "number.json").read_text())["x"],
+    lambda folder: json.loads((folder / "number.json").read_text(encoding="utf-8"))["x"],
 )
 
 
@@ -73,7 +73,7 @@ def test_a_key_changes_with_threads_and_versions(monkeypatch):
 
 def test_a_key_changes_with_the_source(monkeypatch, tmp_path):
     changed = tmp_path / "checks.py"
-    changed.write_text("# changed")
+    changed.write_text("# changed", encoding="utf-8")
     original = sources._file
     monkeypatch.setattr(sources, "_file", lambda name: changed if name == "gfdt_tutorial.checks" else original(name))
     assert replace(STAGE).key != STAGE.key
@@ -103,14 +103,14 @@ def test_a_stage_rests_on_what_does_its_work_and_on_nothing_else():
 
 def test_imports_are_followed_wherever_they_stand(tmp_path, monkeypatch):
     lines = ("def f():", "    from gfdt_tutorial import checks", "    import gfdt_tutorial.storage", "    import torch")
-    (tmp_path / "mine.py").write_text("\n".join(lines))
+    (tmp_path / "mine.py").write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     assert sources.dependencies(["mine"]) == {"mine", "gfdt_tutorial.checks", "gfdt_tutorial.storage"}
 
 
 @pytest.mark.parametrize("line", ["from gfdt_tutorial import respond", "import gfdt_tutorial as gfdt", "from gfdt_tutorial import *"])
 def test_a_name_that_a_package_hands_on_is_followed(tmp_path, monkeypatch, line):
-    (tmp_path / f"mine{len(line)}.py").write_text(line)
+    (tmp_path / f"mine{len(line)}.py").write_text(line, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     assert {"gfdt_tutorial", "gfdt_tutorial.responses.gfdt", "gfdt_tutorial.statistics"} <= sources.dependencies([f"mine{len(line)}"])
 
@@ -144,7 +144,7 @@ def test_without_a_cache_all_is_made():
 
 
 def spoil_content(entry):
-    (entry / "number.json").write_text('{"x": 2.5}')
+    (entry / "number.json").write_text('{"x": 2.5}', encoding="utf-8")
 
 
 def lose_file(entry):
@@ -152,7 +152,7 @@ def lose_file(entry):
 
 
 def truncate_description(entry):
-    (entry / "stage.json").write_text("{")
+    (entry / "stage.json").write_text("{", encoding="utf-8")
 
 
 @pytest.mark.parametrize("damage", [spoil_content, lose_file, truncate_description])
@@ -166,13 +166,13 @@ def test_a_damaged_entry_is_made_anew_with_a_note(cache, said, damage):
 
 def test_what_fails_or_is_stopped_is_not_entered_and_goes_on_from_its_checkpoint(cache):
     def stopped(checkpoint):
-        checkpoint.write_text("half")
+        checkpoint.write_text("half", encoding="utf-8")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         cache.fetch(STAGE, stopped, NUMBER)
     assert not cache.has(STAGE)
-    kept = cache.fetch(STAGE, lambda checkpoint: checkpoint.read_text(), NUMBER)
+    kept = cache.fetch(STAGE, lambda checkpoint: checkpoint.read_text(encoding="utf-8"), NUMBER)
     assert kept.value == "half" and kept.resumed
     assert cache.expected_seconds(replace(STAGE, config=STAGE.config | {"seed": 1})) is None  # half the work tells nothing
 
@@ -182,13 +182,13 @@ def test_nothing_is_left_of_a_process_that_was_killed_at_its_end(cache):
     (entry,) = cache.folder.glob(f"*{STAGE.key}")
     work = entry.with_name(entry.name + ".work")
     work.mkdir()
-    (work / "checkpoint").write_text("late")
+    (work / "checkpoint").write_text("late", encoding="utf-8")
     assert cache.fetch(STAGE, never, NUMBER).value == 1.5 and not work.exists()
 
 
 def test_a_half_written_entry_is_no_entry(cache):
     def killed(value, folder):
-        (folder / "number.json").write_text('{"x": 0.0}')
+        (folder / "number.json").write_text('{"x": 0.0}', encoding="utf-8")
         raise SystemExit
 
     with pytest.raises(SystemExit):
@@ -210,7 +210,7 @@ def test_a_useless_checkpoint_is_dropped_with_a_note(cache, said):
 
 
 def stop(checkpoint):
-    checkpoint.write_text("x")
+    checkpoint.write_text("x", encoding="utf-8")
     raise KeyboardInterrupt
 
 
@@ -240,7 +240,7 @@ def test_two_processes_share_the_work(tmp_path):
         "print(Cache(sys.argv[2]).fetch(STAGE, slow, NUMBER).value)"
     )
     words = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path)]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, encoding="utf-8") for _ in range(2)]
     one, other = (process.communicate()[0] for process in both)
     assert one == other and float(one) > 0
 
@@ -254,7 +254,7 @@ def test_the_folder_is_the_users_unless_named(monkeypatch, tmp_path):
 
 
 def test_a_folder_that_cannot_be_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ValueError, match=r"cannot be made .* set GFDT_CACHE"):
         Cache(tmp_path / "file" / "below")
 

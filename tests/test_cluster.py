@@ -48,18 +48,18 @@ class LocalCluster:
     def start(self, log, *words):
         """A process and what waits for the line of its log that holds some words."""
         command = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
-        with log.open("w") as output:
+        with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         self.processes.callback(process.wait, 10)
         self.processes.callback(process.kill)
 
         def line(words):
             for _ in range(600):
-                if found := [line for line in log.read_text().splitlines() if words in line]:
+                if found := [line for line in log.read_text(encoding="utf-8").splitlines() if words in line]:
                     return found[0]
-                assert process.poll() is None, log.read_text()
+                assert process.poll() is None, log.read_text(encoding="utf-8")
                 time.sleep(0.1)
-            raise TimeoutError(log.read_text())
+            raise TimeoutError(log.read_text(encoding="utf-8"))
 
         return process, line
 
@@ -243,7 +243,7 @@ def test_without_a_scheduler_it_is_one_message_and_no_file(impatient, monkeypatc
 @pytest.mark.slow
 def test_and_nothing_follows_that_message(tmp_path):
     command = [sys.executable, "-m", "gfdt_tutorial", "simulate", "--system", "allen-cahn", "--cluster", "http://127.0.0.1:9"]
-    done = subprocess.run([*command, "--out", str(tmp_path / "out.npz")], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*command, "--out", str(tmp_path / "out.npz")], capture_output=True, encoding="utf-8", timeout=120)
     assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("error: no scheduler") and done.stderr.count("\n") == 1
 
 

@@ -35,9 +35,9 @@ def test_simulate_respond_perturb_compare(here, capsys):
     assert run("compare", "gaussian.npz", "--truth", "twins.npz") == 0
     assert TimeSeries.load("series.npz").info["parameters"]["kappa"] == 0.0005
     assert Response.load("analytic.npz").form == "normalised"
-    errors = json.loads((here / "errors.json").read_text())
+    errors = json.loads((here / "errors.json").read_text(encoding="utf-8"))
     assert 0 < errors["gaussian"]["quoted"]["l2"] < 0.3
-    page = (here / "compare.html").read_text()
+    page = (here / "compare.html").read_text(encoding="utf-8")
     assert "plotly.js v" in page and 'src="http' not in page  # opens offline
     assert "quoted L2" in capsys.readouterr().out
 
@@ -45,7 +45,7 @@ def test_simulate_respond_perturb_compare(here, capsys):
 @pytest.mark.slow
 def test_figure1_writes_the_public_forms(here):
     assert run("figure1", *OU, "--out", "out") == 0
-    metrics = json.loads((here / "out" / "metrics.json").read_text())
+    metrics = json.loads((here / "out" / "metrics.json").read_text(encoding="utf-8"))
     assert {"format", "preset", "seed", "device", "versions", "peak_rss_mb", "systems"} == set(metrics)
     system = metrics["systems"]["ornstein-uhlenbeck"]
     assert {"simulate", "fit", "respond", "perturb"} <= set(system["seconds"])
@@ -60,7 +60,7 @@ def test_figure1_writes_the_public_forms(here):
     assert (here / "out" / "figure1.html").stat().st_size > 1e6
     assert {name: stage["cached"] for name, stage in system["stages"].items()} == {"fit": False, "perturb": False, "respond": False}
     assert run("figure1", *OU, "--out", "again") == 0
-    again = json.loads((here / "again" / "metrics.json").read_text())["systems"]["ornstein-uhlenbeck"]
+    again = json.loads((here / "again" / "metrics.json").read_text(encoding="utf-8"))["systems"]["ornstein-uhlenbeck"]
     assert again.pop("stages") == {name: stage | {"cached": True} for name, stage in system.pop("stages").items()}
     assert again == system  # the seconds are those of the computation
     warm = np.load(here / "again" / "responses.npz", allow_pickle=False)
@@ -83,7 +83,7 @@ def test_figure1_of_all_systems_tells_its_stages(here, monkeypatch, capsys):
     assert len(lines) == 6 and all(re.search(r"some \d+ s left in all", line) for line in lines)
     assert run("figure1", *OU, "--out", "again") == 0
     assert "stage 3 of 3: ornstein-uhlenbeck, respond; kept from before" in capsys.readouterr().err
-    metrics = json.loads((here / "out" / "metrics.json").read_text())
+    metrics = json.loads((here / "out" / "metrics.json").read_text(encoding="utf-8"))
     assert list(metrics["systems"]) == list(experiments.SYSTEMS)
     assert {name.split("/")[0] for name in np.load(here / "out" / "responses.npz", allow_pickle=False)} == set(experiments.SYSTEMS)
     assert {path.name for path in (here / "out" / "score").iterdir()} == set(experiments.SYSTEMS)
@@ -169,7 +169,7 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_message_and_exit_2_and_no_file(here, capsys, case):
-    (here / "text.npz").write_text("not arrays")
+    (here / "text.npz").write_text("not arrays", encoding="utf-8")
     words, message = BAD[case]
     assert run(*words) == 2
     error = capsys.readouterr().err
@@ -184,7 +184,7 @@ def test_what_cannot_be_written_is_known_before_any_work(here, monkeypatch):
     for work in ("simulate", "perturb", "bench.run", "fit_score", "experiments.compare_systems", "experiments.reference_truth"):
         monkeypatch.setattr(f"gfdt_tutorial.__main__.{work}", never)
     for words in (words for case, (words, _) in BAD.items() if "folder" in case):
-        (here / "text.npz").write_text("not arrays")
+        (here / "text.npz").write_text("not arrays", encoding="utf-8")
         assert run(*words) == 2
 
 
@@ -272,20 +272,22 @@ def test_a_truth_is_only_for_systems_without_a_closed_form(here, capsys):
 @pytest.mark.slow
 def test_figure1_of_the_allen_cahn_field(here):
     assert run("figure1", "--system", "allen-cahn", "--preset", "tiny", "--out", "out") == 0
-    system = json.loads((here / "out" / "metrics.json").read_text())["systems"]["allen-cahn"]
+    system = json.loads((here / "out" / "metrics.json").read_text(encoding="utf-8"))["systems"]["allen-cahn"]
     forms = {f"{method}{form}" for method in ("analytic", "generative") for form in ("", "_normalised", "_controlled")}
     assert {"gaussian"} | forms <= set(system["methods"])
     assert system["truth"]["source"] == "shipped" and system["truth"]["pairs"] == presets.TRUTHS["allen-cahn"].pairs
     arrays = np.load(here / "out" / "responses.npz", allow_pickle=False)
     assert arrays["allen-cahn/dynamical"].shape[1:] == arrays["allen-cahn/generative_normalised"].shape[1:] == (32, 32)
     assert run("figure1", "--system", "allen-cahn", "--preset", "tiny", "--set", "alpha=8", "--out", "other") == 0
-    assert json.loads((here / "other" / "metrics.json").read_text())["systems"]["allen-cahn"]["truth"]["source"] == "computed"
+    assert (
+        json.loads((here / "other" / "metrics.json").read_text(encoding="utf-8"))["systems"]["allen-cahn"]["truth"]["source"] == "computed"
+    )
 
 
 @pytest.mark.slow
 def test_figure1_of_the_flow_with_a_score_that_is_given_the_forcing(here, capsys):
     assert run("figure1", "--system", "navier-stokes", "--preset", "tiny", "--conditioned", "--out", "out") == 0
-    system = json.loads((here / "out" / "metrics.json").read_text())["systems"]["navier-stokes"]
+    system = json.loads((here / "out" / "metrics.json").read_text(encoding="utf-8"))["systems"]["navier-stokes"]
     forms = {f"{method}{form}" for method in ("generative", "conditioned") for form in ("", "_normalised", "_controlled")}
     assert set(system["methods"]) == {"gaussian"} | forms
     assert system["truth"]["source"] == "shipped" and {"fit", "fit_conditioned", "perturb"} <= set(system["seconds"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, figures, theme
+from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, figures
 from gfdt_tutorial.figure_one import figure_one
 from gfdt_tutorial.pipeline import Comparison
 from gfdt_tutorial.responses.curves import Response, exact_response
@@ -69,16 +69,6 @@ def test_the_lags_are_those_of_the_predictions(figure):
 def test_each_method_is_named_once(figure):
     named = [trace.legendgroup for trace in figure.data if trace.type == "scatter" and trace.showlegend]
     assert sorted(named) == ["dynamical", "exact", "gaussian", "generative"]
-
-
-def test_methods_differ_in_grey_and_to_the_colour_blind():
-    styles = {name: style for name, style in theme.METHODS.items() if name != "truth"}  # another name of the exact one
-    one_variable = {
-        name: (styles | theme.MORE_METHODS)[name] for name in ("exact", "gaussian", "generative", "histogram", "kernel density", "clusters")
-    }
-    parameters = {name: (styles | theme.MORE_METHODS)[name] for name in ("measured", "gaussian", "generative", "onsager")}
-    for shown in (styles, one_variable, parameters):
-        assert len({(dash, width) for _, dash, width in shown.values()}) == len({colour for colour, *_ in shown.values()}) == len(shown)
 
 
 def test_curves_of_any_displacements_are_named_once():

@@ -33,7 +33,7 @@ def read(path) -> list:
 @pytest.fixture(scope="module", params=EVERY, ids=lambda path: path.stem)
 def executed(request):
     """The notebook after it ran, with its seconds, peak and held memory."""
-    if "from reservoirpy" in request.param.read_text():
+    if "from reservoirpy" in request.param.read_text(encoding="utf-8"):
         pytest.importorskip("reservoirpy", reason="pip install 'gfdt-tutorial[data]'")
     done = execute(request.param)
     print(f"\n{request.param.stem}: {done.seconds:.0f} s, peak {done.peak_mb:.0f} MB, {done.held_mb:.0f} MB held after it")
@@ -97,6 +97,17 @@ def test_exercises_are_those_of_the_lessons():
     asked = re.findall(r'check\("([^"]+)"', "".join(cell.source for path in LESSONS for cell in read(path) if cell.cell_type == "code"))
     assert set(asked) == set(EXERCISES)
     assert len([number for number in EXERCISES if number < "09"]) >= 27
+
+
+def test_a_confidence_interval_is_not_called_a_probability_of_the_truth():
+    """A 90 % band covers the truth in 90 % of repetitions; the truth itself does not vary."""
+    package = [path.read_text(encoding="utf-8") for path in (NOTEBOOKS.parent / "gfdt_tutorial").rglob("*.py")]
+    pages = [source(path) for path in EVERY] + [(NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8"), *package]
+    wrong = r"with a (given )?probability|nine points in ten of the truth|probability of 90"
+    found = [match[0] for page in pages for match in re.finditer(rf".{{40}}(?:{wrong}).{{40}}", page, re.DOTALL)]
+    assert all("does not say" in match for match in found), found
+    glossary = source(NOTEBOOKS / "notation_and_glossary.ipynb")
+    assert all(f"**{word}** |" in glossary for word in ("confidence interval", "raw", "normalised", "controlled"))
 
 
 def test_the_quiz_asks_twenty_questions_and_folds_each_answer():

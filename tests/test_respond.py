@@ -150,7 +150,7 @@ def test_a_higher_level_is_a_wider_band():
 
 def test_few_blocks_are_confessed():
     data = ensemble(members=2, duration=100.0)
-    with pytest.warns(UserWarning, match=r"too narrow: each of its 4 blocks lasts 0\.\d+ decorrelation times"):
+    with pytest.warns(UserWarning, match=r"too narrow: the whole record lasts \S+ decorrelation times, and its 4 blocks"):
         answer = respond(data, SMALL.score, lags=50.0)
     assert answer.freedom == 3
     with pytest.warns(UserWarning, match="the band rests on 6 blocks of data only"):

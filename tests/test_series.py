@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import GaussianScore, TimeSeries, fit_score, respond, storage
+from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, TimeSeries, fit_score, respond, simulate, storage
 
 SHAPES = {"t": (9,), "mt": (2, 9), "tx": (9, 5), "mtx": (2, 9, 5), "tyx": (9, 4, 5), "mtyx": (2, 9, 4, 5)}
 STORED = {"t": (1, 9), "mt": (2, 9), "tx": (1, 9, 5), "mtx": (2, 9, 5), "tyx": (1, 9, 4, 5), "mtyx": (2, 9, 4, 5)}
@@ -81,7 +81,7 @@ def test_a_lag_beyond_half_the_series_or_below_a_step_is_refused(lags, message):
         ({"times": TIMES[:-1]}, r"times has shape \(8,\); expected \(9,\)"),
         ({"times": TIMES[:, None]}, r"times has shape \(9, 1\)"),
         ({"times": TIMES**2}, "times must increase in equal steps; the gaps run from 1 to 15"),
-        ({"times": TIMES[::-1].copy()}, "times must increase"),
+        ({"times": TIMES[::-1].copy()}, "times must increase, and these fall; turn both round"),
         ({"times": np.zeros(9)}, "times must increase"),
         ({"times": np.where(TIMES == 4, np.nan, TIMES)}, "times has 1 values that are NaN"),
         ({"u": samples()[:1], "times": TIMES[:1]}, "the series has 1 sample; expected two at least"),
@@ -144,6 +144,32 @@ def test_a_lone_side_may_be_a_number_in_a_file(tmp_path):
 def test_gaps_that_a_mask_hides_are_not_read_as_data():
     with pytest.raises(ValueError, match=r"NaN|mask"):
         series(u=np.ma.masked_greater(samples(), 1.0))
+
+
+@pytest.mark.parametrize("form", [np.float32, np.float64, np.int32, torch.float32, torch.float64], ids=str)
+def test_a_series_does_not_change_when_the_caller_writes_to_the_array(form):
+    u, times, context = (100 * samples()).astype(np.float32), TIMES.copy(), np.ones((1, 9, 2, 5), np.float32)
+    u, context = (torch.tensor(u, dtype=form), torch.tensor(context)) if isinstance(form, torch.dtype) else (u.astype(form), context)
+    found = series(u=u, times=times, context=context)
+    before = found.u.clone(), found.times.clone(), found.context.clone()
+    u[:], times[:], context[:] = 7, 7, math.nan
+    assert all(one.equal(other) for one, other in zip(before, (found.u, found.times, found.context), strict=True))
+
+
+def test_a_read_only_array_is_taken_without_a_word():
+    arrays = samples().astype(np.float32), TIMES.copy(), np.ones((1, 9, 2, 5), np.float32)
+    for array in arrays:
+        array.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = TimeSeries(arrays[0], arrays[1], "tx", arrays[2])
+    found.u[0, 0, 0] = 3.0
+    assert arrays[0][0, 0] != 3.0
+
+
+def test_parts_of_a_series_take_no_memory():
+    whole = simulate(OrnsteinUhlenbeck(), members=4, duration=20.0, spinup=1.0, device="cpu")
+    assert {part.u.untyped_storage().data_ptr() for part in whole.split(0.5)} == {whole.u.untyped_storage().data_ptr()}
 
 
 def test_a_flipped_or_foreign_endian_array_is_an_array():

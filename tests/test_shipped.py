@@ -25,7 +25,7 @@ from gfdt_tutorial import (
 from gfdt_tutorial.__main__ import main
 from gfdt_tutorial.systems.simulate import parameters
 
-MANIFEST = json.loads((shipped.ASSETS / "manifest.json").read_text())
+MANIFEST = json.loads((shipped.ASSETS / "manifest.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def made(tmp_path_factory):
 
 
 def test_the_verb_ships_scores_and_responses_with_how_they_were_made(made):
-    manifest = json.loads((made / "manifest.json").read_text())
+    manifest = json.loads((made / "manifest.json").read_text(encoding="utf-8"))
     name = "ornstein-uhlenbeck"
     assert set(manifest) == {
         f"{name}-{what}" for what in ("score", "gaussian", "analytic", "analytic-normalised", "generative", "generative-normalised")
@@ -144,7 +144,7 @@ def test_a_changed_score_is_refused(made, tmp_path):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(ValueError, match="damaged, truncated, or of another score"):
         load_shipped_score("ornstein-uhlenbeck", folder)
-    (path.parent / "score.json").write_text("{}")
+    (path.parent / "score.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match="not the file that the manifest describes"):
         load_shipped_score("ornstein-uhlenbeck", folder)
 
@@ -155,7 +155,7 @@ def test_what_was_changed_is_refused(folder):
     (folder / "allen-cahn-truth.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"not the file that the manifest describes.*python -m gfdt_tutorial truth"):
         load_shipped("allen-cahn-truth", folder)
-    (folder / "allen-cahn-architectures.json").write_text("[]")
+    (folder / "allen-cahn-architectures.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ValueError, match="not the file that the manifest describes"):
         shipped.load_table("allen-cahn-architectures", folder)
 

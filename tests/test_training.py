@@ -65,7 +65,7 @@ def assert_same_weights(one, other):
 def assert_same_run(one, other):
     for part in ("network", "average", "best"):
         assert_same_weights(getattr(one, part), getattr(other, part))
-    assert (one.step, one.losses, one.validations) == (other.step, other.losses, other.validations)
+    assert (one.step, one.losses, one.averaged, one.validations) == (other.step, other.losses, other.averaged, other.validations)
 
 
 def error(score, system):
@@ -354,6 +354,16 @@ def test_training_lowers_the_validation_loss():
     assert losses[-1] < losses[0] - 0.5
 
 
+def test_both_losses_can_be_compared_as_they_are_of_the_same_weights():
+    """The newest weights are far ahead of a slow average: beside their loss, the validation loss of the average looks like overfitting."""
+    run = begin(series(LETTER, 8, 63.0), replace(SHORT, steps=20, average=0.98, rate=1e-2))
+    finish(run)
+    (step, training), (_, validation) = run.averaged[-1], run.validations[-1]
+    newest = sum(run.losses[-5:]) / 5
+    assert step == 20 and [step for step, _ in run.averaged] == [step for step, _ in run.validations]
+    assert abs(validation - training) < 0.1 * (training - newest)
+
+
 # --- interrupt and resume
 
 
@@ -555,9 +565,9 @@ def test_the_weights_of_another_score_are_refused(tmp_path):
 )
 def test_a_description_that_does_not_fit_is_refused(change, message, tmp_path):
     path = fit().save(tmp_path) / "score.json"
-    about = json.loads(path.read_text())
+    about = json.loads(path.read_text(encoding="utf-8"))
     about = about | {"config": about["config"] | change} if "width" in change else about | change
-    path.write_text(json.dumps(about))
+    path.write_text(json.dumps(about), encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         LearnedScore.load(tmp_path)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gfdt_tutorial.bench.rows import Row
+from gfdt_tutorial.progress import say
 
 ROOT = Path(__file__).resolve().parents[2]  # the lessons are no part of the package: they come with its repository
 SECONDS, PEAK_MB, HELD_MB = 180.0, 1200.0, 600.0  # Binder gives 2 GB to all of one learner's kernels and to the server
@@ -51,7 +52,7 @@ def lessons(root: Path = ROOT) -> list[Row]:
     rows = []
     for path in paths:
         done = execute(path)
-        print(table_row(path.stem, known, done), flush=True)
+        say(table_row(path.stem, known, done))
         rows.append(Row(f"{path.stem}, top to bottom", done.seconds, SECONDS, "s"))
         rows.append(Row("   peak memory of its kernel", done.peak_mb, PEAK_MB, "MB"))
     return rows

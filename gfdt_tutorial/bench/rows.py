@@ -1,5 +1,6 @@
 """One row of a bench, and how times are taken: in turn, so that a busy machine slows both, and on one thread."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -27,6 +28,12 @@ class Row:
             return ""
         kept = self.value >= self.bound if self.at_least else self.value <= self.bound
         return f"{'≥' if self.at_least else '≤'} {self.bound:g}  {'yes' if kept else 'NO'}"
+
+
+def mean_and_scatter(what: str, values: list[float], bound: float | None = None) -> list[Row]:
+    """The mean over seeds and the standard deviation between them, each a row."""
+    scatter = statistics.stdev(values) if len(values) > 1 else math.nan
+    return [Row(f"{what}, mean of {len(values)} seeds", statistics.fmean(values), bound), Row("   scatter between seeds", scatter)]
 
 
 def batch(side: int) -> int:

@@ -4,6 +4,7 @@ The files named as those of `widgets` and `views` hold what these show.
 """
 
 from gfdt_tutorial.figures.allen_cahn import live, live_data
+from gfdt_tutorial.figures.cloud import kicked_cloud
 from gfdt_tutorial.figures.curves import (
     DISPLACEMENTS,
     add_errors,
@@ -17,6 +18,7 @@ from gfdt_tutorial.figures.curves import (
     response_curves,
     spectrum,
 )
+from gfdt_tutorial.figures.denoising import noisy_targets
 from gfdt_tutorial.figures.double_well import kicked_well, kicked_well_data, mean_and_variance, one_variable_scores, walkers, well
 from gfdt_tutorial.figures.fields import centred, field_map, heatmap, response_maps, square_maps
 from gfdt_tutorial.figures.files import save_html, save_image
@@ -45,6 +47,7 @@ __all__ = [
     "flow",
     "flow_data",
     "heatmap",
+    "kicked_cloud",
     "kicked_well",
     "kicked_well_data",
     "learning",
@@ -53,6 +56,7 @@ __all__ = [
     "live_data",
     "mean_and_variance",
     "name_of",
+    "noisy_targets",
     "observable_curves",
     "observable_panels",
     "one_variable_scores",

@@ -13,6 +13,15 @@ from gfdt_tutorial.responses.curves import Errors, Response
 DISPLACEMENTS = (0, 2, 4, 6)  # pixels along +x: the letter's R_11, R_31, R_51, R_71
 
 
+# The methods behind the ways to calibrate: their slopes come from a score, or from more runs of the equation.
+WAYS = {
+    "theorem, learned score": "generative",
+    "theorem, analytic score": "analytic",
+    "theorem, Gaussian score": "gaussian",
+    "finite differences": "dynamical",
+}
+
+
 def name_of(displacement: int) -> str:
     """R_11, R_31, …, numbered as in the letter, whose pixels count from 1."""
     return f"R<sub>{displacement + 1}1</sub>(t)"
@@ -77,10 +86,12 @@ def calibration(table: Sequence[dict], close: float = 0.05) -> go.Figure:
     for column, start in enumerate(starts, 1):
         for index, way in enumerate(ways):
             rows = [row for row in table if (row["start"], row["way"]) == (start, way)]
-            line = line_trace([row["simulations"] for row in rows], [row["error"] for row in rows], way, index, legend=column == 1)
-            line.update(mode="lines+markers", marker={"symbol": ("circle", "square", "x", "diamond")[index % 4], "size": 9})
+            x, y = ([row[what] for row in rows] for what in ("simulations", "error"))
+            look = {"line": theme.style(WAYS.get(way, way), index), "mode": "lines+markers"}
+            marker = {"symbol": ("circle", "square", "x", "diamond")[index % 4], "size": 9}
+            line = line_trace(x, y, way, legend=column == 1, marker=marker, **look)
             figure.add_trace(line, 1, column)
-        limit = {"name": f"{close:.0%}", "mode": "lines", "line": {"color": theme.PALE, "width": 4}, "showlegend": column == 1}
+        limit = {"name": f"{close:.0%}", "mode": "lines", "line": {"color": theme.GREY, "width": 4}, "showlegend": column == 1}
         figure.add_scatter(x=[1, last], y=[close, close], **limit, row=1, col=column)
     figure.update_yaxes(type="log").update_xaxes(title="undisturbed runs so far")
     figure.update_yaxes(title="largest relative error of a parameter", col=1)

@@ -21,8 +21,8 @@ def well(system: DoubleWell) -> go.Figure:
     shown = density > 1e-3 * density.max()
     figure = make_subplots(1, 3, subplot_titles=WELL_TITLES, horizontal_spacing=0.07)
     for column, curve in enumerate((system.potential(x), density, system.score(x)), start=1):
-        figure.add_trace(line_trace(x[shown], curve[shown], WELL_TITLES[column - 1], legend=False, line=theme.style("analytic")), 1, column)
-    figure.add_hline(y=0, line_width=1, line_color=theme.PALE, row=1, col=3)
+        figure.add_trace(line_trace(x[shown], curve[shown], WELL_TITLES[column - 1], legend=False), 1, column)
+    figure.add_hline(y=0, line_width=1, line_color=theme.GREY, row=1, col=3)
     figure.update_traces(line_dash="solid").update_xaxes(title_text="x")
     return figure.update_layout(template="gfdt", width=920, height=300, margin_t=50)
 
@@ -82,7 +82,7 @@ def kicked_well(view: KickedWell) -> go.Figure:
     """The density before and right after a kick; the change of mean and variance, exact and as predicted. `kicked_well_data` fills it."""
     figure = make_subplots(1, 3, subplot_titles=KICKED_TITLES, horizontal_spacing=0.08)
     figure.add_trace(line_trace([], [], "before", line={"color": theme.INK, "width": 1.5}), 1, 1)
-    figure.add_trace(line_trace([], [], "right after", line={"color": theme.SKY, "width": 2}), 1, 1)
+    figure.add_trace(line_trace([], [], "right after", line=theme.style("", 1)), 1, 1)
     for column in (2, 3):
         for name, label in KICKED.items():
             figure.add_trace(line_trace([], [], label, legend=column == 2, line=theme.style(name)), 1, column)

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from gfdt_tutorial import storage
 from gfdt_tutorial.cache import Cache, Form, Stage, fetch
+from gfdt_tutorial.progress import say
 
 IMAGE = Form(lambda image, folder: (folder / "image").write_bytes(image), lambda folder: (folder / "image").read_bytes())
 
@@ -30,6 +31,6 @@ def save_image(figure: go.Figure, path: str | Path, *, scale: float = 2, cache: 
     try:
         image = fetch(cache, stage, lambda checkpoint: figure.to_image(**options), IMAGE).value
     except Exception as error:  # kaleido has its own exceptions, which differ between its versions
-        print(f"no image {path}: {type(error).__name__} (pip install kaleido, and Chromium, make images)")
+        say(f"no image {path}: {type(error).__name__} (pip install kaleido, and Chromium, make images)")
         return None
     return storage.write(path, lambda file: file.write(image))

@@ -67,7 +67,7 @@ def answers_data(view: Answers, time: float, measured: Pushed | None = None) -> 
 
 
 def _answer_line(name: str, *, legend: bool) -> go.Scatter:
-    looks = {"t": {"color": theme.INK, "width": 1}, "f": theme.style("analytic"), "size": theme.style("truth")}
+    looks = {"t": {"color": theme.INK, "width": 1}, "f": theme.style("f"), "size": theme.style("truth")}
     labels = {"size": "size of the true answer", "truth": "truth"}
     line = line_trace([], [], name, legend=legend, **({"line": looks[name]} if name in looks else {}))
     return line.update(name=labels.get(name, line.name), hoverinfo="skip" if name == "t" else None)

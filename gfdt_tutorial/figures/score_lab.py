@@ -5,9 +5,8 @@ import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
-from gfdt_tutorial import theme
 from gfdt_tutorial.figures.curves import name_of
-from gfdt_tutorial.figures.lines import band_trace, line_trace
+from gfdt_tutorial.figures.lines import band_trace, line_trace, loss_traces, losses_data
 from gfdt_tutorial.views import LearningResponse
 
 LEARNED = (0, 2, 4)  # displacements, in pixels
@@ -26,8 +25,8 @@ def learning(view: LearningResponse) -> go.Figure:
         figure.add_trace(line_trace([], [], "generative", legend=column == 1), 1, column)
     for name in ("gaussian", "analytic", "generative"):
         figure.add_trace(line_trace([], [], name, legend=False, mode="lines+markers" if name == "generative" else "lines"), 2, 1)
-    figure.add_trace(line_trace([], [], "training", line={"color": theme.PALE, "width": 1}), 2, 3)
-    figure.add_trace(line_trace([], [], "validation"), 2, 3)
+    for trace in loss_traces():
+        figure.add_trace(trace, 2, 3)
     figure.update_xaxes(title_text="lag t", row=1).update_xaxes(title_text="step", row=2)
     figure.update_yaxes(range=[-0.25, 0.6], row=1).update_yaxes(range=[-0.25, 1.05], row=1, col=1).update_yaxes(
         rangemode="tozero", row=2, col=1
@@ -49,6 +48,5 @@ def learning_data(view: LearningResponse) -> list[dict]:
         shown += [{"x": band.x, "y": band.y}, {"x": times, "y": found.along(displacement).numpy()}]
     steps = [0, view.training.budget.steps]
     shown += [{"x": steps, "y": [view.errors[name]] * 2} for name in ("gaussian", "analytic")]
-    losses = np.asarray(view.training.losses)
-    series = (zip(*view.history, strict=True), (np.arange(1, len(losses) + 1), losses), np.array(view.training.validations).T)
-    return shown + [{"x": np.asarray(x), "y": np.asarray(y)} for x, y in series]
+    looks, errors = zip(*view.history, strict=True)
+    return [*shown, {"x": np.asarray(looks), "y": np.asarray(errors)}, *losses_data(view.training)]

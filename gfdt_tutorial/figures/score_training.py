@@ -4,8 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from gfdt_tutorial import theme
-from gfdt_tutorial.figures.lines import line_trace
+from gfdt_tutorial.figures.lines import line_trace, loss_traces, losses_data
 from gfdt_tutorial.views import TrainingView
 
 TRAINING_TITLES = ("loss", "−⟨û ŝ*⟩/N² by shell", "learned over exact score by shell")
@@ -14,8 +13,8 @@ TRAINING_TITLES = ("loss", "−⟨û ŝ*⟩/N² by shell", "learned over exact s
 def training(view: TrainingView) -> go.Figure:
     """Loss against step; Stein identity by shell; learned over exact score by shell. `training_data` fills its traces."""
     figure = make_subplots(1, 3, subplot_titles=TRAINING_TITLES, horizontal_spacing=0.09)
-    figure.add_trace(line_trace([], [], "training", line={"color": theme.PALE, "width": 1}), 1, 1)
-    figure.add_trace(line_trace([], [], "validation"), 1, 1)
+    for trace in loss_traces():
+        figure.add_trace(trace, 1, 1)
     for column in (2, 3):
         figure.add_trace(line_trace([0, float(view.k[-1])], [1, 1], "exact", legend=False), 1, column)
         figure.add_trace(line_trace([], [], "generative", legend=column == 2), 1, column)
@@ -31,11 +30,8 @@ def training(view: TrainingView) -> go.Figure:
 def training_data(view: TrainingView) -> list[dict]:
     """What each trace of `training` shows, in order."""
     reference = {"x": view.k[[0, -1]].numpy(), "y": np.ones(2)}
-    steps, validation = np.array(view.training.validations).T
-    losses = np.asarray(view.training.losses)
     return [
-        {"x": np.arange(1, len(losses) + 1), "y": losses},
-        {"x": steps, "y": validation},
+        *losses_data(view.training),
         reference,
         {"x": view.k.numpy(), "y": view.stein.numpy()},
         reference,

@@ -129,7 +129,7 @@ class Changed:
     def _begin(self, field: torch.Tensor) -> None:
         """Room for the sums, once it is seen what the observable returns."""
         grid = self.system.grid
-        as_series = TimeSeries(field[None], range(len(field)), ("mt", "mtx", "mtyx")[len(grid.shape)], None, grid.lengths)
+        as_series = TimeSeries(field[None], range(len(field)), ("mt", "mtx", "mtyx")[len(grid.shape)], None, grid.lengths, copy=False)
         tail = tail_of(self.observable, as_series)
         if tail is None and grid.shape:
             raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")

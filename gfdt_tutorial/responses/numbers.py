@@ -19,8 +19,9 @@ autocorrelation, and departs from it as far as the data tell the difference:
 
     R_A(t) = T_A(t) + w [R_A(t) − T_A(t)],    w = max(0, 1 − 2/χ²),    χ² the mean of [(R_A − T_A)/error]² over lags and observables
 
-after James and Stein. This costs less than (2/χ) standard errors where the departure is real; and as what is left out is not ruled out,
-(1 − w) times its error counts in the band. The weight w is itself an estimate: every resample of the bootstrap makes its own.
+after James and Stein. This costs less than (2/χ) standard errors where the departure is real. What is left out is not ruled out, so
+(1 − w) times its standard error counts in the band or, at lags where the departure alone is significant, (1 − w) times the departure
+itself, freed of noise. The weight w is itself an estimate: every resample of the bootstrap makes its own.
 
 The error of a lasting answer grows with the time that it is followed, as the whole memory of a slow field comes in. `resolved` = t₁ keeps
 the part that has a shape of its own and lets the rest relax as fluctuations do,
@@ -421,7 +422,8 @@ def _shrunk(
 
     chi2 = chi_squared(found)
     kept = float(_kept(chi2))
-    return shrunk, (1 - kept) * error, float(chi2), kept
+    left_out = torch.maximum(error.square(), found[0].square() - error.square()).sqrt()
+    return shrunk, (1 - kept) * left_out, float(chi2), kept
 
 
 def _kept(chi2: torch.Tensor) -> torch.Tensor:

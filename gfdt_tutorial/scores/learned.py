@@ -191,7 +191,7 @@ class LearnedScore:
         folder = Path(folder)
         content = (folder / "weights.safetensors").read_bytes()
         try:
-            about = json.loads((folder / "score.json").read_text())
+            about = json.loads((folder / "score.json").read_text(encoding="utf-8"))
             mean, config, metrics, digest = about["mean"], about["config"], about["metrics"], about["sha256"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{folder / 'score.json'} is damaged ({error}); fit the score again, or fetch the folder anew") from error

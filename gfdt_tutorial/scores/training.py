@@ -86,6 +86,7 @@ class Training:
         self.adam = torch.optim.Adam(groups)
         self.step = 0
         self.losses: list[float] = []
+        self.averaged: list[tuple[int, float]] = []
         self.validations: list[tuple[int, float]] = []
         self._check()
         self.whole = True
@@ -160,7 +161,8 @@ class Training:
         for index, state in self.adam.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
         tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-        about = {"step": self.step, "losses": self.losses, "validations": self.validations, "run": self._identity()}
+        looks = {"averaged": self.averaged, "validations": self.validations}
+        about = {"step": self.step, "losses": self.losses, **looks, "run": self._identity()}
         content = safetensors.torch.save(tensors, metadata={"about": json.dumps(about)})
         return storage.write(path, lambda file: file.write(content))
 
@@ -190,7 +192,7 @@ class Training:
                 state.setdefault(int(index), {})[key] = tensor
         self.adam.load_state_dict(self.adam.state_dict() | {"state": state})
         self.step, self.losses = about["step"], about["losses"]
-        self.validations = [(step, value) for step, value in about["validations"]]
+        self.averaged, self.validations = ([(step, value) for step, value in about[name]] for name in ("averaged", "validations"))
         return self
 
     def _identity(self) -> dict:
@@ -230,11 +232,15 @@ class Training:
 
     @torch.no_grad()
     def _check(self) -> None:
-        """Validation loss of the averaged weights, on the same fields and noise each time; the best are kept."""
-        loss = float(antithetic_loss(self.average, *self.batch(self.held, VALIDATION_FIELDS, -1), self.budget.reach))
-        if all(loss < value for _, value in self.validations):
+        """Both losses of the averaged weights, on the same fields and noise each time; those of the least validation loss are kept."""
+        training, validation = (self._loss_of_average(data) for data in (self.fitted, self.held))
+        if all(validation < value for _, value in self.validations):
             self.best.load_state_dict(self.average.state_dict())
-        self.validations.append((self.step, loss))
+        self.averaged.append((self.step, training))
+        self.validations.append((self.step, validation))
+
+    def _loss_of_average(self, data: TimeSeries) -> float:
+        return float(antithetic_loss(self.average, *self.batch(data, VALIDATION_FIELDS, -1), self.budget.reach))
 
 
 MODELS = ("network", "average", "best")

@@ -40,7 +40,7 @@ class Answers:
         Raises:
             ValueError, OSError: a file is damaged or missing.
         """
-        about = json.loads((folder / "answers.json").read_text())
+        about = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
         responses = {key: Response.load(folder / f"{key}.npz") for key in about["keys"]}
         snapshot = torch.as_tensor(storage.load_npz(folder / "snapshot.npz", ["u"])["u"])
         return cls(responses, snapshot, about["seconds"], about["checks"])

@@ -171,7 +171,8 @@ def _sampled(run: Trajectory, *, spinup: float, count: int, context: bool, label
 def _series(run: Trajectory, spinup: float, u: torch.Tensor, context: torch.Tensor | None) -> TimeSeries:
     system = run.system
     info = {"system": system.name, "parameters": parameters(system), "seed": run.seed, "spinup": spinup, "device": str(run.device)}
-    return TimeSeries(u, run.every * torch.arange(u.shape[1], dtype=torch.float64), _axes(system), context, system.grid.lengths, info)
+    times = run.every * torch.arange(u.shape[1], dtype=torch.float64)
+    return TimeSeries(u, times, _axes(system), context, system.grid.lengths, info, copy=False)
 
 
 def _joined(blocks: Iterator[TimeSeries], members: int) -> TimeSeries:

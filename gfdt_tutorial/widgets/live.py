@@ -10,6 +10,7 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 
+from gfdt_tutorial import theme
 from gfdt_tutorial.widgets.figure import LiveFigure
 
 WIDE = {"description_width": "8em"}
@@ -69,7 +70,7 @@ class Live(widgets.VBox):
 
     def _fail(self, error: Exception) -> None:
         words = html.escape(f"{type(error).__name__}: {error}")
-        self.readout.value = f"<span class='gfdt-error' style='color:#D55E00'>{words}</span>"
+        self.readout.value = f"<span class='gfdt-error' style='color:{theme.ALARM}'>{words}</span>"
 
     def _guarded(self, callback: Callable) -> Callable:
         """The callback, whose exceptions are shown."""
@@ -85,7 +86,7 @@ class Live(widgets.VBox):
 
 def doubtful(doubts: Sequence[str]) -> str:
     """Doubts, each on a line of its own below a readout."""
-    return "".join(f"<br><span class='gfdt-warning' style='color:#D55E00'>{html.escape(doubt)}</span>" for doubt in doubts)
+    return "".join(f"<br><span class='gfdt-warning' style='color:{theme.ALARM}'>{html.escape(doubt)}</span>" for doubt in doubts)
 
 
 def _changes(old: dict, new: dict) -> dict:
