@@ -33,6 +33,8 @@ from gfdt_tutorial.responses.gfdt import respond, respond_in_forms
 from gfdt_tutorial.responses.kicks import kick_pattern
 from gfdt_tutorial.responses.noise import noise_derivative
 from gfdt_tutorial.responses.numbers import sensitivities
+from gfdt_tutorial.responses.regression import regression
+from gfdt_tutorial.responses.reversible import kubo
 from gfdt_tutorial.responses.twins import perturb
 from gfdt_tutorial.scores.budgets import Budget
 from gfdt_tutorial.scores.fit import fit_score
@@ -71,11 +73,13 @@ __all__ = [
     "exact_response",
     "fit_score",
     "kick_pattern",
+    "kubo",
     "load_shipped",
     "load_shipped_score",
     "noise_derivative",
     "observables",
     "perturb",
+    "regression",
     "respond",
     "respond_in_forms",
     "sample",

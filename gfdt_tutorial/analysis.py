@@ -1,6 +1,5 @@
 """One series, from the file to the response: checks before trust, a score learned, its diagnostics, the response with bands."""
 
-import math
 import time
 import warnings
 from collections.abc import Callable
@@ -11,42 +10,23 @@ from pathlib import Path
 import torch
 
 from gfdt_tutorial import checks, storage
-from gfdt_tutorial.responses.curves import Response, signed_root
+from gfdt_tutorial.preparation import prepare
+from gfdt_tutorial.responses.curves import Response
 from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.responses.hidden_memory import HiddenMemory, hidden_memory
+from gfdt_tutorial.responses.hidden_memory_of_fields import hidden_memory_of_fields
+from gfdt_tutorial.responses.identities import GRADES, TOLERANCES, Identity, identity
+from gfdt_tutorial.responses.verdicts import Agreement, kicked, verdict
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.suitability import Suitability, examine
 
-FARTHEST = 100  # steps of lag, by default
-IDENTITY_FIELDS = 8192  # at which identities are averaged, of each half
+FARTHEST = 100  # steps of lag of a field, by default
+LONGEST = 20_000  # the same of a number
+TESTED = ("tiny", "quick")  # presets with which fields are tested for hidden memory, which doubles the training
 FILES = ("report.html", "responses.npz", "analysis.json")
-CLOSE, FAINT = 0.05, 0.2  # by which identities may be missed whatever the sampling error
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Averages that are known for the true score, on data that the score was not fitted to; v = (u − ⟨u⟩)/std u, s per unit of v.
-
-    Attributes:
-        linear: −⟨v s⟩, 1.
-        cubic: −⟨v³ s⟩/3, 1; for the Gaussian score a third of the kurtosis.
-        pairs: (Σ_d ⟨v_i v_j s_{i+d}⟩²)^½ over all displacements d, with j one or two pixels from i along each axis (of a lone number, i),
-            0; what sampling adds is taken off, so that it can fall below. It shows what a score overlooks of how neighbours hang together.
-        Each is (value, standard error).
-    """
-
-    linear: tuple[float, float]
-    cubic: tuple[float, float]
-    pairs: tuple[float, float]
-
-    @property
-    def holds(self) -> bool:
-        """Whether `cubic` is 1 within three standard errors or 5 %, and `pairs` is 0 within three or a fifth."""
-        (cubic, error), (pairs, noise) = self.cubic, self.pairs
-        return abs(cubic - 1) < max(3 * error, CLOSE) and pairs < max(3 * noise, FAINT)
 
 
 @dataclass(frozen=True)
@@ -59,7 +39,8 @@ class Analysis:
         scores: learned from the first and from the second half of the data.
         identities: by method, "gaussian" and "generative".
         responses: by method, with bands.
-        halves: distance of the generative answers of both halves, over what sampling alone makes it: near 1 if the two scores agree.
+        halves: whether the generative responses of both halves agree.
+        hidden: whether the series remembers more than it shows; None where that was not tested.
         forced: whether it went on although a check refuses.
         notes: warnings that came up.
         about: how it was made, as plain JSON values.
@@ -70,24 +51,38 @@ class Analysis:
     scores: tuple[LearnedScore, LearnedScore]
     identities: dict[str, Identity]
     responses: dict[str, Response]
-    halves: float
+    halves: Agreement
+    hidden: HiddenMemory | None
     forced: bool
     notes: tuple[str, ...]
     about: dict = field(default_factory=dict)
 
     @property
+    def grades(self) -> dict[str, str]:
+        """ "passes", "cannot tell" or "fails" by method: of the identities, and of the halves for the learned scores."""
+        gaussian, generative = (self.identities[name].grade for name in ("gaussian", "generative"))
+        return {"gaussian": gaussian, "generative": max(generative, self.halves.grade, key=GRADES.index)}
+
+    @property
+    def grade(self) -> str:
+        """That of the better method; but "cannot tell" at best if hidden memory was found, and "fails" without a smooth density."""
+        best = "fails" if self.suitability.stepped else min(self.grades.values(), key=GRADES.index)
+        return "cannot tell" if best == "passes" and self.remembers else best
+
+    @property
+    def remembers(self) -> bool:
+        """Whether hidden memory was found."""
+        return self.hidden is not None and self.hidden.verdict == "found"
+
+    @property
     def verdict(self) -> str:
-        """Which answer to believe, by the identities."""
-        gaussian, generative = (self.identities[name].holds for name in ("gaussian", "generative"))
-        if generative and gaussian:
-            return "Both scores pass: where the two answers differ by more than their bands, take the generative one."
-        if generative:
-            return "The learned score passes and the Gaussian one does not: take the generative answer."
-        if gaussian:
-            return "The Gaussian score passes and the learned one does not: take the Gaussian answer, or train longer (a larger preset)."
-        if self.suitability.stepped:
-            return "Neither score passes, and none can: these data have no smooth density. Believe neither answer."
-        return "Neither score passes: train longer (a larger preset), bring more data, and believe neither answer for now."
+        """Which response to believe, and how far."""
+        return verdict(self.grades, self.grade, self.identities, self.hidden, self.suitability.stepped)
+
+    @property
+    def kicked(self) -> str:
+        """What the kick does, and what it leaves open."""
+        return kicked(bool(self.data.grid.shape))
 
     def summary(self) -> dict:
         """All but the arrays, as plain JSON values; a number that could not be had is null."""
@@ -99,9 +94,14 @@ class Analysis:
             "independent_times": self.suitability.effective,
             "mean": self.suitability.mean,
             "spread": self.suitability.spread,
-            "identities": {name: asdict(found) for name, found in self.identities.items()},
+            "identities": {name: asdict(found) | {"grades": found.grades} for name, found in self.identities.items()},
+            "grade": self.grade,
+            "grades": self.grades,
             "verdict": self.verdict,
-            "halves": self.halves,
+            "kicked": self.kicked,
+            "tolerances": TOLERANCES,
+            "halves": asdict(self.halves) | {"grade": self.halves.grade},
+            "hidden_memory": None if self.hidden is None else self.hidden.plain(),
             "notes": list(self.notes),
         }
         return storage.nulls(found)
@@ -136,6 +136,10 @@ def analyse(
     level: float = 0.90,
     force: bool = False,
     device: str = "auto",
+    periods: tuple[float, ...] = (),
+    deseasonalise: float | None = None,
+    detrend: bool = False,
+    centre_members: bool = False,
     tell: Callable[[str], None] = lambda stage: None,
 ) -> Analysis:
     """Checks, score, diagnostics and response of a series.
@@ -145,9 +149,14 @@ def analyse(
 
     Args:
         preset: of the training; see `fit_score`.
-        lags: the largest, in time units; twice the decorrelation time by default, up to 100 steps and half of either half.
+        lags: the largest, in time units; twice the decorrelation time by default, up to half of either half. The default of a field ends
+            at 100 steps, that of a number at 20,000, and a note says so.
         seed: of the two trainings, seed and seed + 1.
         level: of the bands.
+        periods: of likely seasons, in time units, for which the series is tested before all others are searched.
+        deseasonalise: the period of a season to take off before the checks, in time units; see `preparation.deseasonalise`.
+        detrend, centre_members: whether to take off a straight line, and the differences between the means of members, before the checks.
+            The report lists what was done.
         tell: called with the name of each stage before it runs.
         force: go on although a check refuses the data. The answer is then that of an average time and an average place, if of anything.
 
@@ -162,9 +171,10 @@ def analyse(
     """
     checks.choice("preset", preset, ("tiny", "quick", "standard", "paper"))
     where, clock = str(checks.resolve_device(device)), _Clock(tell)
+    data = prepare(data, detrended=detrend, season=deseasonalise, centred=centre_members)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        found = clock("checks", lambda: examine(data))
+        found = clock("checks", lambda: examine(data, periods))
         if found.refused and not force:
             said = " ".join(f"{check.name}: {check.finding} {check.advice}" for check in found.refused)
             raise ValueError(f"these data are refused. {said} (Or force it: the report will say so.)")
@@ -176,9 +186,10 @@ def analyse(
             for i in (0, 1)
         ]
         identities = {
-            "gaussian": _identity(halves, [GaussianScore.fit(half) for half in halves]),
-            "generative": clock("identities", lambda: _identity(halves, scores)),
+            "gaussian": identity(halves, [GaussianScore.fit(half) for half in halves], lags),
+            "generative": clock("identities", lambda: identity(halves, scores, lags)),
         }
+        hidden = clock("hidden memory", lambda: _hidden(data, halves, scores, found, preset, seed, where))
     about = {"preset": preset, "seed": seed, "lags": lags, "level": level, "device": where, "data": data.info, "seconds": clock.seconds}
     about |= {"shape": list(data.u.shape), "every": data.every, "versions": {n: version(n) for n in ("gfdt-tutorial", "torch", "numpy")}}
     return Analysis(
@@ -187,7 +198,8 @@ def analyse(
         tuple(scores),
         identities,
         {"gaussian": gaussian, "generative": _average(*answers)},
-        _distance(*answers),
+        Agreement.of(*answers),
+        hidden,
         bool(found.refused),
         tuple(dict.fromkeys(str(one.message) for one in caught)),
         about,
@@ -212,10 +224,26 @@ def _lags(data: TimeSeries, lags: float | None, found: Suitability) -> float:
     """Those asked for, if either half of the data has them, or those that suit the memory."""
     shortest = min(data.split(0.5), key=lambda half: len(half.times))
     if lags is None:
-        steps = min(FARTHEST, max(2, round(2 * found.decorrelation / data.every)), (len(shortest.times) - 1) // 2)
-        lags = steps * data.every
+        wanted = max(2, round(2 * found.decorrelation / data.every))
+        most = FARTHEST if data.grid.shape else LONGEST
+        if wanted > most:
+            warnings.warn(
+                f"the memory of {found.decorrelation:.3g} spans {wanted // 2} samples, and the lags end at {most}, long before it: take "
+                f"one sample in {-(-wanted // most)} to follow it to its end, or ask for more lags",
+                stacklevel=3,
+            )
+        lags = min(wanted, most, (len(shortest.times) - 1) // 2) * data.every
     shortest.steps(lags)
     return lags
+
+
+def _hidden(data, halves, scores, found: Suitability, preset: str, seed: int, device: str) -> HiddenMemory | None:
+    """The test for hidden memory, where it is cheap and means something: of fields that do not run smoothly, by the presets of minutes."""
+    if not data.grid.shape:
+        return hidden_memory(data, seed=seed)
+    if preset not in TESTED or data.context is not None or found["smoothness"].verdict == "warning":
+        return None
+    return hidden_memory_of_fields(halves, scores, found.autocorrelation, preset, seed=seed, device=device)
 
 
 def _learn(half: TimeSeries, preset: str, seed: int, device: str) -> LearnedScore:
@@ -226,44 +254,6 @@ def _learn(half: TimeSeries, preset: str, seed: int, device: str) -> LearnedScor
 
 
 def _average(one: Response, other: Response) -> Response:
-    """Of answers from independent data."""
+    """Of responses from independent data."""
     error = (one.standard_error.square() + other.standard_error.square()).sqrt() / 2
     return replace(one, values=(one.values + other.values) / 2, standard_error=error, freedom=one.freedom + other.freedom)
-
-
-def _distance(one: Response, other: Response) -> float:
-    expected = one.standard_error[1:].square() + other.standard_error[1:].square()
-    return float(((one.values - other.values)[1:].square().sum() / expected.sum()).sqrt())
-
-
-def _identity(halves: tuple[TimeSeries, TimeSeries], scores: list) -> Identity:
-    """Of each score on the half that it was not fitted to, with errors from the scatter of nearly independent pieces."""
-    linear, cubic, pairs = [], [], []
-    for half, score in zip(halves, reversed(scores), strict=True):
-        thin = -(-half.snapshots // IDENTITY_FIELDS)
-        fields, spread = half.u[:, ::thin], half.u.double().std()
-        for u in fields.chunk(8, dim=0 if len(fields) >= 8 else 1):
-            v, s = (u - half.u.mean()).double() / spread, score(u).double() * spread
-            linear.append(-(v * s).mean())
-            cubic.append(-(v.pow(3) * s).mean() / 3)
-            pairs.append(torch.stack([_crossed(half.grid, v * other, s) for other in _neighbours(half.grid, v)]))
-    return Identity(_mean_and_error(torch.stack(linear)), _mean_and_error(torch.stack(cubic)), _size(torch.stack(pairs)))
-
-
-def _neighbours(grid: PeriodicGrid, v: torch.Tensor) -> list[torch.Tensor]:
-    return [v.roll(-step, axis) for axis in grid.axes for step in (1, 2)] or [v]
-
-
-def _crossed(grid: PeriodicGrid, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """⟨one_i other_{i+d}⟩ at every displacement d, (*shape)."""
-    return grid.irfft((grid.rfft(other) * grid.rfft(one).conj()).mean((0, 1))) / grid.size
-
-
-def _mean_and_error(values: torch.Tensor) -> tuple[float, float]:
-    return float(values.mean()), float(values.std() / len(values) ** 0.5)
-
-
-def _size(values: torch.Tensor) -> tuple[float, float]:
-    """Of the mean over pieces, (piece, ...), as a vector: its length, freed of what sampling adds and signed, and that."""
-    noise = float((values.var(0) / len(values)).sum())
-    return signed_root(float(values.mean(0).square().sum()) - noise), math.sqrt(noise)

@@ -201,6 +201,8 @@ def resimulated(
     preset: str = "quick",
     seed: int = 3,
     every: float | None = None,
+    lags: float | None = None,
+    spinup: float | None = None,
 ) -> Response:
     """What a relative change of a parameter really does: half the difference of members changed up and down, (lag, number).
 
@@ -208,10 +210,10 @@ def resimulated(
 
     Args:
         members: at least so many; they run in equal rounds of at most 64.
-        every: spacing of the lags; that of the preset by default.
+        every, lags, spinup: spacing of the lags, the last of them, and the time before the change; those of the preset by default.
 
     Raises:
-        ValueError: no such parameter, a change that is none or leaves its range, or lags of the preset that are no multiple of `every`.
+        ValueError: no such parameter, a change that is none or leaves its range, or lags that are no multiple of `every`.
     """
     checks.choice(f"parameter of {system.name}", parameter, PARAMETERS[system.name])
     size, value = sampling(system.name, preset), getattr(system, parameter)
@@ -228,11 +230,11 @@ def resimulated(
         system,
         both,
         measures(system).observable,
-        size.lags,
+        lags or size.lags,
         every=every or size.every,
         members=-(-members // rounds),
         seed=seed,
-        spinup=size.spinup,
+        spinup=size.spinup if spinup is None else spinup,
     )
     return run.finish(rounds).response()
 

@@ -1,6 +1,7 @@
-"""Figures of a series that somebody brought: what it looks like before, and what it answers after the analysis."""
+"""Figures of a series that somebody brought: what it looks like before the analysis, and how it responds after."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,6 +14,7 @@ from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.suitability import Suitability
 
 SHOWN = 300  # samples in time, at most
+LAGS = 500  # of a curve, at most
 
 
 def portrait(data: TimeSeries, found: Suitability) -> go.Figure:
@@ -28,8 +30,9 @@ def portrait(data: TimeSeries, found: Suitability) -> go.Figure:
     for trace in _density(data.u, found):
         figure.add_trace(trace, 1, 2)
     last = min(len(found.autocorrelation), max(8, round(4 * found.decorrelation / data.every)))
-    lags = data.every * np.arange(last)
-    figure.add_trace(go.Scatter(x=lags, y=found.autocorrelation[:last].numpy(), line={"color": theme.BLUE}, showlegend=False), 1, 3)
+    lags = np.arange(last)[:: -(-last // LAGS)]
+    curve = {"x": data.every * lags, "y": found.autocorrelation[lags].numpy()}
+    figure.add_trace(go.Scatter(**curve, line={"color": theme.BLUE}, showlegend=False), 1, 3)
     figure.add_hline(y=0, line_color=theme.GREY, line_width=1, row=1, col=3)
     figure.update_xaxes(title_text=("t", "x", "x")[len(data.grid.shape)], row=1, col=1)
     figure.update_yaxes(title_text=("u", "t", "y")[len(data.grid.shape)], title_standoff=4, row=1, col=1)
@@ -67,6 +70,7 @@ def _density(u: torch.Tensor, found: Suitability) -> list[go.Scatter]:
 
 def answers(responses: Mapping[str, Response]) -> go.Figure:
     """The response with bands, {name: response}: of a number one curve, of fields those of a few displacements along x."""
+    responses = {name: _thinned(response) for name, response in responses.items()}
     grid = next(iter(responses.values())).grid
     displacements = [d for d in (-1, 0, 1, 2) if grid.shape and grid.shape[-1] > 4] or [0]
     titles = ["R(t)"] if displacements == [0] else [f"displacement {d:+d}" if d else "the place itself" for d in displacements]
@@ -78,8 +82,15 @@ def answers(responses: Mapping[str, Response]) -> go.Figure:
     return figure
 
 
+def _thinned(response: Response) -> Response:
+    """The same at LAGS lags or fewer: a curve does not show more."""
+    some = slice(None, None, -(-len(response.times) // LAGS))
+    error = None if response.standard_error is None else response.standard_error[some]
+    return replace(response, times=response.times[some], values=response.values[some], standard_error=error, parts=None)
+
+
 def answer_everywhere(response: Response) -> go.Figure | None:
-    """The answer of all places to a kick of one, in the middle: against lag on one axis, as maps at four lags on two; None for a number."""
+    """The response of all places to a kick of one, in the middle: against lag on one axis, as maps at four lags on two, or None."""
     grid = response.grid
     if not grid.shape:
         return None

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from gfdt_tutorial.analysis import Analysis
 from gfdt_tutorial.portrait import answer_everywhere, answers, portrait
+from gfdt_tutorial.responses.identities import TOLERANCES, Identity
 
 COLOURS = {"fine": "#009E73", "unknown": "#777777", "warning": "#B35900", "refused": "#B00020"}
 STYLE = """
@@ -15,12 +16,14 @@ table { border-collapse: collapse }
 td, th { padding: .35rem .8rem .35rem 0; vertical-align: top; text-align: left; border-bottom: 1px solid #ddd }
 .said { white-space: nowrap; font-weight: 600 } .about { color: #555; margin-top: 0 }
 .alarm { border: 2px solid #B00020; padding: .6rem 1rem; color: #B00020 } .figure { overflow-x: auto }
+.verdict { border-left: 6px solid; padding: .4rem 1rem; background: #f6f6f6 }
 """
 
 
 def page(found: Analysis) -> bytes:
     """The report as HTML, plotly.js inside (about 5 MB)."""
-    parts = [_head(found), _alarm(found), _looks(found), _checks(found), _score(found), _response(found), _made(found)]
+    parts = [_head(found), _alarm(found), _verdict(found), _looks(found), _checks(found), _score(found), _memory(found), _response(found)]
+    parts.append(_made(found))
     title = html.escape(str(found.about["data"].get("file", "a series")))
     start = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: response</title><style>{STYLE}</style></head><body>'
@@ -36,7 +39,7 @@ def _head(found: Analysis) -> str:
     name = html.escape(str(about.get("file", "a series")) + (f", {about['variable']}" if "variable" in about else ""))
     each = f"{members} member{'s' * (members > 1)} × {steps} samples, one every {data.every:.4g}{unit}; {size}"
     values = f"mean {found.suitability.mean:.4g}, spread {found.suitability.spread:.4g}"
-    return f'<h1>How {name} answers a small push</h1><p class="about">{each}; {values}.</p>'
+    return f'<h1>How {name} responds to a small kick</h1><p class="about">{each}; {values}.</p>'
 
 
 def _alarm(found: Analysis) -> str:
@@ -45,6 +48,20 @@ def _alarm(found: Analysis) -> str:
     names = " and ".join(check.name for check in found.suitability.refused)
     words = f"<b>Forced.</b> These data were refused for their {names}, and the analysis was told to go on. Do not trust what follows."
     return f'<p class="alarm">{words}</p>'
+
+
+def _verdict(found: Analysis) -> str:
+    colour = {"passes": "#009E73", "cannot tell": "#B35900", "fails": "#B00020"}[found.grade]
+    data = found.data.info
+    done = "".join(f"<li>{html.escape(str(one))}</li>" for name in ("preparation", "notes") for one in _listed(data.get(name)))
+    before = f"<p>What was done to the data before:</p><ul>{done}</ul>" if done else ""
+    words = f'<p class="verdict" style="border-color:{colour}"><b>{html.escape(found.verdict)}</b></p>'
+    return f"<h2>Verdict</h2>{words}<p>{html.escape(found.kicked)}</p>{before}"
+
+
+def _listed(value) -> list:
+    """What was noted, one or several, as a list."""
+    return [] if not value else list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _looks(found: Analysis) -> str:
@@ -63,31 +80,49 @@ def _checks(found: Analysis) -> str:
 
 def _score(found: Analysis) -> str:
     head = (
-        "<tr><th>score</th><th>−⟨v s⟩</th><th>−⟨v³ s⟩ / 3</th><th>⟨v v′ s⟩</th></tr><tr><td>(true)</td><td>1</td><td>1</td><td>0</td></tr>"
+        "<tr><th>score</th><th>−⟨v s⟩</th><th>−⟨v³ s⟩ / 3</th><th>⟨v v′ s⟩</th><th>implied error of R</th><th>grade</th></tr>"
+        "<tr><td>(true)</td><td>1</td><td>1</td><td>0</td><td>0</td><td></td></tr>"
     )
-    rows = "".join(
-        f"<tr><td>{name}</td>"
-        + "".join(f"<td>{value:.3f} ± {error:.3f}</td>" for value, error in (one.linear, one.cubic, one.pairs))
-        + "</tr>"
-        for name, one in found.identities.items()
-    )
+    rows = "".join(_identities(name, one, found.grades[name]) for name, one in found.identities.items())
     words = (
         "Averages that are known for the true score, v = (u − ⟨u⟩)/std u, on data that the score was not fitted to. The first holds for "
-        "any fit; the second asks for the shape of the density, the third for how "
-        "neighbours v, v′ hang together (its size over all places)."
+        "any fit: a miss of x is an error of x in R(0), before the control variate takes it out. The second asks for the shape of the "
+        "density, the third for how neighbours v, v′ hang together (its size over all places). What the last two miss implies an error of "
+        "the response, whose size at the worst lag is given, where R(0) is 1. What no identity here sees is not in it."
     )
-    agreement = f"The answers of the two halves, each with the score of the other, differ by {found.halves:.2f} times what sampling makes."
-    return f"<h2>Is the score right?</h2><p>{words}</p><table>{head}{rows}</table><p><b>{found.verdict}</b> {agreement}</p>"
+    table = f"<table>{head}{rows}</table>"
+    return f"<h2>Is the score right?</h2><p>{words}</p>{table}<p>{TOLERANCES}</p><p>{found.halves.finding}</p>"
+
+
+def _identities(name: str, one: Identity, grade: str) -> str:
+    cells = [(*one.linear, None), *((*getattr(one, which), one.grades[which]) for which in ("cubic", "pairs"))]
+    cells += [(*one.response, None)] if one.response else []
+    values = "".join(f"<td>{value:.3f} ± {error:.3f}{f', {word}' if word else ''}</td>" for value, error, word in cells)
+    return f'<tr><td>{name}</td>{values}<td class="said">{grade}</td></tr>'
+
+
+def _memory(found: Analysis) -> str:
+    if found.hidden is None:
+        words = (
+            "This was not tested. Fields are tested with the presets tiny and quick, as the test doubles the training, and only if their "
+            "paths are not smooth: the score given an earlier sample of a smooth path hardly exists."
+        )
+    else:
+        words = (
+            "If the future depends on the present value alone, the response does not change when the score is given an earlier sample too. "
+            f"{found.hidden.finding}"
+        )
+    return f"<h2>Does it remember more than it shows?</h2><p>{html.escape(words)}</p>"
 
 
 def _response(found: Analysis) -> str:
     where = "R(d, t): the mean change, a time t later, d pixels downstream of a place that was raised by one"
-    what = where if found.data.grid.shape else "R(t): the mean change, a time t after the number was raised by one"
+    what = where if found.data.grid.shape else "R(t): the mean change, a time t after the number alone was raised by one"
     level = f"{found.about['level']:.0%}"
     words = f"{what}; like per like, so without a unit. Bands ({level}) hold the error of sampling, and not what is wrong with a score."
     everywhere = answer_everywhere(found.responses["generative"])
-    maps = "" if everywhere is None else "<p>The generative answer of all places, the kicked one in the middle:</p>" + _figure(everywhere)
-    return f"<h2>The answer to a kick</h2><p>{words}</p>{_figure(answers(found.responses))}{maps}"
+    maps = "" if everywhere is None else "<p>The generative response of all places, the kicked one in the middle:</p>" + _figure(everywhere)
+    return f"<h2>The response to a kick</h2><p>{words}</p>{_figure(answers(found.responses))}{maps}"
 
 
 def _made(found: Analysis) -> str:

@@ -101,6 +101,11 @@ def _shells(grid: PeriodicGrid) -> tuple[int, torch.Tensor]:
     return len(found), shell
 
 
+def modes_of_shells(grid: PeriodicGrid) -> torch.Tensor:
+    """How many wavevectors each shell of `autocovariance` holds, (shell,)."""
+    return torch.bincount(_shells(grid)[1], weights=grid.multiplicity.flatten())
+
+
 def lagged_sum(later: torch.Tensor, earlier: torch.Tensor, max_lag: int) -> torch.Tensor:
     """Σ_τ later(τ + m) earlier(τ)* for m = 0 … max_lag, summed over members too.
 
@@ -200,8 +205,7 @@ def slowest_memory(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) 
     """
     lagged = autocovariance(grid, fields, mean)
     large = lagged[0] > 0.01 * lagged[0].sum()
-    modes = torch.bincount(_shells(grid)[1], weights=grid.multiplicity.flatten())[large]
-    samples = fields.shape[0] * fields.shape[1] * modes
+    samples = fields.shape[0] * fields.shape[1] * modes_of_shells(grid)[large]
     shells = zip(lagged[:, large].T, samples.tolist(), strict=True)
     return max((decorrelation_time(shell / shell[0], 1.0, count)[0] for shell, count in shells), default=1.0)
 
@@ -289,6 +293,15 @@ def origin_groups(
             found.append(windows)
     times = runs * steps / memory if memory else math.inf
     return Groups(found, max(0.4, 1 - memory / max(2 * length, 1)) ** -0.5, times if times < SHORT else None)
+
+
+def groups_of_numbers(observed: torch.Tensor, max_lag: int, *, step_bytes: int, paired: bool = False) -> Groups:
+    """`origin_groups` for numbers side by side, (member, time, n), less their means: the slowest of them decides how long a piece lasts."""
+    members, steps, _ = observed.shape
+    runs = observed[::2] if paired else observed
+    grid = PeriodicGrid(())
+    memory = max(slowest_memory(grid, one) for one in runs.unbind(-1)) if len(runs) < MANY else 0.0
+    return origin_groups(members, steps, max_lag, step_bytes=step_bytes, paired=paired, memory=memory)
 
 
 def _blocked(members: slice, first: int, last: int, max_lag: int, step_bytes: int) -> list[Origins]:

@@ -23,8 +23,10 @@ METHODS = {
     "generative": (GREEN, "solid", 2),
     "conditioned": (PURPLE, "longdash", 2),
     "measured": ("#3311A0", "solid", 1.5),
-    "onsager": ("#5E1020", "dot", 2),
+    "regression on one": ("#5E1020", "dot", 2),
+    "regression on all": ("#1497F7", "dashdot", 2),
     "kubo": ("#725A00", "longdashdot", 2),
+    "finite differences": ("#1B1030", "dashdot", 2.5),
     "histogram": ("#4A2418", "solid", 1.5),
     "kernel density": ("#A8341C", "longdash", 2),
     "clusters": ("#6A2C91", "dot", 2.5),
@@ -38,7 +40,8 @@ LABELS = {
     "generative": "generative",
     "conditioned": "generative, given the forcing",
     "measured": "measured here",
-    "onsager": "Onsager's hypothesis",
+    "regression on one": "regression on one observable",
+    "regression on all": "regression on all observables",
     "kubo": "Kubo's formula",
 }
 FIELD_SCALE = "RdBu_r"  # diverging: red above, blue below, white at zero

@@ -10,7 +10,7 @@
 # # 07 · Your own data
 #
 # **You will** take a series that this package did not simulate, from the file to the response: check its clock, its memory, whether it is steady in time and alike in space, whether it has noise of its own; learn its score and
-# test it without knowing the right one; and compare the answer with kicked twins. Then break the data on purpose and see what is refused, and what would have come out. **Time** 45 minutes. **Runs in** about half a minute on two
+# test it without knowing the right one; compare the response with kicked twins; and find out whether a single number remembers more than it shows. Then break the data on purpose and see what is refused, and what would have come out. **Time** 60 minutes. **Runs in** about a minute on two
 # cores, in 0.6 GB. **Needs** [lesson 03](03_score_matching.ipynb), and `pip install 'gfdt-tutorial[files,data]'` (`make lab` and Binder have both). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
@@ -20,9 +20,10 @@
 #
 # * a **stationary** system, or $\rho$ means nothing;
 # * a **density** of what was measured, smooth enough to have a gradient;
-# * and, for averages over places, a **homogeneous**, periodic box.
+# * for averages over places, a **homogeneous**, periodic box;
+# * and, if the response is to be that of a kick of the measured quantity alone, **no hidden memory**.
 #
-# If one of them fails, the answer comes out all the same: smooth, with narrow bands, and wrong. *How do you know before you believe it?*
+# If one of them fails, a response comes out all the same: smooth, with narrow bands, and wrong. *How do you know before you believe it?*
 #
 # ## Bet first
 #
@@ -35,16 +36,19 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import torch
 import xarray
 from reservoirpy.datasets import lorenz96
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments
+from gfdt_tutorial import experiments, theme
 from gfdt_tutorial.analysis import analyse
 from gfdt_tutorial.exercises import check
 from gfdt_tutorial.portrait import answer_everywhere, answers, portrait
 from gfdt_tutorial.reading import read_series
+from gfdt_tutorial.responses.hidden_memory import hidden_memory
+from gfdt_tutorial.responses.identities import TOLERANCES
 from gfdt_tutorial.suitability import examine
 
 torch.set_num_threads(1)
@@ -153,15 +157,33 @@ portrait(data, examine(data))
 result = analyse(data, preset="quick", lags=1.5)
 for name, identity in result.identities.items():
     print(name)
-    for which, (value, error) in vars(identity).items():
-        print(f"   {which:7} {value:6.3f} ± {error:.3f}")
-print(result.verdict)
-assert result.identities["generative"].holds and not result.identities["gaussian"].holds
+    for which, verdict in identity.grades.items():
+        value, error = getattr(identity, which)
+        print(f"   {which:7} {value:6.3f} ± {error:.3f}  {verdict}")
+    print("   implied error of the response: {:.3f} ± {:.3f}".format(*identity.response))
+assert result.identities["gaussian"].grade == "fails"
+assert result.identities["generative"].response[0] < 0.5 * result.identities["gaussian"].response[0]
 
 # %% [markdown]
 # *Is the score right?* No exact one is at hand, but integration by parts gives averages that are known for the true score: $-\langle v s\rangle = 1$, which any fit passes; $-\langle v^3 s\rangle/3 = 1$ in units of the spread, which asks for the
-# shape of a pixel's density; and $\langle v_i v_j\, s_{k}\rangle = 0$ for neighbours $i \neq j$, wherever $k$ is, which asks how neighbours hang together. The Gaussian score fails the last two, by many standard errors. (A network that
-# sees a site and its two neighbours only, as suffices for the Allen-Cahn field, passes the second and fails the third: in this ring a site acts on the *next but one*.)
+# shape of a pixel's density; and $\langle v_i v_j\, s_{k}\rangle = 0$ for neighbours $i \neq j$, wherever $k$ is, which asks how neighbours hang together. Each is graded by its own standard error, and the grade has three values:
+#
+# * **fails**, if it is missed by more than sampling explains and by more than is harmless;
+# * **cannot tell**, if its standard error is so large that a score which is badly wrong would pass too;
+# * **passes** otherwise, which means that the data could have shown a large miss and did not.
+#
+# The next cell prints the limits.
+#
+# The Gaussian score fails the last two identities by many standard errors. The learned one passes the second and narrowly fails the third: a network of this size does not quite see how neighbours hang together on a ring where a site acts on the *next but one*.
+#
+# *What does a miss mean for the response?* An error of the score is at least its part along the functions $q$ that were tested, $e = -m^\mathsf{T}\langle qq^\mathsf{T}\rangle^{-1}q$ with the misses $m$, and it moves the response by $-\langle u(t)\,e\rangle$: this is the *implied error*,
+# given as an L2 at the worst lag, where $R(0)$ is 1. It is a lower bound, as no identity sees the whole of a score.
+
+# %%
+print(TOLERANCES, result.halves.finding, result.verdict, sep="\n\n")
+
+# %% [markdown]
+# The verdict combines the grades, and it also asks whether the responses of the two halves agree. Compare the implied errors with the actual ones, which follow.
 
 # %%
 answers(result.responses)
@@ -225,14 +247,82 @@ errors = {
 assert errors["generative"] < 0.6 * errors["gaussian"]
 
 # %% [markdown]
-# The second bet. The Gaussian answer is off by a fifth right after the kick, by as much as its size one time unit later, and one site downstream it even has the wrong shape. The learned score takes most of that away, on a system that
-# strictly has no density: at the resolution of the data, chaos fills space smoothly enough. What is left is *more than the bands*, which hold the error of sampling and nothing else. Part of it is what the network still misses
-# ("pairs" above is not zero), and part may be what the smoothness warning is about; from data alone the two cannot be told apart.
+# The second bet. The Gaussian response is off by a fifth right after the kick, by as much as its size one time unit later, and one site downstream it even has the wrong shape. The learned score takes most of that away, on a system that
+# strictly has no density: at the resolution of the data, chaos fills space smoothly enough. What is left is *more than the bands*, which hold the error of sampling and nothing else. The identities announced it, in the right order of
+# magnitude for both scores and as a lower bound: part of it is what the network still misses, and part may be what the smoothness warning is about.
 #
 # All of it, the places and lags at once:
 
 # %%
 answer_everywhere(result.responses["generative"])
+
+# %% [markdown]
+# ## Does it remember more than it shows?
+#
+# An index, a spatial mean, one station: a single number is seldom all that matters. Lesson 05 has the clearest case. The spatial mean of the flow obeys $\dot{\bar u} = -\bar u + \bar\varsigma$, where $\bar\varsigma$, a cosine of a phase that walks at random, is not in the
+# data. A kick of $\bar u$ that leaves $\bar\varsigma$ where it is decays like $e^{-t}$. The data, however, say $(1+t)e^{-t}$, because among all times a raised $\bar u$ goes with a raised $\bar\varsigma$. The formula is right about this question: *the number is raised, and whatever else moves with it is
+# distributed as it usually is at the raised value*. Is that the kick you mean?
+#
+# The data can tell whether the distinction matters. Give the score a sample from a time $d$ earlier,
+#
+# $$ \tilde R(\tau) = -\Big\langle u(t+\tau)\, \frac{\partial \ln \rho(u(t) \mid u(t-d))}{\partial u(t)} \Big\rangle. $$
+#
+# If the series is Markov, then $u(t+\tau)$ depends on $u(t)$ alone, and $\tilde R = R$ for every $d$. If the past holds a hint of something hidden, the two differ, because they hold different things fixed. To compare them safely, write $m(u)$ for the forecast $\mathrm{E}[u(t+\tau) \mid u(t) = u]$. Then
+# $\tilde R - R = -\langle [u(t+\tau) - m(u(t))]\,g\rangle$, with $g$ the difference of the two scores, and for a Markov series this is zero *for any* $g$ whatever: a badly learned score cannot accuse it.
+
+
+# %%
+def flow_mean(members, steps, delta, seed=0):
+    """The mean of the flow, over the amplitude of its forcing: Euler's scheme, four steps a sample."""
+    rng = np.random.default_rng(seed)
+    walk = math.sqrt(delta / 2) * rng.normal(size=(members, 4 * (steps + 80))).cumsum(1)
+    mean, rows = np.zeros(members), []
+    for wave in np.cos(rng.uniform(0, 2 * math.pi, members) + walk.T):
+        mean = mean + delta / 4 * (wave - mean)
+        rows.append(mean)
+    return np.stack(rows[320::4], 1)
+
+
+flow = gfdt.TimeSeries(flow_mean(64, 1000, 1 / 8), np.arange(1000) / 8, "mt")
+well = gfdt.simulate(gfdt.DoubleWell(), members=64, duration=250.0, every=0.25)
+remembered = {"double well": hidden_memory(well), "mean of the flow": hidden_memory(flow)}
+for name, found in remembered.items():
+    print(f"{name}: {found.finding}\n")
+assert [found.verdict for found in remembered.values()] == ["not found", "found"]
+
+# %% [markdown]
+# (Normal scores are the number mapped to a Gaussian, rank by rank. The Markov property does not depend on the coordinate, and in this one the score of the number alone needs no learning.) The walker in the double well is Markov, and giving its score a memory changes nothing beyond sampling. For the mean of the flow the two responses
+# differ by many standard errors, *and neither is that of a kick with the forcing held*:
+
+
+# %%
+def points(found, values, name, colour):
+    """With bars of two standard errors of the difference."""
+    bars = {"array": 2 * found.error.numpy(), "color": colour}
+    marks = {"color": colour, "size": 9, "symbol": "circle" if name == "R" else "diamond-open"}
+    return go.Scatter(x=found.lags, y=values, name=name, error_y=bars, mode="markers", marker=marks)
+
+
+found, t = remembered["mean of the flow"], np.linspace(0, 7, 100)
+curves = {
+    "(1 + t) exp(−t), from the data alone": (1 + t) * np.exp(-t),
+    "exp(−t), forcing held": np.exp(-t),
+}
+figure = go.Figure()
+for (name, y), dash in zip(curves.items(), theme.DASHES):
+    figure.add_scatter(x=t, y=y, name=name, line_dash=dash)
+figure.add_trace(points(found, found.response, "R", theme.INK))
+figure.add_trace(points(found, found.held, f"R̃, d = {found.distance:.3g}", theme.PURPLE))
+figure.update_layout(template="gfdt", width=760, height=360, xaxis_title="lag t", margin_t=90)
+figure
+
+# %% [markdown]
+# So a flag does not say which response is right. It says that *the data alone cannot tell, because the response depends on what is held fixed during the kick*. `analyse` makes this test for every series of single numbers, puts it into the verdict and the report, and says what is kicked:
+
+# %%
+indexed = analyse(flow, preset="quick", lags=5.0)
+print(indexed.verdict, indexed.kicked, sep="\n\n")
+assert indexed.remembers and indexed.grade != "passes"
 
 # %% [markdown]
 # ## The same from a shell
@@ -328,13 +418,14 @@ check("07.3", variance.std() / variance.mean())
 
 # %%
 path.unlink()
-del members, louder, uneven, anomaly, spoilt, values, result, blind, plain
+del members, louder, uneven, anomaly, spoilt, values, result, indexed, blind, plain
 experiments.free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show
 #
-# * **Hidden variables.** If what was not measured has a memory of its own, the density of what was measured does not know it, and the answer is off without any check to tell; lesson 05 has a case.
+# * **Hidden variables of a field.** The test for hidden memory is for single numbers. A field whose forcing is hidden, as in lesson 05, is not tested, and its response is that of a kick with the forcing distributed as usual.
+# * **Weak hidden memory.** A test that finds nothing had the power that its standard errors show, and no more. Measurement noise and averages over time also look like hidden memory, and rightly so: they separate what is recorded from what evolves.
 # * **Smoothness is about paths, not about densities.** A map such as the logistic one jumps like noise and has none; forcing that is smooth on the sampling interval looks deterministic and is not. Coarse samples cannot tell at all, and the check says "unknown".
 # * **A check that passes has only found nothing.** With 50 independent times it can miss a lot; look at the sampling errors it prints. And nothing but the equation could tell that the clock was wrong.
 # * **Fields on a sphere, along coasts, between walls** are not homogeneous, and no check makes them so. Take a region that nearly is, or single numbers (an index, one mode): `analyse` takes series without a space axis too.
@@ -342,8 +433,9 @@ experiments.free_memory()
 # ## Summary
 #
 # 1. Check clock, memory, stationarity, homogeneity and smoothness first, each against its sampling error: an answer from unfit data looks as good as any.
-# 2. A learned score is judged without the right one by averages that are known for it: shape of the density, and how neighbours hang together.
-# 3. On a ring without noise, from somebody else's package, the learned score takes away most of what the Gaussian answer has wrong; bands hold sampling errors only.
+# 2. A learned score is judged without the right one by averages that are known for it, each with three possible grades, and a miss implies an error of the response of a known size.
+# 3. The response of a single number answers for a kick in which all that was not measured goes along as usual. Whether that matters, the response with an earlier sample held fixed can tell.
+# 4. On a ring without noise, from somebody else's package, the learned score takes away most of what the Gaussian response has wrong; bands hold sampling errors only.
 #
 # **Next:** [lesson 08](08_response_lab.ipynb), where responses are put to use.
 #

@@ -13,16 +13,30 @@ import pytest
 import scipy.signal
 import torch
 
-from gfdt_tutorial import AllenCahn, LearnedScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, experiments, reading, simulate
+from gfdt_tutorial import (
+    AllenCahn,
+    DoubleWell,
+    LearnedScore,
+    NavierStokes,
+    OrnsteinUhlenbeck,
+    PeriodicGrid,
+    TimeSeries,
+    experiments,
+    reading,
+    simulate,
+)
 from gfdt_tutorial.__main__ import main
-from gfdt_tutorial.analysis import _identity, analyse
+from gfdt_tutorial.analysis import analyse
+from gfdt_tutorial.bench.hidden_memory import flow_mean
 from gfdt_tutorial.portrait import answer_everywhere, answers, portrait
 from gfdt_tutorial.reading import read_series
 from gfdt_tutorial.report import page
 from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.responses.identities import Identity, grade, identity
+from gfdt_tutorial.responses.verdicts import Agreement, verdict
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.statistics import autocovariance, decorrelation_time
+from gfdt_tutorial.statistics import autocovariance, band_factor, decorrelation_time
 from gfdt_tutorial.suitability import examine
 
 RING = OrnsteinUhlenbeck(grid=PeriodicGrid((16,)), lam=0.2)
@@ -384,9 +398,9 @@ def test_what_is_stationary_and_homogeneous_is_not_accused(system, sizes):
 @pytest.mark.parametrize("members", [1, 2, 16])
 def test_the_probabilities_are_those_of_chance(members):
     """Of 200 homogeneous, stationary series, about a tenth has a probability below 0.1, for each of the two tests."""
+    from gfdt_tutorial.suitability.drifts import change
     from gfdt_tutorial.suitability.homogeneity import profile_test, profiles_of
     from gfdt_tutorial.suitability.record import Record
-    from gfdt_tutorial.suitability.stationarity import change
 
     chances = []
     for seed in range(200):
@@ -559,7 +573,7 @@ def test_a_linear_series_of_any_shape_gets_its_known_answer(axes):
         error = answer.standard_error[(slice(None), *answer._index(0))]
         assert ((here - 0.8**answer.times).abs() <= 4.5 * error + 0.02).all()
         assert here[0] == pytest.approx(1, abs=1e-3)
-    assert 0.3 < found.halves < 2
+    assert 0.3 < found.halves.distance < 2
     text = page(found).decode()
     assert text.count("plotly.js v") == 1 and 'src="http' not in text and "May it be trusted?" in text
 
@@ -586,12 +600,134 @@ def test_each_half_meets_the_score_of_the_other(monkeypatch):
 def test_what_neighbours_tell_of_a_score():
     """To the exact score of white data is added what no average at one place can tell: a product of two neighbours."""
     data = TimeSeries(torch.randn(16, 800, 24, generator=torch.Generator().manual_seed(0)), torch.arange(800.0), "mtx")
-    right = _identity(data.split(0.5), [lambda u: -u] * 2)
-    wrong = _identity(data.split(0.5), [lambda u: -u + 0.3 * u.roll(-1, -1) * u.roll(-2, -1)] * 2)
+    right = identity(data.split(0.5), [lambda u: -u] * 2)
+    wrong = identity(data.split(0.5), [lambda u: -u + 0.3 * u.roll(-1, -1) * u.roll(-2, -1)] * 2)
     for found in (right, wrong):
         assert found.linear[0] == pytest.approx(1, abs=0.02) and found.cubic[0] == pytest.approx(1, abs=0.02)
     assert abs(right.pairs[0]) < 3 * right.pairs[1] and right.holds
     assert wrong.pairs[0] == pytest.approx(0.3, abs=0.02) and not wrong.holds
+
+
+def test_an_identity_that_cannot_tell_does_not_pass():
+    """Errors so large that a wrong score would lie within them, as heavy tails and short series make them."""
+    for value, error in ((1445, 1445), (5.8, 3.1), (4.4, 3.0), (1.0, 0.5), (math.nan, math.nan)):
+        assert grade(value, error, 1.0) == "cannot tell"
+    assert grade(1.04, 0.001, 1.0) == "passes" and grade(1.06, 0.001, 1.0) == "fails" and grade(1.06, 0.03, 1.0) == "passes"
+    doubtful = Identity((1.0, 0.01), (5.8, 3.1), (0.01, 0.02))
+    assert doubtful.grade == "cannot tell" and not doubtful.holds
+    assert replace(doubtful, pairs=(0.3, 0.02)).grade == "fails" and replace(doubtful, cubic=(1.0, 0.02)).holds
+
+
+def test_heavy_tails_and_short_series_are_told_that_nothing_can_be_told():
+    u = np.random.default_rng(0).standard_t(2, size=(4, 300))
+    found = analyse(series("mt", lambda _: u), "tiny", lags=4)
+    assert found.grade == "cannot tell" and found.verdict.startswith("Cannot tell: the data cannot judge")
+    assert found.summary()["grade"] == "cannot tell" and found.summary()["identities"]["gaussian"]["grades"]["cubic"] == "cannot tell"
+
+
+def test_the_implied_error_of_the_response_is_the_actual_one():
+    """The Gaussian response of a double well is off by 0.3 at its worst, and that is what its identities imply."""
+    well = DoubleWell()
+    data = simulate(well, members=64, duration=400.0, every=0.25, device="cpu")
+    halves, lags = data.split(0.5), 3.0
+    gaussian = GaussianScore.fit(data)
+    found = identity(halves, [gaussian] * 2, lags)
+    lag = torch.arange(2, 13, 2) / 4
+    actual = float((well.response(lag, score=gaussian) - well.response(lag)).abs().max())
+    assert found.response[0] == pytest.approx(actual, rel=0.15) and 0.2 < actual < 0.4
+    exact = identity(halves, [well.score] * 2, lags)
+    assert exact.grade == "passes" and exact.response[0] < 0.02
+
+
+def test_what_the_response_does_not_see_implies_no_error_of_it():
+    """In Gaussian noise ⟨v(t) (v³ − 3v)⟩ = 0 at every lag: a score that is wrong along v³ − 3v fails, and its response is right."""
+    data = series("mt", steps=8000)
+    found = identity(data.split(0.5), [lambda u: -u - 0.1 * (u**3 - 3 * u)] * 2, 6.0)
+    assert found.cubic[0] == pytest.approx(1.2, abs=0.05) and found.grades["cubic"] == "fails"
+    assert found.response[0] < 0.01
+
+
+def test_the_implied_error_of_fields_is_the_actual_one():
+    """Of the Gaussian response of an Allen-Cahn field, in L2 at the worst lag, against the exact score on the same data."""
+    system = AllenCahn(grid=PeriodicGrid((8, 8)), epsilon=4 * AllenCahn().epsilon)
+    data, lags = simulate(system, members=32, duration=200.0, device="cpu"), 12.0
+    halves, gaussian = data.split(0.5), GaussianScore.fit(data)
+    found, exact = (identity(halves, [score] * 2, lags) for score in (gaussian, system.score))
+    first, second = (respond(data, score, lags, control=True).values for score in (gaussian, system.score))
+    actual = float((first - second)[2::2].flatten(1).norm(dim=1).max())
+    assert found.response[0] == pytest.approx(actual, rel=0.2) and actual > 0.1
+    assert exact.response[0] < 0.2 * actual
+
+
+def test_halves_that_disagree_fail():
+    """Two responses of 16 groups each, first alike but for sampling, then with scores that differ by more."""
+    data = series("mt", members=32)
+    one, other = (respond(half, GaussianScore.fit(half), 8.0) for half in data.split(0.5))
+    alike, apart = Agreement.of(one, other), Agreement.of(one, replace(other, values=other.values + 0.3 * (other.times > 0)))
+    assert alike.grade == "passes" and alike.distance < alike.limit and 3.2 < alike.limit < 5
+    assert apart.grade == "fails" and "disagree" in apart.finding and apart.size > 0.2
+    assert Agreement(5.85, 3.6, 0.01).grade == "passes" and Agreement(math.nan, 3.6, 0.1).grade == "cannot tell"
+
+
+def test_the_limit_for_halves_holds_whatever_hangs_together():
+    """One case in a thousand at most, for lags that are independent and for lags that are one."""
+    rng, freedom = np.random.default_rng(0), 15
+    for lags in (1, 2, 10):
+        z = rng.normal(size=(20_000, lags, 2, freedom + 1))
+        means, errors = z.mean(-1), z.std(-1, ddof=1) / math.sqrt(freedom + 1)
+        ratio = np.sqrt(((means[..., 0] - means[..., 1]) ** 2).sum(1) / (errors**2).sum((1, 2)))
+        assert np.mean(ratio > band_factor(0.999, freedom)) < 0.002
+
+
+@pytest.mark.parametrize(
+    ("generative", "gaussian", "words"),
+    [
+        ("passes", "passes", "Passes: both scores pass"),
+        ("passes", "fails", "Passes: the learned score passes and the Gaussian one fails"),
+        ("passes", "cannot tell", "Passes: the learned score passes, and the data cannot tell about the Gaussian one"),
+        ("fails", "passes", "Passes: the Gaussian score passes, and the learned one fails"),
+        ("cannot tell", "passes", "Passes: the Gaussian score passes, and the data cannot judge the learned one"),
+        (
+            "cannot tell",
+            "fails",
+            "Cannot tell: the data cannot judge the learned score, as a wrong one would pass as well, and the Gaussian one fails",
+        ),
+        ("cannot tell", "cannot tell", "Cannot tell: the data cannot judge either score"),
+        ("fails", "fails", "Fails: neither score passes"),
+    ],
+)
+def test_every_verdict_has_its_words(generative, gaussian, words):
+    identities = {"gaussian": Identity((1.0, 0.01), (1.0, 0.02), (0.0, 0.01), (0.03, 0.004))}
+    found = verdict({"generative": generative, "gaussian": gaussian}, words.split(":")[0].lower(), identities, None, stepped=False)
+    assert found.startswith(words) and "0.03 ± 0.004 (Gaussian score)" in found
+
+
+def test_hidden_memory_is_the_verdict_of_a_series_that_has_it():
+    found = analyse(series("mt", lambda _: flow_mean(64, 600, 0)), "tiny", lags=20)
+    assert found.hidden.verdict == "found" and found.grade != "passes" and "held fixed during the kick" in found.verdict
+    assert found.summary()["hidden_memory"]["verdict"] == "found" and json.dumps(found.summary())
+    text = page(found).decode()
+    assert text.index("Verdict</h2>") < text.index("May it be trusted?") and "this number alone is raised by one" in text
+    assert "Does it remember more than it shows?" in text and "Three standard errors" not in text and "3 standard errors" in text
+    markov = analyse(series("mt", steps=3000, members=16), "tiny", lags=4)
+    assert markov.hidden.verdict == "not found" and "hidden memory" not in markov.verdict and markov.grade == "passes"
+
+
+def test_the_report_lists_what_was_done_to_the_data():
+    plain = series("mt")
+    info = {"preparation": ["the mean of each of 12 phases was taken off <b>"], "notes": "times were turned round"}
+    text = page(analyse(TimeSeries(plain.u, plain.times, "mt", info=info), "tiny", lags=4)).decode()
+    assert "each of 12 phases was taken off &lt;b&gt;" in text and "times were turned round" in text
+    assert "What was done to the data" not in page(analyse(plain, "tiny", lags=4)).decode()
+
+
+def test_lags_follow_the_memory():
+    slow = series("mt", memory=0.99, steps=4000)
+    found = analyse(slow, "tiny")
+    assert found.about["lags"] == pytest.approx(2 * found.suitability.decorrelation, abs=1) and found.about["lags"] > 200
+    assert not any("lags end" in note for note in found.notes)
+    ring = analyse(series("mtx", memory=0.99, steps=4000), "tiny")
+    assert ring.about["lags"] == 100 and any("take one sample in" in note for note in ring.notes)
 
 
 def remembering(half):
@@ -610,7 +746,7 @@ def test_the_learned_score_passes_where_the_gaussian_one_fails():
     system = AllenCahn(grid=PeriodicGrid((8, 8)), epsilon=4 * AllenCahn().epsilon)
     found = analyse(simulate(system, members=32, duration=300.0, device="cpu"), "quick", lags=20)
     assert found.identities["generative"].holds and not found.identities["gaussian"].holds
-    assert found.verdict.startswith("The learned score passes")
+    assert found.verdict.startswith("Passes: the learned score passes and the Gaussian one fails")
     data = simulate(system, members=64, duration=300.0, seed=9, device="cpu")
     exact = respond(data, system.score, 20.0, control=True)
     gaps = {name: float((answer.values - exact.values).norm()) for name, answer in found.responses.items()}
@@ -650,7 +786,7 @@ def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
 
 
 def test_what_is_not_a_number_is_null_and_what_cannot_be_written_leaves_nothing(here):
-    found = replace(analyse(series("mt"), "tiny", lags=4), halves=math.nan)
+    found = replace(analyse(series("mt"), "tiny", lags=4), halves=Agreement(math.nan, 3.6, 0.0))
     with pytest.raises(TypeError, match="not JSON"):
         replace(found, notes=(here,)).save("out", b"page")
     Path("taken/analysis.json").mkdir(parents=True)
@@ -660,7 +796,7 @@ def test_what_is_not_a_number_is_null_and_what_cannot_be_written_leaves_nothing(
     assert run("in.npy", "--axes", "tx", "--every", 1, "--out", "taken") == 2
     assert not Path("out").exists() and [path.name for path in Path("taken").iterdir()] == ["analysis.json"]
     found.save("out", b"page")
-    assert json.loads(Path("out/analysis.json").read_text(encoding="utf-8"))["halves"] is None
+    assert json.loads(Path("out/analysis.json").read_text(encoding="utf-8"))["halves"]["distance"] is None
 
 
 def test_a_name_with_marks_does_not_break_the_page():
@@ -688,6 +824,14 @@ def test_figures_show_the_series_and_the_answer(axes):
     assert (everywhere is None) == (axes == "mt")
     if axes == "mtx":
         assert everywhere.data[0].z[3, 8] == pytest.approx(float(answer.along(0)[3]), abs=1e-4)
+
+
+def test_a_curve_of_many_lags_is_drawn_with_few_points():
+    data = series("mt", steps=6000, members=2)
+    shown = answers({"gaussian": respond(data, GaussianScore.fit(data), 2000.0)})
+    assert all(len(trace.x) <= 2 * 501 for trace in shown.data)
+    curve = next(trace for trace in shown.data if trace.fill is None)
+    assert 400 < len(curve.x) <= 501 and curve.x[-1] == pytest.approx(2000, abs=5)
 
 
 def test_largest_values_that_are_no_marks_are_let_through():
@@ -836,3 +980,23 @@ def test_honest_values_are_no_marks(case):
 def test_yes_and_no_are_one_and_nought():
     found = reading.check_values(noise() > 0)
     assert found.dtype == np.float32 and set(np.unique(found)) == {0, 1}
+
+
+def test_a_season_is_taken_off_on_the_way_in_and_the_report_says_so(here, capsys):
+    t = np.arange(480.0)
+    np.save("season.npy", noise("t", steps=480, memory=0.7) + np.cos(2 * np.pi * t / 12))
+    words = ["season.npy", "--axes", "t", "--every", 1, "--preset", "tiny", "--lags", 6, "--out", "out"]
+    assert run(*words) == 2
+    error = capsys.readouterr().err
+    assert "period 12 " in error and "deseasonalise=12" in error and not (here / "out").exists()
+    assert run(*words, "--deseasonalise", 12) == 0
+    about = json.loads((here / "out" / "analysis.json").read_text(encoding="utf-8"))
+    assert about["data"]["preparation"] == [{"step": "deseasonalise", "period": 12.0, "variance": False}]
+    assert "deseasonalise" in (here / "out" / "report.html").read_text(encoding="utf-8")
+    assert run(*words, "--deseasonalise", 1) == 2 and "expected 2 to 240" in capsys.readouterr().err
+
+
+def test_what_is_taken_off_is_taken_off_in_order():
+    data = series("mt", lambda u: u + 0.01 * np.arange(u.shape[1]) + np.arange(8)[:, None], members=8)
+    found = analyse(data, "tiny", lags=4, detrend=True, centre_members=True)
+    assert [step["step"] for step in found.data.info["preparation"]] == ["detrend", "centre_members"] and not found.forced

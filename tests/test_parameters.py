@@ -1,18 +1,20 @@
 """What is measured of each system, and answers to its parameters: predicted, shipped, and measured in systems that are really changed."""
 
 import math
+import time
 from dataclasses import replace
 
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, GaussianScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, load_shipped
+from gfdt_tutorial import AllenCahn, GaussianScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, figures, load_shipped, theme
 from gfdt_tutorial import parameters as asked
 from gfdt_tutorial.bench import calibration as bench_calibration
 from gfdt_tutorial.bench import parameters as bench_parameters
-from gfdt_tutorial.calibration import Calibration, Target
+from gfdt_tutorial.calibration import Calibration, Target, Update
 from gfdt_tutorial.experiments import SYSTEMS
 from gfdt_tutorial.parameters import Sampling, change_of, measures, predicted, resimulated, sampling, undisturbed
+from gfdt_tutorial.shipped import load_table
 from gfdt_tutorial.systems.simulate import simulate
 
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
@@ -183,6 +185,90 @@ def test_along_a_short_step_the_slope_is_that_of_the_runs_at_its_ends(target):
     assert abs(step) < 0.3
     torch.testing.assert_close(second.jacobian[:, 0] * step, second.values - first.values, rtol=1e-6, atol=1e-9)
     assert (first.jacobian[:, 0] * step - (second.values - first.values)).norm() > 1e-3  # which its own slope did not know
+
+
+class Crooked(Calibration):
+    """Its slopes are too flat for the large scales and too steep for the small ones."""
+
+    def _by_differences(self, x, here):
+        return torch.linspace(0.2, 2.0, len(here), dtype=torch.float64)[:, None] * super()._by_differences(x, here)
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_wrong_slopes_end_elsewhere_unless_the_target_can_be_met_and_the_shift_says_how_far(target, reachable):
+    own = Target.of(simulate(SMALL, 32, duration=200.0, seed=0, device="cpu"), SPECTRUM)  # the runs of the calibration have this seed
+    off = torch.tensor([0.0, 1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
+    given = own if reachable else replace(own, values=own.values + 8 * off * own.errors)
+    near = replace(SMALL, lam=0.9 * SMALL.lam, kappa=1.1 * SMALL.kappa)
+    straight, crooked = (kind(near, ("lam", "kappa"), given, SPECTRUM, None, SIZE, updates=12).run() for kind in (Calibration, Crooked))
+    estimate = crooked.estimate(straight.differences())
+    apart = {name: crooked.best.parameters[name] - straight.best.parameters[name] for name in ("lam", "kappa")}
+    relative = [abs(apart[name] / getattr(SMALL, name)) for name in apart]
+    if reachable:
+        assert max(relative) < 0.005
+    else:
+        assert max(relative) > 0.02
+        for name in apart:
+            assert apart[name] == pytest.approx(estimate.shifts[name], abs=0.25 * max(relative) * getattr(SMALL, name))
+
+
+def test_the_standard_errors_are_those_of_least_squares():
+    """H⁻¹ where only the target scatters, its statistics independently; larger by the scatter of the run."""
+    bare = Calibration(
+        wrong(), ("lam", "kappa"), Target(torch.ones(3).double(), torch.tensor([1.0, 2.0, 3.0]).double()), SPECTRUM, None, SIZE
+    )
+    jacobian = torch.tensor([[1.0, 0.5], [0.2, 2.0], [1.0, -1.0]], dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"call run\(\) first"):
+        bare.estimate()
+    run = torch.diag(torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64))
+    for covariance, factor in ((torch.zeros(3, 3, dtype=torch.float64), 1.0), (run, 2**0.5)):
+        bare.path = [Update({"lam": 0.04, "kappa": 1e-4}, torch.ones(3).double(), 0.0, 1, 0.0, covariance, jacobian)]
+        inverse = torch.linalg.inv(jacobian.T @ torch.diag(1 / torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64)) @ jacobian)
+        expected = factor * inverse.diagonal().sqrt() * torch.tensor([0.04, 1e-4])
+        torch.testing.assert_close(torch.tensor(list(bare.estimate().standard_errors.values())), expected.float())
+    assert bare.estimate().shifts is None
+    with pytest.raises(ValueError, match=r"slopes has shape \(2, 2\); expected \(3, 2\)"):
+        bare.estimate(torch.ones(2, 2))
+
+
+@pytest.mark.slow
+def test_the_parameters_scatter_by_their_standard_errors():
+    z = []
+    for seed in range(10):
+        mine = Target.of(simulate(SMALL, 32, duration=200.0, seed=100 + seed, device="cpu"), SPECTRUM)
+        found = Calibration(SMALL, ("lam", "kappa"), mine, SPECTRUM, None, SIZE, updates=3, seed=seed).run().estimate()
+        z += [(found.parameters[name] - getattr(SMALL, name)) / found.standard_errors[name] for name in ("lam", "kappa")]
+    assert 0.6 < (sum(value**2 for value in z) / len(z)) ** 0.5 < 1.5
+
+
+def test_the_cost_of_training_counts(target):
+    """A score that takes a second to learn makes an update a second dearer, in no more runs."""
+
+    def slow(system, data):
+        start = time.process_time()
+        while time.process_time() < start + 1.0:
+            torch.randn(100, 100).sum()
+        return system.score
+
+    quick, dear = (Calibration(wrong(), ("lam",), target, SPECTRUM, how, SIZE, updates=1).run().path for how in (learn, slow))
+    assert [update.simulations for update in quick] == [update.simulations for update in dear] == [1, 2]
+    assert dear[1].seconds - dear[0].seconds > 1.0
+    assert quick[1].seconds - quick[0].seconds < dear[1].seconds - dear[0].seconds - 0.5
+
+
+def test_in_the_figure_of_calibrations_each_method_has_its_own_look():
+    looks = {
+        "theorem, learned score": "generative",
+        "theorem, analytic score": "analytic",
+        "theorem, Gaussian score": "gaussian",
+        "finite differences": "finite differences",
+    }
+    drawn = figures.calibration(load_table("allen-cahn-calibration"))
+    for way, method in looks.items():
+        lines = [trace for trace in drawn.data if trace.name == way]
+        assert len(lines) == 2
+        for line in lines:
+            assert (line.line.color, line.line.dash) == (theme.style(method)["color"], theme.style(method)["dash"])
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ APART = 0.08
 TOGETHER = {
     "fields": ("truth", "dynamical", "gaussian", "analytic", "generative", "conditioned", "measured"),
     "one variable": ("exact", "gaussian", "analytic", "histogram", "kernel density", "clusters", "generative"),
-    "parameters": ("measured", "gaussian", "analytic", "generative", "onsager", "kubo"),
+    "parameters": ("measured", "gaussian", "generative", "regression on one", "regression on all", "kubo"),
+    "calibrations": ("gaussian", "analytic", "generative", "finite differences"),
 }
 
 

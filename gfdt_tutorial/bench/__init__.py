@@ -9,6 +9,8 @@ from gfdt_tutorial.bench import (
     double_well,
     figure1,
     forms,
+    hidden_memory,
+    kubo,
     lessons,
     navier_stokes,
     ornstein_uhlenbeck,
@@ -16,6 +18,7 @@ from gfdt_tutorial.bench import (
     peers,
     response,
     response_lab,
+    suitability,
     training,
 )
 from gfdt_tutorial.bench.rows import Row
@@ -54,6 +57,13 @@ GROUPS = {
     "response-lab": response_lab.response_lab,
     "parameters": parameters.answers,
     "calibration": calibration.recovery,
+    "calibration-cost": calibration.cost,
+    "kubo": kubo.letter,
+    "kubo-at-rest": kubo.at_rest,
+    "suitability": suitability.suitability,
+    "hidden-memory": hidden_memory.power,
+    "hidden-memory-fields": hidden_memory.fields,
+    "hidden-memory-false-alarms": hidden_memory.false_alarms,
     "lessons": lessons.lessons,
 }
 EVERYDAY = tuple(GROUPS)[:15]  # the others take long, write, or need more than this package

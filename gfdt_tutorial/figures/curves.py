@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
-from gfdt_tutorial import theme
+from gfdt_tutorial import checks, theme
 from gfdt_tutorial.figures.lines import band_trace, line_trace, log_log
 from gfdt_tutorial.responses.curves import Errors, Response
 
@@ -18,7 +18,7 @@ WAYS = {
     "theorem, learned score": "generative",
     "theorem, analytic score": "analytic",
     "theorem, Gaussian score": "gaussian",
-    "finite differences": "dynamical",
+    "finite differences": "finite differences",
 }
 
 
@@ -57,43 +57,53 @@ def observable_curves(responses: Mapping[str, Response], title: str, unit: str) 
     return figure
 
 
-def observable_panels(panels: Mapping[str, Mapping[str, Response]], unit: str, span: tuple[float, float] | None = None) -> go.Figure:
+def observable_panels(
+    panels: Mapping[str, Mapping[str, Response]],
+    unit: str,
+    span: tuple[float, float] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> go.Figure:
     """The same for several numbers side by side: {title: {name: response with values (lag,)}}.
 
     Args:
         span: of the vertical axes; by default each fits what it shows.
+        labels: of methods in the legend, where they are to say more than the usual ones.
     """
     figure = make_subplots(1, len(panels), subplot_titles=list(panels), horizontal_spacing=0.1)
     for column, responses in enumerate(panels.values(), start=1):
         for index, (name, response) in enumerate(responses.items()):
             if response.band is not None:
                 figure.add_trace(band_trace(response.times, response.band.cpu(), name, index), 1, column)
-            figure.add_trace(line_trace(response.times, response.values.cpu(), name, index, legend=column == 1), 1, column)
+            label = (labels or {}).get(name, theme.LABELS.get(name, name))
+            line = line_trace(response.times, response.values.cpu(), name, index, legend=column == 1).update(name=label)
+            figure.add_trace(line, 1, column)
     figure.update_xaxes(title="time t").update_yaxes(range=span)
     figure.update_yaxes(title=unit, col=1)
     return figure.update_layout(template="gfdt", width=480 * len(panels), height=440, margin_t=120, legend_y=1.12)
 
 
-def calibration(table: Sequence[dict], close: float = 0.05) -> go.Figure:
-    """How far the parameters are off, against the runs that it took to get there: rows with start, way, simulations, error.
+def calibration(table: Sequence[dict], close: float = 0.05, cost: str = "simulations") -> go.Figure:
+    """How far the parameters are off, against what it cost to get there: rows with start, way, error and the cost.
 
     Args:
         close: marked by a line.
+        cost: "simulations", the number of runs, or "seconds", of one core, with the training of scores.
     """
+    unit = {"simulations": "runs so far", "seconds": "seconds of one core so far"}[checks.choice("cost", cost, ["simulations", "seconds"])]
     starts, ways = (list(dict.fromkeys(row[what] for row in table)) for what in ("start", "way"))
     figure = make_subplots(1, len(starts), subplot_titles=starts, shared_yaxes=True, horizontal_spacing=0.05)
-    last = max(row["simulations"] for row in table)
+    first, last = (end(row[cost] for row in table) for end in (min, max))
     for column, start in enumerate(starts, 1):
         for index, way in enumerate(ways):
             rows = [row for row in table if (row["start"], row["way"]) == (start, way)]
-            x, y = ([row[what] for row in rows] for what in ("simulations", "error"))
+            x, y = ([row[key] for row in rows] for key in (cost, "error"))
             look = {"line": theme.style(WAYS.get(way, way), index), "mode": "lines+markers"}
             marker = {"symbol": ("circle", "square", "x", "diamond")[index % 4], "size": 9}
             line = line_trace(x, y, way, legend=column == 1, marker=marker, **look)
             figure.add_trace(line, 1, column)
         limit = {"name": f"{close:.0%}", "mode": "lines", "line": {"color": theme.GREY, "width": 4}, "showlegend": column == 1}
-        figure.add_scatter(x=[1, last], y=[close, close], **limit, row=1, col=column)
-    figure.update_yaxes(type="log").update_xaxes(title="undisturbed runs so far")
+        figure.add_scatter(x=[first, last], y=[close, close], **limit, row=1, col=column)
+    figure.update_yaxes(type="log").update_xaxes(title=unit, type="log" if cost == "seconds" else "linear")
     figure.update_yaxes(title="largest relative error of a parameter", col=1)
     return figure.update_layout(template="gfdt", width=900, height=420, margin_t=120, legend_y=1.3)
 

@@ -36,7 +36,7 @@ class Response:
         form: "raw", as averaged; "normalised", R(t) R(0)⁻¹, the letter's; or "controlled", with the Gaussian response as control variate.
         info: plain JSON values about how it was made (device, seconds, pairs …).
         replicates: (group, lag, ...), the values without each group of the data in turn, or None; `difference` compares two responses on
-            the same data by them. They are not saved.
+            the same data by them. They are saved on request.
     """
 
     times: torch.Tensor
@@ -158,13 +158,18 @@ class Response:
             raise ValueError("this is the response of an observable, not of the field to a kick: it has no displacements")
         return self.grid
 
-    def save(self, path: str | Path) -> Path:
-        """Write an .npz with the keys times, values, standard_error, parts (where there are such) and about (JSON text, `format` 2)."""
+    def save(self, path: str | Path, *, replicates: bool = False) -> Path:
+        """Write an .npz with the keys times, values, standard_error, parts (where there are such) and about (JSON text, `format` 2).
+
+        Args:
+            replicates: write these too, which takes as much room as the values once for each group of the data.
+        """
         grid = self.grid and {"shape": self.grid.shape, "lengths": self.grid.lengths}
         freedom = self.freedom if math.isfinite(self.freedom) else None
         about = {"format": FORMAT, "method": self.method, "form": self.form, "level": self.level, "freedom": freedom}
         about |= {"grid": grid, "info": self.info}
         arrays = {"times": self.times, "values": self.values, "standard_error": self.standard_error, "parts": self.parts}
+        arrays |= {"replicates": self.replicates if replicates else None}
         return storage.save_npz(path, arrays | {"about": json.dumps(about)})
 
     @classmethod
@@ -179,7 +184,8 @@ class Response:
         about = storage.parse(path, "about", found["about"])
         if (version := about.pop("format", 1)) not in (1, FORMAT):
             raise ValueError(f"{path} was written in format {version}; this version reads formats 1 and {FORMAT}: update the package")
-        arrays = {name: torch.as_tensor(found[name]) for name in ("times", "values", "standard_error", "parts") if name in found}
+        names = ("times", "values", "standard_error", "parts", "replicates")
+        arrays = {name: torch.as_tensor(found[name]) for name in names if name in found}
         arrays = {name: array.float() if array.dtype == torch.float16 else array for name, array in arrays.items()}
         try:
             box = about["grid"]

@@ -8,14 +8,14 @@ asked for, and the regression of A(t) on A(0),
     K(t) = ⟨A(t) Aᵀ⟩ ⟨A Aᵀ⟩⁻¹,    R_A(t) = R̂_A(t) + K(t) [⟨∇A·f⟩ − R̂_A(0)]
 
 has the same mean and less scatter (`control`). It is to observables what the Gaussian control variate is to kicks, where A = u, f = e_j,
-and K(t) = C(t) C(0)⁻¹. Its first term alone, K(t) ⟨∇A·f⟩, needs no score: a change relaxes as fluctuations do, which was Onsager's
-hypothesis. What the score brings is the rest,
+and K(t) = C(t) C(0)⁻¹. Its first term alone, K(t) ⟨∇A·f⟩, needs no score: a change relaxes as fluctuations do, which is Onsager's
+regression hypothesis (`responses.regression`). What the score contributes is the rest,
 
     R_A(t) = K(t) ⟨∇A·f⟩ + ⟨[A(t) − K(t) A(0)] B(0)⟩
 
 Some changes raise so much noise in B, of scales that the observable hardly sees, that nothing is left of the answer: the diffusivity of
-a fine field is one. `shrink` then holds to Onsager's hypothesis for each observable by itself, T_A(t) = ρ_A(t) ⟨∇A·f⟩ with ρ_A the
-autocorrelation, and departs from it as far as the data tell the difference:
+a fine field is one. `shrink` then holds to the regression hypothesis for each observable by itself, T_A(t) = ρ_A(t) ⟨∇A·f⟩ with ρ_A
+the autocorrelation, and departs from it as far as the data tell the difference:
 
     R_A(t) = T_A(t) + w [R_A(t) − T_A(t)],    w = max(0, 1 − 2/χ²),    χ² the mean of [(R_A − T_A)/error]² over lags and observables
 
@@ -28,10 +28,11 @@ the part that has a shape of its own and lets the rest relax as fluctuations do,
 
     R_A(t) = K(t − t₁) R_A(t₁),    t > t₁
 
-which is Onsager's hypothesis again, for what is left after t₁, and no better: with `shrink` the answer departs from this too as far as
+which is the regression hypothesis again, for what is left after t₁, and no better: with `shrink` the answer departs from this too as far as
 the data tell, by another w. Without, what it gets wrong is not in the band.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -54,14 +55,12 @@ from gfdt_tutorial.responses.weights import (
     slope_of,
 )
 from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.spectral import PeriodicGrid
 
-DOUBT = 2.0  # χ² below which no departure from Onsager's hypothesis is believed; 1 is what noise gives
+DOUBT = 2.0  # χ² below which no departure from the regression hypothesis is believed; 1 is what noise gives
 NUDGE = 0.003  # of the standard deviation of the fields, and
 SOME = 64  # snapshots, by which a jump of an observable is found
 ROUNDING = 1e-6  # relative, of an observable in single precision
 SPARSE = 4  # ∇A·f, whose mean has little noise, is taken at every fourth snapshot
-NUMBER = PeriodicGrid(())
 COLLINEAR = 1e-6  # of the largest eigenvalue of the correlations among observables: what is below is one observable said twice
 
 
@@ -92,7 +91,7 @@ def sensitivities(
             derivative of the stationary mean. Otherwise to an impulse. The trapezoid rule that integrates wants a series sampled as
             finely as the fastest answer.
         control: see this module's page; True unless the observable cannot be differentiated.
-        shrink: towards Onsager's hypothesis, as far as the data do not tell the difference, which `info` reports as `departure_chi2`
+        shrink: towards the regression hypothesis, as far as the data do not tell the difference, which `info` reports as `departure_chi2`
             and `departure_kept`, w. Ask for twenty numbers or more, such as a spectrum. It takes the control variate too.
         resolved: lag from which on answers are taken to relax as the fluctuations of the observables do, which has less error; with
             `shrink` only as far as the data do not tell the difference, `tail_chi2` and `tail_kept`. See this module's page.
@@ -125,8 +124,8 @@ def sensitivities(
     if tail is None:
         raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
     if control or shrink:
-        _check_smooth(observable, data)
-    samples = _sampled(data, score, observable, perturbations, thin, control or shrink)
+        check_smooth(observable, data)
+    samples = sampled(data, score, observable, perturbations, thin, control or shrink)
     groups = samples.groups(steps, data.paired)
     sums = samples.sums(groups, steps)
     finish = partial(integrated, every=data.every) if integrate else (lambda values: values)
@@ -174,7 +173,7 @@ def tail_of(observable: Field, data: TimeSeries) -> tuple[int, ...] | None:
     return tuple(shape[2:])
 
 
-def _sampled(data, score, observable, perturbations, thin: int, with_slopes: bool) -> "Samples":
+def sampled(data, score, observable, perturbations, thin: int, with_slopes: bool) -> "Samples":
     """A, B and ∇A·f at every snapshot, member by member and in blocks that bound the memory."""
     members, length = data.u.shape[:2]
     wanted = torch.arange(0, length, thin, device=data.u.device)
@@ -199,14 +198,18 @@ def _less_that_of_others(weights: torch.Tensor, paired: bool = False) -> torch.T
     return weights - (mean if runs == 1 else (runs * mean - own) / (runs - 1))
 
 
-def _check_smooth(observable: Field, data: TimeSeries) -> None:
+def check_smooth(observable: Field, data: TimeSeries) -> None:
     """What jumps has another derivative than torch's wherever it does, and the control variate would take that for its answer at t = 0.
 
     Half the difference between both ends of a small nudge is the derivative along it if there is no jump between; the more so, the
-    smaller the nudge. Where there are jumps they are most of the difference.
+    smaller the nudge. Where there are jumps they are most of the difference. In double precision, where the observable takes it, as the
+    rounding of a number that hardly moves would look like jumps.
     """
     fields = data.u.flatten(0, 1)
     u = fields[:: max(1, len(fields) // SOME)][:SOME, None]
+    with contextlib.suppress(RuntimeError, ValueError):
+        observed(observable, u.double())
+        u = u.double()
     nudge = NUDGE * u.std() * torch.randn(u.shape, generator=generator(0, Stream.NUDGE)).to(u)
     slope = _rows(slope_of(observable, u, nudge)).double()
     ends = [_rows(observed(observable, u + sign * nudge)).double() for sign in (1, -1)]
@@ -266,11 +269,8 @@ class Samples:
     origins: torch.Tensor
 
     def groups(self, steps: int, paired: bool = False) -> statistics.Groups:
-        """The blocks of the bootstrap; the memory of the observables matters where members are cut in time."""
-        members, length, n = self.observed.shape
-        runs = self.observed[::2] if paired else self.observed
-        memory = max(statistics.slowest_memory(NUMBER, one) for one in runs.unbind(-1)) if len(runs) < statistics.MANY else 0.0
-        return statistics.origin_groups(members, length, steps, step_bytes=32 * n, paired=paired, memory=memory)
+        """The blocks of the bootstrap."""
+        return statistics.groups_of_numbers(self.observed, steps, step_bytes=32 * self.observed.shape[-1], paired=paired)
 
     def sums(self, groups: statistics.Groups, steps: int) -> "Sums":
         """Sums by groups of origins."""
@@ -286,8 +286,8 @@ class Samples:
             known = self.origins[inside] - window.start
             earlier = later.new_zeros(len(later), wide, self.weights.shape[-1])
             earlier[:, known] = self.weights[window.members][:, inside]
-            weighted = weighted + _lagged_products(later, earlier, steps)
-            among = among + _lagged_products(later, later[:, :wide], steps)
+            weighted = weighted + lagged_products(later, earlier, steps)
+            among = among + lagged_products(later, later[:, :wide], steps)
             if self.slopes is not None:
                 some = slice(-(-window.start // SPARSE), -(-window.stop // SPARSE))
                 found = self.slopes[window.members, some]
@@ -298,7 +298,7 @@ class Samples:
         return weighted, among, torch.as_tensor(slopes, dtype=torch.float64), torch.as_tensor(seen, dtype=torch.float64), counts
 
 
-def _lagged_products(later: torch.Tensor, earlier: torch.Tensor, steps: int) -> torch.Tensor:
+def lagged_products(later: torch.Tensor, earlier: torch.Tensor, steps: int) -> torch.Tensor:
     """Σ_τ later_i(τ + m) earlier_j(τ), (lag, i, j), over members too; lags do not fold back, as `statistics.lagged_sum` explains."""
     length = scipy.fft.next_fast_len(max(later.shape[1], earlier.shape[1] + steps))
     late, early = (torch.fft.rfft(values, length, dim=1) for values in (later, earlier))
@@ -354,8 +354,12 @@ class Sums:
 
         return relaxed
 
+    def together(self, drawn: torch.Tensor) -> torch.Tensor:
+        """K(t) ⟨∇A·f⟩, the regression hypothesis for all observables together."""
+        return self._relaxed(drawn, self._slope(drawn))
+
     def alone(self, drawn: torch.Tensor) -> torch.Tensor:
-        """ρ_A(t) ⟨∇A·f⟩, Onsager's hypothesis for each observable by itself."""
+        """ρ_A(t) ⟨∇A·f⟩, the regression hypothesis for each observable by itself."""
         own = self._mean(drawn, self.among.diagonal(dim1=-2, dim2=-1), 1)
         return own / own[:, :1].clamp_min(1e-300) * self._slope(drawn)[:, None]
 

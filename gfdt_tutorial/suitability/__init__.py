@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import torch
 
+from gfdt_tutorial import checks
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.suitability.check import Check
 from gfdt_tutorial.suitability.density import LEVEL, gaussianity_check, smoothness_check
 from gfdt_tutorial.suitability.homogeneity import homogeneity_check
+from gfdt_tutorial.suitability.members import members_check
 from gfdt_tutorial.suitability.memory import memory_check
 from gfdt_tutorial.suitability.record import Record
 from gfdt_tutorial.suitability.stationarity import stationarity_check
@@ -54,14 +56,18 @@ class Suitability:
         return "\n".join(textwrap.fill(line, 110, subsequent_indent=23 * " ") for line in lines)
 
 
-def examine(data: TimeSeries) -> Suitability:
-    """Memory, stationarity, homogeneity, smoothness and Gaussianity of a series, each against its sampling error.
+def examine(data: TimeSeries, periods: tuple[float, ...] = ()) -> Suitability:
+    """Stationarity, likeness of members, homogeneity, memory, smoothness and Gaussianity of a series, each against its sampling error.
 
     Nothing is refused here: `Suitability.refused` says what should be. A check is significant below one false alarm in a thousand
-    series, all that it tests counted.
+    series, all that it tests counted. A cause comes before what follows from it: a season, a trend or unlike members before the memory
+    that they lengthen.
+
+    Args:
+        periods: of likely seasons, in time units, such as 12 for months; others, of the calendar and beyond, are searched for anyway.
 
     Raises:
-        ValueError: fewer than 16 samples in time, or values that do not vary.
+        ValueError: fewer than 16 samples in time, values that do not vary, or a period that is not positive.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, simulate
     >>> print(examine(simulate(OrnsteinUhlenbeck(), members=16, duration=400.0))["homogeneity"].verdict)
@@ -70,9 +76,11 @@ def examine(data: TimeSeries) -> Suitability:
     if len(data.times) < SHORTEST:
         raise ValueError(f"the series has {len(data.times)} samples in time, too short to judge; expected {SHORTEST} at least")
     record = Record(data)
-    checks = [memory_check(record), stationarity_check(record)]
-    checks += [homogeneity_check(record)] if data.grid.shape else []
-    checks += [smoothness_check(record), gaussianity_check(record)]
+    causes = [stationarity_check(record, tuple(checks.positive("periods", period) for period in periods))]
+    causes += [members_check(record)] if len(data.u) > 1 else []
+    refused = tuple(check for check in causes if check.verdict == "refused")
+    places = [homogeneity_check(record)] if data.grid.shape else []
+    made = [*causes, *places, memory_check(record, refused), smoothness_check(record), gaussianity_check(record)]
     return Suitability(
-        tuple(checks), record.memory[0], record.effective, record.autocorrelation, record.mean, record.spread, record.commonest[1] > LEVEL
+        tuple(made), record.memory[0], record.effective, record.autocorrelation, record.mean, record.spread, record.commonest[1] > LEVEL
     )

@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
+import scipy.stats
 
-from gfdt_tutorial.suitability.check import Check
+from gfdt_tutorial.suitability.check import SIGNIFICANT, Check
 from gfdt_tutorial.suitability.record import Record
 
 SMOOTH = 1.5  # exponent of the structure function: 1 for paths driven by white noise, 2 for smooth ones
@@ -37,7 +38,8 @@ def smoothness_check(record: Record) -> Check:
 
 
 def gaussianity_check(record: Record) -> Check:
-    """Skewness and kurtosis − 3 of a pixel and of differences between neighbours, with errors by the jackknife over pieces."""
+    """Skewness and kurtosis − 3 of a pixel and of differences between neighbours, with errors by the jackknife over pieces: over its error
+    each has Student's t distribution, with one degree of freedom fewer than there are pieces, and all that are tested count."""
     moments: dict[str, list[list[float]]] = {}
     for v in record.pieces():
         steps = {"step": v.roll(-1, -1) - v} if record.grid.shape else {}
@@ -51,14 +53,15 @@ def gaussianity_check(record: Record) -> Check:
     if not found:
         return Check("Gaussianity", 0.0, 0.0, "unknown", "All that varies is in one piece of the record, too little to tell.")
     sure, value, error, name = max(found)
+    chance = 2 * len(found) * scipy.stats.t.sf(sure, len(moments["pixel"]) - 1)
     finding = f"The {name} is {value:.2f} ± {error:.1g}, 0 for a Gaussian."
     if max(value for _, value, _, name in found if name.startswith("kurtosis")) > HEAVY:
         return Check(
             "Gaussianity", value, error, "warning", finding, "A few large events carry the averages, and a score needs many of them."
         )
-    words = (
-        "The Gaussian score cannot be exact; a learned one can gain." if sure > 4 else "As far as this tells, the Gaussian score will do."
-    )
+    words = "As far as this tells, the Gaussian score will do."
+    if chance < SIGNIFICANT:
+        words = "The Gaussian score cannot be exact; a learned one can gain."
     return Check("Gaussianity", value, error, "fine", f"{finding} {words}")
 
 

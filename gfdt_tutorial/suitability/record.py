@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from gfdt_tutorial import statistics
+from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.series import TimeSeries
 
 MANY = 8  # members, of which the scatter tells the error
@@ -30,8 +31,11 @@ class Record:
     def memory(self) -> tuple[float, bool, float]:
         """Decorrelation time of the slowest shell that holds a hundredth of the variance, whether it is resolved, and that of a pixel."""
         large = self.lagged[0] > 0.01 * self.lagged[0].sum()
-        times = [statistics.decorrelation_time(shell / shell[0], self.every) for shell in self.lagged[:, large].T]
-        return max(times)[0], all(known for _, known in times), statistics.decorrelation_time(self.autocorrelation, self.every)[0]
+        members, steps = self.data.u.shape[:2]
+        shells = zip(self.lagged[:, large].T, (members * steps * statistics.modes_of_shells(self.grid)[large]).tolist(), strict=True)
+        times = [statistics.decorrelation_time(shell / shell[0], self.every, samples) for shell, samples in shells]
+        pixel = statistics.decorrelation_time(self.autocorrelation, self.every, self.data.u.numel())[0]
+        return max(times)[0], all(known for _, known in times), pixel
 
     @cached_property
     def lagged(self) -> torch.Tensor:
@@ -77,7 +81,7 @@ class Record:
         """The commonest value and its share of all, or of a million taken at random."""
         values = self.data.u.flatten()
         if len(values) > 10**6:
-            values = values[torch.randint(len(values), (10**6,), generator=torch.Generator().manual_seed(0)).to(values.device)]
+            values = values[torch.randint(len(values), (10**6,), generator=generator(0, Stream.SUBSAMPLE)).to(values.device)]
         levels, counts = values.unique(return_counts=True)
         return float(levels[counts.argmax()]), float(counts.max() / len(values))
 

@@ -158,6 +158,25 @@ class AllenCahn:
         terms = {"alpha": self.alpha, "epsilon": self.epsilon, "smoothing": grid.inverse_helmholtz}
         return two_stages(grid, rates, every, self.dt, device, **terms)
 
+    def potential(self, parameter: str) -> Callable[[torch.Tensor], torch.Tensor]:
+        """φ = ∂ ln ρ/∂p up to a constant, fields (..., *shape) → (...): the change of the drift is ½ N²ε²Σ ∇φ, for `gfdt.kubo`.
+
+            α: φ = Σ_x (u² − ½u⁴)/(N²ε²)        κ: φ = Σ_x u(Δ − Δ²)u/(N²ε²)        ε: φ = −(2/ε) (α φ_α + κ φ_κ)
+
+        ρ is that of the field with A = 0; the docstring of the class says how far advection disturbs it.
+
+        Args:
+            parameter: "alpha", "kappa" or "epsilon". Advection changes no density, so it has no potential.
+        """
+        grid, unit = self.grid, self.grid.size * self.epsilon**2
+        checks.choice("parameter with a potential", parameter, ["alpha", "kappa", "epsilon"])
+        if parameter == "alpha":
+            return lambda u: (u.square() - 0.5 * u**4).sum(grid.axes) / unit
+        if parameter == "kappa":
+            return lambda u: (u * grid.apply(grid.laplacian - grid.laplacian.square(), u)).sum(grid.axes) / unit
+        alpha, kappa = self.potential("alpha"), self.potential("kappa")
+        return lambda u: -2 / self.epsilon * (self.alpha * alpha(u) + self.kappa * kappa(u))
+
 
 def two_stages(
     grid: PeriodicGrid,

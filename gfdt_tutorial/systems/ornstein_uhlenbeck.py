@@ -131,3 +131,18 @@ class OrnsteinUhlenbeck:
 
     def _fields(self, symbols: torch.Tensor) -> torch.Tensor:
         return self.grid.irfft(symbols).to(torch.float32)
+
+    def potential(self, parameter: str) -> Callable[[torch.Tensor], torch.Tensor]:
+        """φ = ∂ ln ρ/∂p up to a constant, fields (..., *shape) → (...): the change of the drift is ½ N²ε²Σ ∇φ, for `gfdt.kubo`.
+
+            λ: φ = −Σ_x u²/(N²ε²)        κ: φ = Σ_x u(Δ − Δ²)u/(N²ε²)        ε: φ = −(2/ε) (λ φ_λ + κ φ_κ)
+
+        Args:
+            parameter: "lam", "kappa" or "epsilon". Advection changes no density, so it has no potential.
+        """
+        grid, unit = self.grid, self.grid.size * self.epsilon**2
+        checks.choice("parameter with a potential", parameter, ["lam", "kappa", "epsilon"])
+        roughness = grid.laplacian - grid.laplacian.square()
+        symbols = {"lam": -torch.ones(grid.half), "kappa": roughness}
+        symbols["epsilon"] = -2 / self.epsilon * (self.kappa * roughness - self.lam)
+        return lambda u: (u * grid.apply(symbols[parameter], u)).sum(grid.axes) / unit

@@ -1,0 +1,162 @@
+"""Whether hidden memory is found where it is, and only there."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import scipy.signal
+
+from gfdt_tutorial.bench.rows import Row
+from gfdt_tutorial.responses.hidden_memory import HiddenMemory, hidden_memory
+from gfdt_tutorial.responses.hidden_memory_of_fields import hidden_memory_of_fields
+from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.suitability.check import SIGNIFICANT
+from gfdt_tutorial.suitability.record import Record
+from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.double_well import DoubleWell
+from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from gfdt_tutorial.systems.simulate import simulate
+
+SHAPES = {"64 × 1000": (64, 1000), "1 × 64,000": (1, 64_000)}
+SPIN_UP = 600  # samples
+COUPLED = np.array([[0.5, 0.3, 0.0], [0.0, 0.7, 0.3], [0.0, 0.0, 0.8]])  # the first feels the second, and that the third
+
+
+def power(seeds: int = 20) -> list[Row]:
+    """In how many of `seeds` series hidden memory is found: to be 19 of 20 at least where it is, one at most where it is not."""
+    rows = []
+    for shape, (members, steps) in SHAPES.items():
+        for name, make in (HIDDEN | MARKOV).items():
+            found = sum(hidden_memory(_series(make(members, steps, seed)), seed=seed).verdict == "found" for seed in range(seeds))
+            hidden = name in HIDDEN
+            bound = math.ceil(0.95 * seeds) if hidden else math.floor(0.05 * seeds)
+            rows.append(Row(f"{name}, {shape}: found in {seeds} series", found, bound, at_least=hidden))
+    return rows
+
+
+def false_alarms(seeds: int = 30, first: int = 0) -> list[Row]:
+    """Of Markov series of many kinds and shapes, the share that is accused: at most twice the stated rate."""
+    kinds = {f"AR(1) {memory:g}": _autoregression([memory]) for memory in (0.3, 0.7, 0.9, 0.97)}
+    kinds |= {"double well": double_well, "AR(1) 0.8 with t₃ noise": _autoregression([0.8], tail=3), "lognormal": _lognormal}
+    chances = [
+        hidden_memory(_series(make(*shape, 1000 + seed)), seed=seed).chance
+        for make in kinds.values()
+        for shape in ((8, 400), (64, 200), (16, 600), (3, 2000), (1, 6000))
+        for seed in range(first, first + seeds)
+    ]
+    known = np.array([chance for chance in chances if not math.isnan(chance)])
+    rows = [Row("Markov series in which hidden memory was looked for", len(known))]
+    return rows + [
+        Row(f"of these accused at a level of {level:g}", float((known < level).mean()), 2 * level) for level in (SIGNIFICANT, 0.01, 0.1)
+    ]
+
+
+def fields(seeds: int = 5, preset: str = "quick") -> list[Row]:
+    """The Allen-Cahn field as a whole, 16 × 400, which is Markov, and a ring that is not: in how many it is found.
+
+    A field takes two trainings more than its response, so that five seeds stand for twenty.
+    """
+    found = {"Allen-Cahn field, 16 × 400": [], "Markov ring seen through noise, 16 × 400": []}
+    for seed in range(seeds):
+        for values, data in zip(found.values(), (simulate(AllenCahn(), 16, None, 399.0, 1.0, seed, "cpu"), noisy_ring(seed)), strict=True):
+            values.append(_of_fields(data, preset, seed))
+    rows = []
+    for (name, values), bound in zip(found.items(), (0, seeds), strict=True):
+        flagged, largest = sum(one.verdict == "found" for one in values), max(float(one.difference.abs().max()) for one in values)
+        rows.append(Row(f"{name}: found in {seeds} series", flagged, bound, at_least=bound > 0))
+        rows.append(Row(f"{name}: largest change of the response, of itself", largest))
+    return rows
+
+
+def noisy_ring(seed: int, members: int = 16, steps: int = 400, places: int = 16) -> TimeSeries:
+    """x ← ¾x + (its two neighbours)/10 + ξ on a ring, seen through noise of the same variance at each place."""
+    rng = np.random.default_rng([seed, 5])
+    x, rows = np.zeros((members, places)), []
+    for _ in range(steps + 100):
+        x = 0.75 * x + (np.roll(x, 1, -1) + np.roll(x, -1, -1)) / 10 + rng.normal(size=x.shape)
+        rows.append(x)
+    path = np.stack(rows[100:], 1)
+    return TimeSeries(path + path.std() * rng.normal(size=path.shape), np.arange(float(steps)), "mtx")
+
+
+def _of_fields(data: TimeSeries, preset: str, seed: int) -> HiddenMemory:
+    halves = data.split(0.5)
+    scores = tuple(fit_score(half, preset, seed + i) for i, half in enumerate(halves))
+    return hidden_memory_of_fields(halves, scores, Record(data).autocorrelation, preset, seed=seed)
+
+
+def flow_mean(members: int, steps: int, seed: int, every: float = 1 / 8, pieces: int = 8) -> np.ndarray:
+    """The spatial mean of the Navier-Stokes flow, (member, time), over the amplitude of its forcing: dū/dt = −ū + cos φ, dφ = √2 dW.
+
+    The mean of an advected field feels neither advection nor diffusion, and the mean of the wave forcing is the one wave with k = 0. The
+    equation is integrated with the forcing constant over each of `pieces` steps a sample.
+    """
+    rng, h = np.random.default_rng([seed, 1]), every / pieces
+    walk = math.sqrt(2 * h) * rng.normal(size=(members, (steps + SPIN_UP) * pieces))
+    forcing = np.cos(rng.uniform(0, 2 * math.pi, (members, 1)) + walk.cumsum(1))
+    mean = scipy.signal.lfilter([-math.expm1(-h)], [1, -math.exp(-h)], forcing)
+    return mean[:, SPIN_UP * pieces :: pieces]
+
+
+def coupled(members: int, steps: int, seed: int) -> np.ndarray:
+    """The first of three coupled numbers, x ← COUPLED x + ξ, (member, time)."""
+    noise = np.random.default_rng([seed, 2]).normal(size=(3, members, steps + SPIN_UP))
+    x = np.zeros_like(noise)
+    for i in (2, 1, 0):
+        forcing = noise[i] + sum(COUPLED[i, j] * np.roll(x[j], 1, -1) for j in range(i + 1, 3))
+        x[i] = scipy.signal.lfilter([1], [1, -COUPLED[i, i]], forcing)
+    return x[0, :, SPIN_UP:]
+
+
+def double_well(members: int, steps: int, seed: int, every: float = 0.25, pieces: int = 20) -> np.ndarray:
+    """(member, time), by Euler's scheme in `pieces` steps a sample: a Markov chain like `DoubleWell`, as fast for one member as for 64."""
+    well, h = DoubleWell(), every / pieces
+    rng = np.random.default_rng([seed, 4])
+    noise = well.epsilon * math.sqrt(h) * rng.normal(size=(members, (steps + SPIN_UP) * pieces))
+    a, b, paths = h * well.tilt, h * 4 * well.barrier, []
+    for row in noise.tolist():
+        x, path = 0.0, []
+        for kick in row:
+            x += a - b * x * (x * x - 1) + kick
+            path.append(x)
+        paths.append(path[SPIN_UP * pieces :: pieces])
+    return np.array(paths)
+
+
+def field_mean(members: int, steps: int, seed: int) -> np.ndarray:
+    """The spatial mean of the Ornstein-Uhlenbeck field, on a ring, (member, time)."""
+    system = OrnsteinUhlenbeck(grid=PeriodicGrid((8,)), lam=0.1)
+    return simulate(system, members, None, float(steps - 1), 1.0, seed, "cpu").u.mean(-1).numpy()
+
+
+def _autoregression(coefficients: list[float], tail: float = math.inf) -> Callable:
+    """x(t) = Σ a_i x(t − i) + ξ(t), ξ normal or of Student's distribution."""
+
+    def make(members: int, steps: int, seed: int) -> np.ndarray:
+        noise = np.random.default_rng([seed, 3]).standard_t(1e9 if math.isinf(tail) else tail, size=(members, steps + SPIN_UP))
+        return scipy.signal.lfilter([1], [1, *(-a for a in coefficients)], noise)[:, SPIN_UP:]
+
+    return make
+
+
+def _lognormal(members: int, steps: int, seed: int) -> np.ndarray:
+    return np.exp(0.9 * _autoregression([0.8])(members, steps, seed))
+
+
+def _series(u: np.ndarray) -> TimeSeries:
+    return TimeSeries(u - np.median(u), np.arange(float(u.shape[1])), "mt")
+
+
+OSCILLATION = [2 * 0.98 * math.cos(2 * math.pi / 20), -(0.98**2)]
+HIDDEN = {
+    "spatial mean of the flow": flow_mean,
+    "AR(2) of modulus 0.98": _autoregression(OSCILLATION),
+    "one variable of three coupled ones": coupled,
+}
+MARKOV = {
+    "AR(1) 0.9": _autoregression([0.9]),
+    "double well": double_well,
+    "spatial mean of the Ornstein-Uhlenbeck field": field_mean,
+}
