@@ -282,7 +282,7 @@ for name, error in errors.items():
 figures.response_curves({"truth": truth} | raw)
 
 # %% [markdown]
-# These are *raw* responses, neither divided by $R(0)$ nor helped: L∞ is better than the Gaussian's, L2 hardly. Most of what is left at *small* wavenumbers is scatter of the average: the score is many times as large as a Gaussian's, and so is its noise. There the Gaussian
+# These are *raw* responses, neither divided by $R(0)$ nor helped. At large wavenumbers they are better than the Gaussian's, at small ones worse, as the figure below shows. Most of the error there is scatter of the average: the score is many times as large as a Gaussian's, and so is its noise. There the Gaussian
 # part, as a control variate (lesson 04), costs nothing. The response in this form is called *controlled*. The steps one by one, from the raw response and the letter's measure, the mean over lags of the plain distance from the twins (the letter has 0.218 for the Gaussian and 0.193 for its network, of a flow whose phases stood still: see the end), to the root mean square that we quote, freed of the truth's noise:
 
 # %%
@@ -398,7 +398,7 @@ assert abs(rest["truth"] - torch.exp(-t[4])) < 0.001
 # %%
 rows = shipped.load_table("navier-stokes-networks")
 keys = ["what", "l2_raw", "l2_control", "linf_control", "seconds"]
-header = ["what", "L2, raw", "L2, with control variate", "L∞, with control variate", "seconds"]
+header = ["what", "L2, raw", "L2, controlled", "L∞, controlled", "seconds"]
 table = go.Table(
     header={"values": header},
     cells={"values": [[row[key] for row in rows] for key in keys]},
