@@ -41,6 +41,7 @@ import torch
 import xarray
 from reservoirpy.datasets import lorenz96
 
+# %%
 import gfdt_tutorial as gfdt
 from gfdt_tutorial import experiments, theme
 from gfdt_tutorial.analysis import analyse

@@ -84,8 +84,9 @@ class LearnedScore:
         channels = self._channels(context, u)
         root = network.root
         out = []
-        for start in range(0, len(flat), BATCH):
-            part = slice(start, start + BATCH)
+        batch = BATCH * max(1, PIXELS // grid.size)
+        for start in range(0, len(flat), batch):
+            part = slice(start, start + batch)
             spectra = grid.rfft(flat[part] - self.mean) / root
             given = None if channels is None else channels[part]
             whitened = self._clean(spectra, given) if sigma is None else self._noisy(spectra, given, sigma)
@@ -215,7 +216,8 @@ class LearnedScore:
 
 
 CALIBRATION = 8192  # fields, about, that a linear part is tuned to
-BATCH = 32  # fields evaluated at a time: what lies between the layers should stay in the cache
+BATCH = 32  # fields evaluated at a time: what lies between the layers should stay in the cache; and of smaller fields than
+PIXELS = 1024  # as many more
 
 
 def build(config: dict, seed: int = 0) -> ScoreNetwork:
