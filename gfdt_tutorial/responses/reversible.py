@@ -17,7 +17,7 @@ A field that is carried along by advection is reversible in the frame that moves
 is shifted do not see the frame, so the formula holds for them, and `kubo` refuses others. Whether a series is reversible shows in the
 data, as ⟨A(t) φ(0)⟩ = ⟨A(0) φ(t)⟩ then; `kubo` warns where these differ significantly.
 
-Source: Kubo, J. Phys. Soc. Japan 12, 570 (1957), for the thermal case; here for any density.
+Source: Kubo, Rep. Prog. Phys. 29, 255 (1966), for thermal equilibrium; here for any density.
 """
 
 import warnings
