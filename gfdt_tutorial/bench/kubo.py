@@ -24,7 +24,7 @@ def letter() -> list[Row]:
 
 def at_rest() -> list[Row]:
     """Without advection, where the field is reversible on its grid too."""
-    return reversible(AllenCahn(advection=0.0), duration=800.0, changed=256, spinup=REST, bounds=dict.fromkeys(BOUNDS, (None, None)))
+    return reversible(AllenCahn(advection=0.0), duration=800.0, changed=256, spinup=REST)
 
 
 def reversible(
