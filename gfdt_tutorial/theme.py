@@ -23,6 +23,8 @@ MORE_METHODS = {
     "regression on one": (PURPLE, "dot", 2),
     "regression on all": (INK, "dashdot", 2),
     "kubo": (BLUE, "longdash", 2),
+    "without control variate": (BLUE, "dot", 2),  # with the analytic score, in lesson 12
+    "with control variate": (BLUE, "dashdot", 2),
     "finite differences": (INK, "dot", 2),
     "histogram": (SKY, "solid", 1.5),
     "kernel density": (PURPLE, "longdash", 2),

@@ -89,7 +89,7 @@ exact = [
 known = gfdt.Response(better.times, torch.tensor(exact), "exact")
 curves = {
     "exact": known,
-    "plain": replace(plain, values=plain.values[:, 0], standard_error=plain.standard_error[:, 0]),
+    "without control variate": replace(plain, values=plain.values[:, 0], standard_error=plain.standard_error[:, 0]),
 }
 curves["with control variate"] = replace(
     better, values=better.values[:, 0], standard_error=better.standard_error[:, 0]
@@ -241,10 +241,10 @@ figures.observable_panels(panels, "change", span=(-0.0014, 0.0004), labels=LABEL
 # | theorem, Gaussian score | the same | a density that is Gaussian | close to the regression on all: too large for $\alpha$; for $\kappa$ it turns round and crosses zero |
 # | regression on one | $\rho_A$ and $\langle\nabla A\cdot f\rangle$ | that $A$ relaxes by itself | wrong sign for $\alpha$, too large for $\kappa$ |
 # | regression on all | $K$ and $\langle\nabla A\cdot f\rangle$ | that $A(t)$ depends linearly on $A(0)$ | right sign for $\alpha$, several times too large; for $\kappa$ much as the Gaussian score |
-# | Kubo's formula | $\langle[A(t)-A(0)][\varphi(t)-\varphi(0)]\rangle$ | reversible dynamics, $\varphi$ known | right for $\kappa$; for $\alpha$ the right shape, somewhat too large |
+# | Kubo's formula | $\langle[A(t)-A(0)][\varphi(t)-\varphi(0)]\rangle$ | reversible dynamics, $\varphi$ known | the right shape; too large, see below |
 #
-# Why too large? On a grid advection is not quite a shift, since $u^3$ is aliased (lesson 04), so the field is not quite reversible in any frame. The data say so themselves: for $\alpha$ the correlations forward and backward in time differ significantly in
-# a long series, and `python -m gfdt_tutorial bench --only kubo` prints by how much; with $A = 0$, `--only kubo-at-rest`, the excess is gone.
+# In a long series Kubo's formula turns out too large, for both parameters (`python -m gfdt_tutorial bench --only kubo`). On a grid advection is not quite a shift, since $u^3$ is aliased (lesson 04), so the field is not quite reversible in any frame; for
+# $\alpha$ the correlations forward and backward in time differ significantly. With $A = 0$ the formula agrees with what is measured, within standard errors of a few per cent (`--only kubo-at-rest`).
 #
 # How far off, in units of what both could be off by chance? For all of $\langle u^2\rangle$, $\langle u^4\rangle$ and the spectrum, at three lags:
 
@@ -271,8 +271,9 @@ assert farthest["gaussian"] > 2 * farthest["generative"]
 # %%
 at = round(3.0 / float(truth.times[1]))
 picture = go.Figure(layout={"template": "gfdt", "width": 760, "height": 400, "margin_t": 90})
+dots = {"mode": "markers", "marker": {"color": theme.style("measured")["color"], "size": 9}}
 picture.add_scatter(
-    x=what.middles, y=truth.values[at, what.density], name="measured, α + 2 %", mode="markers"
+    x=what.middles, y=truth.values[at, what.density], name="measured, α + 2 %", **dots
 )
 for parameter, dash in (("alpha", "solid"), ("kappa", "dash")):
     predicted = change_of(answers["generative"], parameter, what.density, 0.02)
@@ -347,6 +348,8 @@ for name in ("lam", "kappa"):
     assert abs(value - 1) < 4 * error < 0.4
 
 # %% [markdown]
+# The slopes scatter in so short a series, and no parameters meet all shells of the target at once: $\lambda$ has stopped about one standard error away from the least squares.
+#
 # Then the two-phase field: $\alpha$ and $\kappa$ from $\langle u^2\rangle$, $\langle u^4\rangle$ and the power at small scales. At each step a score is learned from the run at the parameters reached so far. **Precomputed** by the commands printed below, from two starts.
 # Cost is counted in two ways: in runs, and in seconds of one core, which include the training of the scores.
 
@@ -375,7 +378,7 @@ figures.calibration(table, cost="seconds")
 
 # %% [markdown]
 # Counted in runs, the learned score is ahead. Finite differences take three runs a step, one for each parameter and the one that the step leads to; the theorem takes one, however many parameters there are. Counted in seconds, finite differences win:
-# this field is so cheap to run that one training costs more than three runs. The theorem pays where a run costs more than a training, as in a climate model, or where there are many parameters. The standard errors are the same for all ways that have arrived, as
+# this field is so cheap to run that the trainings cost more than the runs that they save. The theorem pays where a run costs more than a training, as in a climate model, or where there are many parameters. The standard errors are the same for all ways that have arrived, as
 # they come from the target and the slopes at the true values; a start that ends a standard error away from the truth has found the least squares of its own target.
 #
 # Its slopes scatter by a fifth in so short a series, so that each update covers only part of the remaining distance. (A slope is of use only if it follows a statistic until that is at rest. These need some 25 time units, of which noise leaves

@@ -18,7 +18,7 @@ REST = 300.0  # spin-up without advection, for which the initial fields are not 
 
 
 def letter() -> list[Row]:
-    """With the letter's parameters."""
+    """With the letter's parameters: advection is aliased on the grid, so that the bounds are not kept."""
     return reversible(AllenCahn())
 
 
