@@ -86,14 +86,10 @@ slope = linear.mode_covariance * 2 * linear.grid.inverse_helmholtz / decay  # �
 exact = [
     -linear.grid.trace(slope * -torch.expm1(-decay * t)) / linear.grid.size for t in better.times
 ]
-known = gfdt.Response(better.times, torch.tensor(exact), "exact")
-curves = {
-    "exact": known,
-    "without control variate": replace(plain, values=plain.values[:, 0], standard_error=plain.standard_error[:, 0]),
-}
-curves["with control variate"] = replace(
-    better, values=better.values[:, 0], standard_error=better.standard_error[:, 0]
-)
+curves = {"exact": gfdt.Response(better.times, torch.tensor(exact), "exact")}
+for name, found in (("without control variate", plain), ("with control variate", better)):
+    values, error = found.values[:, 0], found.standard_error[:, 0]
+    curves[name] = replace(found, values=values, standard_error=error)
 figures.observable_curves(curves, "Ornstein-Uhlenbeck: response of ⟨u²⟩ to λ", "∂⟨u²⟩/∂λ")
 
 # %%
@@ -183,7 +179,9 @@ print(
     "kept of a departure after t = 2:",
     ", ".join(f"{name} {kept[name]:.0%}" for name in ("alpha", "kappa")),
 )
-truths = {name: resimulated(field, name, 0.02, members=128, every=0.5) for name in ("alpha", "kappa")}
+truths = {
+    name: resimulated(field, name, 0.02, members=128, every=0.5) for name in ("alpha", "kappa")
+}
 truth = truths["alpha"]
 
 # %% [markdown]
@@ -212,7 +210,9 @@ LABELS = {
 
 # %%
 def part(response, number, unit=1.0):
-    values, error = (unit * getattr(response, what)[:, number] for what in ("values", "standard_error"))
+    values, error = (
+        unit * getattr(response, what)[:, number] for what in ("values", "standard_error")
+    )
     return replace(response, values=values, standard_error=error)
 
 
@@ -221,7 +221,9 @@ def curves_of(name, number):
     for method in ("gaussian", "generative"):
         found[method] = change_of(answers[method], name, number, 0.02)
     unit = 0.02 * getattr(field, name)
-    return found | {method: part(all_[name], number, unit) for method, all_ in without_score.items()}
+    return found | {
+        method: part(all_[name], number, unit) for method, all_ in without_score.items()
+    }
 
 
 panels = {f"α + 2 %: {name}": curves_of("alpha", n) for n, name in enumerate(("⟨u²⟩", "⟨u⁴⟩"))}
