@@ -86,14 +86,10 @@ slope = linear.mode_covariance * 2 * linear.grid.inverse_helmholtz / decay  # �
 exact = [
     -linear.grid.trace(slope * -torch.expm1(-decay * t)) / linear.grid.size for t in better.times
 ]
-known = gfdt.Response(better.times, torch.tensor(exact), "exact")
-curves = {
-    "exact": known,
-    "plain": replace(plain, values=plain.values[:, 0], standard_error=plain.standard_error[:, 0]),
-}
-curves["with control variate"] = replace(
-    better, values=better.values[:, 0], standard_error=better.standard_error[:, 0]
-)
+curves = {"exact": gfdt.Response(better.times, torch.tensor(exact), "exact")}
+for name, found in (("without control variate", plain), ("with control variate", better)):
+    values, error = found.values[:, 0], found.standard_error[:, 0]
+    curves[name] = replace(found, values=values, standard_error=error)
 figures.observable_curves(curves, "Ornstein-Uhlenbeck: response of ⟨u²⟩ to λ", "∂⟨u²⟩/∂λ")
 
 # %%
@@ -125,9 +121,9 @@ assert narrower < 0.8
 #
 # $$ \langle\delta A\rangle(t) = \langle A\varphi\rangle - \langle A(t)\,\varphi(0)\rangle = \tfrac12\big\langle[A(t) - A(0)]\,[\varphi(t) - \varphi(0)]\big\rangle \quad\text{per unit of the parameter.} $$
 #
-# No score is evaluated, but something else must be known: that the dynamics are reversible, and the potential $\varphi = \partial\ln\rho/\partial p$, up to a constant. For our fields `system.potential` gives it. Advection looks irreversible, as the film run backwards
-# moves the other way; but in the frame that moves along the field is reversible, and an observable that does not change when the field is shifted cannot tell the frames apart. For such observables the formula holds. `gfdt.kubo` refuses others, and
-# tests reversibility on the data, as $\langle A(t)\varphi(0)\rangle = \langle A(0)\varphi(t)\rangle$. By hand, for $\lambda$:
+# Instead of a score it takes reversible dynamics and a known potential, $\varphi = \partial\ln\rho/\partial p$ up to a constant: `system.potential`. A film of a field that is carried along looks different backwards; but in the frame that moves along the field is
+# reversible, and observables that do not change when the field is shifted cannot tell the frames apart. For these the formula holds. `gfdt.kubo` refuses others, and tests reversibility on the data,
+# $\langle A(t)\varphi(0)\rangle = \langle A(0)\varphi(t)\rangle$. By hand, for $\lambda$:
 
 # %%
 phi = linear.potential("lam")(data.u).double()
@@ -139,8 +135,8 @@ print(f"gfdt.kubo {float(found.values[-1, 0]):.1f} ± {float(found.standard_erro
 assert abs(float(found.values[-1, 0]) - exact[-1]) < 4 * float(found.standard_error[-1, 0])
 
 # %% [markdown]
-# Where one wave is asked for, the regression hypothesis has less noise than the theorem. The theorem has to find by averaging that the thousand other waves, all of which $\kappa$ moves, do not matter, and sampling noise some twenty times the size of the
-# change dominates its response, as its band says. With `shrink=True` the response keeps to the regression on one observable as long as the data show no significant departure [21]: with $R_A$ from the theorem,
+# For one wave of a linear field the regression hypothesis is exact, and has less noise than the theorem, which must find by averaging that the thousand other waves that $\kappa$ moves do not matter: sampling noise dominates its response below, as its band
+# would say. With `shrink=True` the response keeps to the regression on one observable as long as the data show no significant departure [21]: with $R_A$ from the theorem,
 #
 # $$ T_A + w\,(R_A - T_A), \qquad w = \max(0,\,1 - 2/\chi^2), \qquad \chi^2 = \text{mean over lags and observables of } [(R_A - T_A)/\text{its standard error}]^2 . $$
 #
@@ -183,7 +179,9 @@ print(
     "kept of a departure after t = 2:",
     ", ".join(f"{name} {kept[name]:.0%}" for name in ("alpha", "kappa")),
 )
-truths = {name: resimulated(field, name, 0.02, members=128, every=0.5) for name in ("alpha", "kappa")}
+truths = {
+    name: resimulated(field, name, 0.02, members=128, every=0.5) for name in ("alpha", "kappa")
+}
 truth = truths["alpha"]
 
 # %% [markdown]
@@ -212,7 +210,9 @@ LABELS = {
 
 # %%
 def part(response, number, unit=1.0):
-    values, error = (unit * getattr(response, what)[:, number] for what in ("values", "standard_error"))
+    values, error = (
+        unit * getattr(response, what)[:, number] for what in ("values", "standard_error")
+    )
     return replace(response, values=values, standard_error=error)
 
 
@@ -221,7 +221,9 @@ def curves_of(name, number):
     for method in ("gaussian", "generative"):
         found[method] = change_of(answers[method], name, number, 0.02)
     unit = 0.02 * getattr(field, name)
-    return found | {method: part(all_[name], number, unit) for method, all_ in without_score.items()}
+    return found | {
+        method: part(all_[name], number, unit) for method, all_ in without_score.items()
+    }
 
 
 panels = {f"α + 2 %: {name}": curves_of("alpha", n) for n, name in enumerate(("⟨u²⟩", "⟨u⁴⟩"))}
@@ -233,18 +235,18 @@ figures.observable_panels(panels, "change", span=(-0.0014, 0.0004), labels=LABEL
 
 # %% [markdown]
 # The first bet: $\langle u^4\rangle$ falls at first, as a stronger well pulls in the tails, beyond $|u| = 1$; then it rises, as fewer pixels are left between the phases. The second bet: the regression on one observable has the wrong sign for good, as what
-# relaxes cannot turn round. What each curve is made of, and what it misses:
+# relaxes by itself cannot turn round. What each curve is made of:
 #
 # | curve | takes from the data | takes on trust | here |
 # |---|---|---|---|
 # | theorem, learned score | $\langle A(t)B\rangle$, and $\langle\nabla A\cdot f\rangle$ as control variate | the score; after $t_1$, in part, the regression on all | follows every turn |
-# | theorem, Gaussian score | the same | a density that is Gaussian | close to the regression on all, as both know linear relations only; too large for $\alpha$, and for $\kappa$ it returns to zero and crosses it |
+# | theorem, Gaussian score | the same | a density that is Gaussian | close to the regression on all: too large for $\alpha$; for $\kappa$ it turns round and crosses zero |
 # | regression on one | $\rho_A$ and $\langle\nabla A\cdot f\rangle$ | that $A$ relaxes by itself | wrong sign for $\alpha$, too large for $\kappa$ |
-# | regression on all | $K$ and $\langle\nabla A\cdot f\rangle$ | that $A(t)$ depends linearly on $A(0)$ | right sign for $\alpha$, wrong size |
-# | Kubo's formula | $\langle[A(t)-A(0)][\varphi(t)-\varphi(0)]\rangle$ | reversible dynamics, $\varphi$ known | right for $\kappa$; for $\alpha$ the right shape, somewhat too large |
+# | regression on all | $K$ and $\langle\nabla A\cdot f\rangle$ | that $A(t)$ depends linearly on $A(0)$ | right sign for $\alpha$, several times too large; for $\kappa$ much as the Gaussian score |
+# | Kubo's formula | $\langle[A(t)-A(0)][\varphi(t)-\varphi(0)]\rangle$ | reversible dynamics, $\varphi$ known | the right shape; too large, see below |
 #
-# Why too large? On a grid advection is not quite a shift, since $u^3$ is aliased (lesson 04), so the field is not quite reversible in any frame. The data say so themselves: for $\alpha$ the correlations forward and backward in time differ significantly in
-# a long series, and `python -m gfdt_tutorial bench --only kubo` prints by how much; with $A = 0$, `--only kubo-at-rest`, the excess is gone.
+# In a long series Kubo's formula turns out too large, for both parameters (`python -m gfdt_tutorial bench --only kubo`). On a grid advection is not quite a shift, since $u^3$ is aliased (lesson 04), so the field is not quite reversible in any frame; for
+# $\alpha$ the correlations forward and backward in time differ significantly. With $A = 0$ the formula agrees with what is measured, within standard errors of a few per cent (`--only kubo-at-rest`).
 #
 # How far off, in units of what both could be off by chance? For all of $\langle u^2\rangle$, $\langle u^4\rangle$ and the spectrum, at three lags:
 
@@ -271,8 +273,9 @@ assert farthest["gaussian"] > 2 * farthest["generative"]
 # %%
 at = round(3.0 / float(truth.times[1]))
 picture = go.Figure(layout={"template": "gfdt", "width": 760, "height": 400, "margin_t": 90})
+dots = {"mode": "markers", "marker": {"color": theme.style("measured")["color"], "size": 9}}
 picture.add_scatter(
-    x=what.middles, y=truth.values[at, what.density], name="measured, α + 2 %", mode="markers"
+    x=what.middles, y=truth.values[at, what.density], name="measured, α + 2 %", **dots
 )
 for parameter, dash in (("alpha", "solid"), ("kappa", "dash")):
     predicted = change_of(answers["generative"], parameter, what.density, 0.02)
@@ -347,6 +350,8 @@ for name in ("lam", "kappa"):
     assert abs(value - 1) < 4 * error < 0.4
 
 # %% [markdown]
+# The slopes scatter in so short a series, and no parameters meet all shells of the target at once: $\lambda$ has stopped about one standard error away from the least squares.
+#
 # Then the two-phase field: $\alpha$ and $\kappa$ from $\langle u^2\rangle$, $\langle u^4\rangle$ and the power at small scales. At each step a score is learned from the run at the parameters reached so far. **Precomputed** by the commands printed below, from two starts.
 # Cost is counted in two ways: in runs, and in seconds of one core, which include the training of the scores.
 
@@ -362,15 +367,21 @@ for start, way in dict.fromkeys((row["start"], row["way"]) for row in table):
     path = [row for row in table if (row["start"], row["way"]) == (start, way)]
     close = next((row for row in path if row["error"] <= 0.05), None)
     spent = f"{close['simulations']} runs, {close['seconds']:.0f} s" if close else "never"
-    print(f"{start}, {way}: within 5 % after {spent}; least misfit {min(row['misfit'] for row in path):.2g}")
+    end = min(path, key=lambda row: row["misfit"])
+    print(f"{start}, {way}: within 5 % after {spent}; least misfit {end['misfit']:.2g}")
+    for name, error in paid["standard_errors"].items():
+        print(f"    {name} {end[name] / getattr(field, name):.3f} ± {error:.3f} of the true value")
+
+# %%
 figures.calibration(table, cost="simulations")
 
 # %%
 figures.calibration(table, cost="seconds")
 
 # %% [markdown]
-# Counted in runs, the learned score is ahead. Finite differences take three runs a step, one for each parameter and the one that the step leads to; the theorem takes one, however many parameters there are. Counted in seconds, finite differences win by far:
-# this field is so cheap to run that one training costs more than all their runs. The theorem pays where a run costs more than a training, as in a climate model, or where there are many parameters.
+# Counted in runs, the learned score is ahead. Finite differences take three runs a step, one for each parameter and the one that the step leads to; the theorem takes one, however many parameters there are. Counted in seconds, finite differences win:
+# this field is so cheap to run that the trainings cost more than the runs that they save. The theorem pays where a run costs more than a training, as in a climate model, or where there are many parameters. The standard errors are the same for all ways that have arrived, as
+# they come from the target and the slopes at the true values; a start that ends a standard error away from the truth has found the least squares of its own target.
 #
 # Its slopes scatter by a fifth in so short a series, so that each update covers only part of the remaining distance. (A slope is of use only if it follows a statistic until that is at rest. These need some 25 time units, of which noise leaves
 # the first two: from there on they are taken to relax as they fluctuate, `resolved` again. And after a short step, `Calibration` takes the slope along it from the runs at both its ends, which costs nothing.)

@@ -300,3 +300,17 @@ def test_the_bench_of_calibration_runs_in_small():
     rows = values(bench_calibration.recovery("tiny", Sampling(8, 5.0, 0.25, 2.0, spinup=5.0), two_phases, shipping=False))
     assert len(rows) == 2 * 4 * 3 + 1
     assert rows["(α, κ) from α −30 %, κ +30 %, finite differences: larger relative error where the misfit is least"] < 0.3
+
+
+@pytest.mark.slow
+def test_the_bench_of_what_calibration_costs_runs_in_small():
+    two_phases = AllenCahn(grid=PeriodicGrid((24, 24)))
+    rows = values(bench_calibration.cost("tiny", Sampling(8, 5.0, 0.25, 2.0, spinup=5.0), two_phases, shipping=False))
+    assert len(rows) == 1 + 3 + 2 + 1
+    assert all(math.isfinite(value) and value > 0 for value in rows.values())
+
+
+def test_each_way_of_the_shipped_calibrations_has_its_price():
+    ways, prices = ({row["way"] for row in load_table(f"allen-cahn-calibration{end}")} for end in ("", "-cost"))
+    assert ways == prices
+    assert all(0 < row["standard_errors"][name] < 0.05 for row in load_table("allen-cahn-calibration-cost") for name in ("alpha", "kappa"))

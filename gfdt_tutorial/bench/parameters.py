@@ -66,7 +66,7 @@ def _against_closed_form(system: OrnsteinUhlenbeck, data, generative: Response) 
         Row(label + "its standard error by the bootstrap", abs(scatter)),
         Row(label + "∂C/∂κ, relative L2 error over shells", float((found - spectra[1])[-1].norm() / spectra[1, -1].norm()), 0.03),
         Row(label + "∂C/∂κ, share of shells and lags inside the 90 % band", float(inside)),
-        Row(label + "∂C/∂κ, what was kept of a departure from Onsager", generative.info["departure_kept"]["kappa"]),
+        Row(label + "∂C/∂κ, what was kept of a departure from the regression hypothesis", generative.info["departure_kept"]["kappa"]),
     ]
 
 

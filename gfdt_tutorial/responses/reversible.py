@@ -14,10 +14,11 @@ The last form is free of the means of A and φ, vanishes at t = 0 in any sample,
 shapes the density and not the noise, φ = ∂ ln ρ/∂p up to a constant: `potential` of a system gives it.
 
 A field that is carried along by advection is reversible in the frame that moves with it. Quantities that do not change when the field
-is shifted do not see the frame, so the formula holds for them, and `kubo` refuses others. Whether a series is reversible shows in the
+is shifted do not see the frame, so the formula holds for them, and `kubo` refuses others. It holds as far as the grid lets advection be a
+shift: where products are aliased it is biased (see `AllenCahn.potential`). Whether a series is reversible shows in the
 data, as ⟨A(t) φ(0)⟩ = ⟨A(0) φ(t)⟩ then; `kubo` warns where these differ significantly.
 
-Source: Kubo, J. Phys. Soc. Japan 12, 570 (1957), for the thermal case; here for any density.
+Source: Kubo, Rep. Prog. Phys. 29, 255 (1966), for thermal equilibrium; here for any density.
 """
 
 import warnings
