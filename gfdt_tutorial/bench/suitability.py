@@ -22,7 +22,7 @@ Draw = Callable[..., np.ndarray]
 
 def suitability(seeds: int = 20, series: int = 200) -> list[Row]:
     """Seasons, unlike members, false alarms, and the size that `examine` can take."""
-    return [*large(), *seasons(seeds), *members(seeds), *false_alarms(series)]
+    return [*large(), *seasons(5 * seeds), *members(seeds), *false_alarms(series)]
 
 
 # --- fit series
