@@ -32,8 +32,9 @@ SEEDS = range(10)
     ],
 )
 def test_a_season_of_a_lone_record_is_found_and_its_period_named(amplitude, years, unit, periods, least):
-    """With yearly samples the calendar names no period, and all frequencies are searched. Of 200 series with amplitude 1 some 97 % are found,
-    of those with 1/2 and the period given some 80 %: the bounds for ten are missed by chance in less than one of 20 draws of seeds."""
+    """With yearly samples the calendar names no period, and all frequencies are searched.
+
+    Some 97 % of series with amplitude 1 are found, and some 80 % of those with 1/2 and the period given."""
     info = {"time_unit": unit} if unit else {}
     assert sum(named(examine(seasonal(seed, amplitude, years, **info), periods)) for seed in SEEDS) >= least
 
