@@ -26,7 +26,7 @@ class Stream(IntEnum):
     TRACE = 12  # signs for the trace of a derivative: (seed, TRACE, fingerprint of the snapshot)
     BENCH = 13  # numbers that a benchmark spends
     SUBSAMPLE = 14  # values that stand for all
-    PAIR_SCORE = 101  # weights, batches and noise of the score of a number given an earlier one
+    PAIR_SCORE = 15  # weights, batches and noise of the score of a number given an earlier one
 
 
 def generator(seed: int, stream: Stream, *number: int, device: torch.device | str = "cpu") -> torch.Generator:

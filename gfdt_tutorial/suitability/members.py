@@ -1,7 +1,7 @@
 """Whether members are replicas: the same mean, variance and memory in each."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -42,6 +42,8 @@ def members_check(record: Record) -> Check:
     cosines within members has the F distribution. The likeliest is named.
     """
     found = [_spread(name, profile) for name, profile in _profiles(record).items()]
+    if math.isnan(found[0].chance):  # a member too short for its mean tells less of its variance, of slow changes least
+        found[1] = replace(found[1], chance=math.nan)
     told = [one for one in found if not math.isnan(one.chance)]
     significant = [one for one in told if one.chance * len(found) < SIGNIFICANT]
     if not significant and len(told) < len(found):

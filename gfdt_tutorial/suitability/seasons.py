@@ -11,7 +11,7 @@ from gfdt_tutorial.suitability.record import MANY, Record
 PERIODS = 6  # of a cycle in the record: of fewer, a search says nothing
 HARMONICS = 4  # of a likely period, taken together
 ALONE = 0.75  # of the false alarms of a likely period go to its fundamental, the rest to all its harmonics together
-NEARLY = 0.95  # of the amplitude
+NEARLY = 0.9  # of the amplitude
 DOUBT = 2e-3  # probability by chance that a line must fall below, too, where the background may be a peak
 
 
@@ -41,9 +41,12 @@ def cycles(record: Record, course: np.ndarray, name: str, unit: str, periods: tu
 
 
 def _simplest(tests: list[tuple[Found, int, float]]) -> list[tuple[Found, int, float]]:
-    """Without harmonics taken together of which a single line makes up nearly all: that line names the period."""
-    single = max((one.size for one, count, chance in tests if count == 1 and chance < SIGNIFICANT), default=0.0)
-    return [test for test in tests if test[1] == 1 or test[0].size * NEARLY > single]
+    """Without harmonics taken together of which a single line makes up nearly all, which then names the period; and without the line of
+    the search, the last test, where a likely period explains nearly as much."""
+    lines = [one.size for one, count, chance in tests if count == 1 and chance < SIGNIFICANT]
+    *likely, search = [test for test in tests if test[1] == 1 or test[0].size * NEARLY > max(lines, default=0.0)]
+    known = any(chance < SIGNIFICANT and one.size > NEARLY * search[0].size for one, _, chance in likely)
+    return likely if known else [*likely, search]
 
 
 def _likeliest(record: Record, lines: Lines, periods: tuple[float, ...]) -> list[tuple[Found, int, float]]:
