@@ -16,7 +16,6 @@ from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.suitability import Suitability, examine
 
-STREAM = 181  # of this bench's random numbers
 Draw = Callable[..., np.ndarray]
 
 
@@ -30,7 +29,7 @@ def suitability(seeds: int = 20, series: int = 200) -> list[Row]:
 
 def draws(seed: int, kind: int = 0) -> Draw:
     """Normal numbers of a shape, one after the other; independent for each kind of series."""
-    random = generator(seed, STREAM, kind)
+    random = generator(seed, Stream.BENCH, kind)
     return lambda *shape: torch.randn(shape, generator=random, dtype=torch.float64).numpy()
 
 
