@@ -209,8 +209,8 @@ assert abs(of_mean[2] - 2 * float(torch.exp(-lag))) < 0.02 < of_mean[2] - of_mea
 #
 # <details><summary>Answer</summary>
 #
-# At the small ones. (The mean is wrong for another reason, that of question 15, which no score of $u$ mends.) Small eddies live long where the flow leaves them in peace; a kick falls anywhere, mostly where it is sheared apart at once. The covariance averages over the former, the
-# response over the latter. So a score has to know how lively each place is, and a learned one can (lesson 05).
+# At the small ones. (The mean is wrong for another reason, that of question 15, which no score of $u$ mends.) Fluctuations tend to lie along the streamlines, where the flow does not carry them off. A kick falls anywhere and is swept away, the sooner the smaller its scale.
+# The covariance follows the former, the response the latter. So a score has to know the flow around each place, and a learned one can (lesson 05).
 #
 # </details>
 #

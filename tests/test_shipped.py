@@ -134,7 +134,7 @@ def test_a_score_and_its_response_belong_together(made, tmp_path):
     assert 0.6 < agreement("ornstein-uhlenbeck", made, 10.0) < 1.5  # eight members only
     folder = shutil.copytree(made, tmp_path / "wrong")
     score = load_shipped_score("ornstein-uhlenbeck", folder)
-    shipped.ship_score("ornstein-uhlenbeck", replace(score, correction=1.1 * score.correction - 0.1), command="x", folder=folder)
+    shipped.ship_score("ornstein-uhlenbeck", replace(score, correction=1.1 * score.correction - 0.1 * score.unit**2), command="x", folder=folder)
     assert agreement("ornstein-uhlenbeck", folder, 10.0) > 1.5
 
 

@@ -557,7 +557,7 @@ def test_the_weights_of_another_score_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, "written in format 99; this version reads format 1"),
+        ({"format": 99}, "written in format 99; this version reads formats 1 and 2"),
         ({"config": {}}, "config"),
         ({"width": 7}, "do not fit its config"),
     ],

@@ -180,6 +180,8 @@ class Training:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a readable checkpoint ({error}); start anew without it") from error
+        if "averaged" not in about:
+            raise ValueError(f"{path} was written by another version of the package; start anew without it")
         if about["run"] != json.loads(json.dumps(self._identity())):
             raise ValueError(
                 f"{path} belongs to another training: its data, configuration, budget or seed differ; use those, or start anew"
