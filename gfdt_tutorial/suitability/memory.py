@@ -29,10 +29,11 @@ def memory_check(record: Record, causes: tuple[Check, ...] = ()) -> Check:
     if causes:
         words = f"It seems to be {slowest:.3g} time units, but what {' and '.join(check.name for check in causes)} found lengthens it."
         return Check("memory", slowest, error, "unknown", words, "Remove that first, then judge the memory.")
-    if effective >= TOO_FEW:
+    wandering = effective < 2 * TOO_FEW and wanders(record)  # the memory of a random walk comes out shorter than it is
+    if effective >= TOO_FEW and not wandering:
         return Check("memory", slowest, error, "warning", finding, "Bands will be wide, and the checks can miss much.")
     longer = f"Record at least {FEW * slowest:.3g} time units in all, in longer runs."
-    if wanders(record):
+    if wandering:
         finding += " It wanders like a random walk, without return to a mean."
         longer = "Analyse its increments (np.diff along time), which may be stationary; else record very much longer."
     return Check("memory", slowest, error, "refused", finding, longer)
