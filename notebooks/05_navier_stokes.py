@@ -339,36 +339,43 @@ for name, answer in (("of u alone", gaussian), ("given the forcing", joint)):
 shown = {name: gfdt.load_shipped(f"navier-stokes-{name}") for name in ("generative", "conditioned")}
 for answer in shown.values():
     print(answer.info["shipped"]["command"])
-rows = shipped.load_table("navier-stokes-standard")
-keys = ["seed", "score", "l2", "linf", "low", "edge", "high"]
-header = ["seed", "score", "L2", "L∞", "0 < |k| ≤ 5", "8 < |k| ≤ 10.6", "|k| > 10.6"]
-cells = [[row[key] for row in rows] for key in keys]
+seeds = {}
+for row in shipped.load_table("navier-stokes-standard"):
+    seeds.setdefault((row["score"], row["form"]), []).append(row)
+columns = {"l2": "L2", "linf": "L∞", "low": "0 < |k| ≤ 5"}
+columns |= {"edge": "8 < |k| ≤ 10.6", "high": "|k| > 10.6"}
+over_seeds = {
+    key: [torch.tensor([row[key] for row in found]) for found in seeds.values()] for key in columns
+}
+cells = [[f"{x.mean():.3f} ± {x.std():.3f}" for x in over_seeds[key]] for key in columns]
 table = go.Table(
-    header={"values": header}, cells={"values": cells}, columnwidth=[1, 4, 1, 1, 2, 2, 2]
+    header={"values": ["score", "form", *columns.values()]},
+    cells={"values": [*zip(*seeds, strict=True), *cells]},
+    columnwidth=[3, 3, 3, 3, 3, 3, 3],
 )
-go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 560})
+go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 330})
 
 # %% [markdown]
-# (The last three columns: root mean square error of $R_k$ at lag 1/2 over a band of wavevectors.)
+# (Mean and scatter over five seeds, each with data and a training of its own. The last three columns: root mean square error of $R_k$ at lag 1/2 over a band of wavevectors.) In the letter's form, normalised, the network of $u$ alone has half the error of the Gaussian response.
+#
+# Does the forcing help? The two networks of a seed share their data, so compare them seed by seed.
 
 # %%
-by = {(row["seed"], row["score"]): row for row in rows}
 bands = {"l2": "L2, whole field", "edge": "error at 8 < |k| ≤ 10.6", "high": "error at |k| > 10.6"}
 for key, what in bands.items():
     alone, given = (
-        torch.tensor([by[n, f"{method}, with control variate"][key] for n in (0, 1, 2)])
+        torch.tensor([row[key] for row in seeds[method, "controlled"]])
         for method in ("generative", "conditioned")
     )
-    gain, se = (alone - given).mean(), (alone - given).std() / 3**0.5
+    gain, se = (alone - given).mean(), (alone - given).std() / len(alone) ** 0.5
     print(f"{what}: {alone.mean():.3f} from u; the forcing takes off {gain:.4f} ± {se:.4f}")
-    assert key != "edge" or gain > 3 * se
+    assert gain > 3 * se if key in ("l2", "edge") else gain.abs() < 3 * se
 
 answers = {"u alone": shown["generative"], "given the forcing": shown["conditioned"]}
 shell_figure({"Gaussian": gaussian} | answers)
 
 # %% [markdown]
-# It does matter, and the figure says where these networks feel it: at the highest *forced* wavenumbers, $k = 8$ to 10. Below, the flow is far larger than what one push of the forcing does. Above, there is no forcing to know, and the conditioned network is even the worse
-# one, by 0.02 with all three seeds (it has one budget for two inputs; whether that is why, we do not know). In between, once a
+# It does matter, and the figure says where these networks feel it: at the highest *forced* wavenumbers, $k = 8$ to 10. Below, the flow is far larger than what one push of the forcing does. Above, there is no forcing to know, and the two networks are not to be told apart. In between, once a
 # score knows how much of $u_k$ its surroundings explain, what they leave unexplained is mostly the recent forcing; then "$u_k$ was raised" and "the forcing was different" become the same event, and a score
 # of $u$ alone cannot tell them apart. And the mean?
 
@@ -388,8 +395,8 @@ assert abs(rest["truth"] - torch.exp(-t[4])) < 0.001
 # The score of $u$ alone has to fail here, and fails by as much as the proof says. The network that is *given* the forcing fails as well, and that is another matter: it did not learn what one 2 × 2 inverse does. This is a failure of its training. (The loss would fall by one half, out of more than
 # five hundred in all, a half for each wavevector. Perhaps that is too little to be noticed; we have not tried.)
 #
-# So the second bet has two answers. At $k = 0$ the forcing is all that matters, which a covariance shows; where it hides at $k = 8$ to 10, the second network predicts better by far, and no covariance tells. Over the
-# whole field, what it wins is not to be told from chance.
+# So the second bet has two answers. At $k = 0$ the forcing is all that matters, which a covariance shows; where it hides at $k = 8$ to 10, the second network predicts better by far, and no covariance tells. That is enough to
+# lower the L2 of the whole field, by a little and in every seed.
 #
 # ## What did not work
 #
@@ -411,8 +418,8 @@ go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 420})
 # * **SiLU instead of gates** (a layer that bends each channel by $x/(1 + e^{-x})$), **or the two roughest inputs alone**: each a fifth worse, raw.
 # * **Weighting quiet and lively places evenly.** Quiet places have the largest scores, so the loss is mostly theirs, while the response is made where the flow is lively. A weight $h$ that evens this out leaves the minimum
 #   of the loss where it was, and sounds like a good idea. With as few data and steps as here it is none; preset `standard`, with more of both, uses it.
-# * **More steps.** With preset `standard`, 400 steps reach a lower loss than 200, and a worse response, raw L2 0.091 instead of 0.08: what is learned last is the score of the density of $u$ alone, in which forcing that is
-#   hidden looks like a property of $u$, and it is large, so its noise is too. `standard` stops at 200.
+# * **More steps.** On one data set, 400 steps reached a lower loss than 200 and a worse raw response, and `standard` stops at 200. This was decided by looking at the truth on that data set, where the raw L2 was 0.08. The five seeds of the table above had no part in the
+#   decision, and their mean is larger: whoever chooses a budget by the truth that judges it will find the choice better than it is.
 # * **More noise, σ = 0.2**, blurs the quiet places away.
 # * **The mean**, $k = 0$: its error stays at $\tfrac12 e^{-1/2}$ at lag 1/2 for every network of $u$ alone, as proved above.
 #

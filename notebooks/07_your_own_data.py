@@ -129,7 +129,7 @@ for name, values in (("as it is", u), ("one 5 % louder", louder)):
 # %% [markdown]
 # Among 36 places a $z$ of 2 or 3 is nothing special. But neighbours are not independent, so the places cannot simply be counted. In Fourier space they can: in a homogeneous ensemble the coefficients of such a profile are independent,
 # zero but for sampling, and each one's power over its variance follows the F distribution. `examine` does that for the mean, for the variance, for the squared step in time, which tells how fast a place forgets, and for the squared step from each place to the next, in which a seam shows where
-# the box does not close on itself; and it asks four more questions:
+# the box does not close on itself; and it asks five more questions:
 
 # %%
 print(examine(data))
@@ -139,7 +139,8 @@ print(examine(data))
 #
 # * **memory.** 400 samples of 64 members are not 25,600 independent ones. Means of $u$ have the variance of $T/\tau$ independent samples, with $\tau = \delta\,(1 + 2\sum_m\rho_m)$, $\delta$ the time from sample to sample and $\rho_m$ the autocorrelation at $m$ samples; for products, of which responses are made, it is
 #   $\delta\,(1 + 2\sum_m\rho_m^2)$. The longer of the two counts, at the slowest scale that carries a hundredth of the variance. Some 1,800 independent times are plenty; below ten the series is refused.
-# * **stationarity.** Mean and variance against time, as a straight line and as a jump after the first eighth (a spin-up left in), and as a cycle that keeps time with a clock (a season left in). Each against its sampling error.
+# * **stationarity.** Mean and variance against time: a straight line, a spin-up left in, a level shift, and seasons, for which the periods of the calendar are looked at first and then all frequencies, each against its neighbours. It is printed first, as a trend or a season also lengthens the memory.
+# * **members.** Are the members replicas of one another, alike in mean, variance and memory? An average over unlike ones would answer for none of them.
 # * **homogeneity.** As above.
 # * **smoothness.** $\langle(u(t+\tau) - u(t))^2\rangle$ grows like $\tau$ for a path driven by white noise and like $\tau^2$ for a smooth one. Here the exponent is well above 1.5: *the system looks deterministic*. That is a warning and no refusal: the theorem
 #   is proven for densities that are smooth, and nobody knows for chaos in general whether they are smooth enough. We shall see.
@@ -434,9 +435,8 @@ experiments.free_memory()
 # ## Summary
 #
 # 1. Check clock, memory, stationarity, homogeneity and smoothness first, each against its sampling error: an answer from unfit data looks as good as any.
-# 2. A learned score is judged without the right one by averages that are known for it, each with three possible grades, and a miss implies an error of the response of a known size.
-# 3. The response of a single number answers for a kick in which all that was not measured goes along as usual. Whether that matters, the response with an earlier sample held fixed can tell.
-# 4. On a ring without noise, from somebody else's package, the learned score takes away most of what the Gaussian response has wrong; bands hold sampling errors only.
+# 2. A learned score is judged without the right one by averages that are known for it, each with three possible grades. On a ring without noise, from somebody else's package, it takes away most of what the Gaussian response has wrong.
+# 3. The response of a single number is that to a kick in which all that was not measured goes along as usual. Whether this matters, the response with an earlier sample held fixed can tell.
 #
 # **Next:** [lesson 08](08_response_lab.ipynb), where responses are put to use.
 #

@@ -40,7 +40,7 @@ def test_every_asset_is_what_the_manifest_says_and_all_are_small():
         assert shipped._checked(shipped._entry(name, shipped.ASSETS), shipped.ASSETS).stat().st_size <= 2e6
         assert entry["command"].startswith("python -m gfdt_tutorial ") and entry["versions"]["torch"]
     sizes = [path.stat().st_size for path in shipped.ASSETS.rglob("*") if path.is_file()]
-    assert max(sizes) <= 2e6 and sum(sizes) <= 10e6
+    assert max(sizes) <= 2e6 and sum(sizes) <= 15e6
 
 
 def test_the_truth_is_that_of_the_letters_field_and_good_to_a_thousandth():
@@ -134,7 +134,8 @@ def test_a_score_and_its_response_belong_together(made, tmp_path):
     assert 0.6 < agreement("ornstein-uhlenbeck", made, 10.0) < 1.5  # eight members only
     folder = shutil.copytree(made, tmp_path / "wrong")
     score = load_shipped_score("ornstein-uhlenbeck", folder)
-    shipped.ship_score("ornstein-uhlenbeck", replace(score, correction=1.1 * score.correction - 0.1 * score.unit**2), command="x", folder=folder)
+    wrong = replace(score, correction=1.1 * score.correction - 0.1 * score.unit**2)
+    shipped.ship_score("ornstein-uhlenbeck", wrong, command="x", folder=folder)
     assert agreement("ornstein-uhlenbeck", folder, 10.0) > 1.5
 
 

@@ -1,7 +1,6 @@
 """Whether the checks of a series find what is wrong, and accuse nothing that is right."""
 
 import math
-import resource
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +8,7 @@ import scipy.signal
 import torch
 
 from gfdt_tutorial.bench.rows import Row, elapsed
+from gfdt_tutorial.experiments import peak_memory_mb
 from gfdt_tutorial.preparation import deseasonalise
 from gfdt_tutorial.randomness import Stream, generator
 from gfdt_tutorial.responses.gfdt import respond
@@ -186,7 +186,7 @@ def members(seeds: int) -> list[Row]:
 def large(steps: int = 10**6, memory: float = 1 - 2e-4) -> list[Row]:
     """A lone number with a memory of 10⁴ samples."""
     data = made(red(draws(0)(1, steps), memory))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory_mb() or math.nan
     seconds = elapsed(lambda: examine(data))
-    used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3
+    used = (peak_memory_mb() or math.nan) - before
     return [Row(f"examine {steps:.0e} samples with a memory of 1e4", seconds, unit="s"), Row("  memory beyond the data", used, unit="MB")]
