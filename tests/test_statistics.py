@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -227,3 +229,43 @@ def test_the_decorrelation_time_of_sampled_correlations_scatters_about_the_exact
         rho = statistics.autocovariance(data.grid, data.u, float(data.u.mean()))[:, 0]
         found.append(statistics.decorrelation_time(rho / rho[0], 1.0, data.u.numel())[0])
     assert float(np.mean(found)) == pytest.approx(19, rel=0.25) and float(np.std(found)) < 0.6 * 19
+
+
+@pytest.mark.parametrize("spacing", [1, 3, 8])
+@pytest.mark.parametrize(("times", "origins", "first"), [(50, 50, 0), (50, 31, 2), (40, 7, 5), (20, 20, 20), (9, 9, 8)])
+def test_products_are_counted_without_a_list_of_them(times, origins, first, spacing):
+    known = torch.arange(first, origins, spacing)
+    expected = [int((known + lag < times).sum()) for lag in range(30)]
+    assert statistics.count_products(times, origins, 29, spacing, first).tolist() == expected
+
+
+LONG = """
+import numpy as np, torch
+from gfdt_tutorial import GaussianScore, TimeSeries, respond
+from gfdt_tutorial.experiments import peak_memory_mb
+data = TimeSeries(np.random.default_rng(0).normal(size=100_000), np.arange(1e5), "t")
+before = peak_memory_mb()
+respond(data, GaussianScore.fit(data), 2e4, resamples=2, control=True)
+respond(data, torch.neg, 2e4, resamples=2, observable=lambda u: torch.stack([u, u**2], -1))
+print(peak_memory_mb() - before)
+"""
+
+
+@pytest.mark.slow
+def test_no_array_grows_like_lags_times_origins():
+    """20,000 lags of 100,000 samples: a list of their products would take gigabytes."""
+    done = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True, encoding="utf-8", check=True)
+    assert float(done.stdout) < 600
+
+
+@pytest.mark.parametrize("unit", [1e-25, 1.0, 1e25])
+def test_squares_of_any_unit_fit_single_precision(unit):
+    values = noise(1000) * unit
+    scale = statistics.unit_of(values)
+    assert math.log2(scale).is_integer() and 0.5 <= float((values / scale).abs().max()) <= 2
+    assert statistics.unit_of(torch.zeros(3)) == statistics.unit_of(torch.zeros(0)) == 1
+    grid = PeriodicGrid((6,))
+    fields = noise(40, 6) * unit
+    assert grid.trace(statistics.mode_covariance(grid, fields)) / 6 == pytest.approx(float(fields.double().square().mean()), rel=1e-5)
+    lagged = statistics.autocovariance(grid, fields[None])
+    assert float(lagged[0].sum()) == pytest.approx(float(fields.double().square().mean()), rel=1e-5)
