@@ -13,7 +13,7 @@ from gfdt_tutorial.suitability.drifts import coarse
 from gfdt_tutorial.suitability.record import Record
 
 UNLIKE = 0.1  # spread between members, in standard deviations, or relative, beyond which an average over them stands for none
-SHORT = 3.0  # Fourier frequencies over which a spectrum must be flat, or members are too short for their memory
+SHORT = 6.0  # Fourier frequencies over which a spectrum must be flat, or members are too short for their memory
 FEWEST, MOST = 3, 24  # slow cosines that measure the noise
 ADVICE = {
     "mean": "Centre each member (centre_members), if its level is not what matters, or analyse one member at a time.",
