@@ -14,6 +14,7 @@ from gfdt_tutorial.suitability.record import Record
 
 UNLIKE = 0.1  # spread between members, in standard deviations, or relative, beyond which an average over them stands for none
 SHORT = 6.0  # Fourier frequencies over which a spectrum must be flat, or members are too short for their memory
+FITTED = 2.0  # by which chances come out too small, as the model that makes the noise white is fitted to the same data
 FEWEST, MOST = 3, 24  # slow cosines that measure the noise
 ADVICE = {
     "mean": "Centre each member (centre_members), if its level is not what matters, or analyse one member at a time.",
@@ -45,7 +46,7 @@ def members_check(record: Record) -> Check:
     if math.isnan(found[0].chance):  # a member too short for its mean tells less of its variance, of slow changes least
         found[1] = replace(found[1], chance=math.nan)
     told = [one for one in found if not math.isnan(one.chance)]
-    significant = [one for one in told if one.chance * len(found) < SIGNIFICANT]
+    significant = [one for one in told if one.chance * len(found) < SIGNIFICANT / FITTED]
     if not significant and len(told) < len(found):
         names = " and ".join(one.name for one in found if math.isnan(one.chance))
         words = f"Each member is too short for its memory to tell whether members differ in {names}."
