@@ -38,7 +38,7 @@ import plotly.graph_objects as go
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, shipped, statistics, views, widgets
+from gfdt_tutorial import experiments, figures, shipped, statistics, theme, views, widgets
 from gfdt_tutorial.exercises import check
 from gfdt_tutorial.responses.curves import wave_errors
 from gfdt_tutorial.scores import diagnostics, fit
@@ -184,8 +184,10 @@ def by_shell(answer, lag=0.5):
 def shell_figure(answers):
     figure = go.Figure()
     for name, answer in answers.items():
-        k, error = by_shell(answer)
-        figure.add_trace(go.Scatter(x=k, y=error, name=name, mode="lines+markers"))
+        (k, error), line = by_shell(answer), theme.style(answer.method)
+        if answer.form == "raw" and answer.method != "gaussian":
+            line["dash"] = "dot"
+        figure.add_scatter(x=k, y=error, name=name, mode="lines+markers", line=line)
     figure.update_layout(template="gfdt", title="error by wavenumber, lag 1/2", xaxis_title="k")
     return figure.update_layout(width=680, height=400, margin_t=110)
 
