@@ -163,7 +163,7 @@ def test_a_difference_that_cannot_be_told_is_refused(data, tmp_path):
     truth = exact_response(SMALL, 10.0)
     one = respond(data, SMALL.score, 10.0, resamples=2)
     saved = type(one).load(one.save(tmp_path / "one.npz"))
-    with pytest.raises(ValueError, match=r"read from a file.*has no replicates"):
+    with pytest.raises(ValueError, match=r"read from a file.*does not say how groups of its data deviate"):
         difference(one, saved, truth)
     assert "l2_se_data" not in compare(saved, truth).quoted
     with pytest.raises(ValueError, match="not of the same data"):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,8 +36,8 @@ class Response:
         grid: None where the values are no field.
         form: "raw", as averaged; "normalised", R(t) R(0)⁻¹, the letter's; or "controlled", with the Gaussian response as control variate.
         info: plain JSON values about how it was made (device, seconds, pairs …).
-        replicates: (group, lag, ...), the values without each group of the data in turn, or None; `difference` compares two responses on
-            the same data by them. They are saved on request.
+        deviations: (group, lag, ...), by how much the values differ without each group of the data in turn, or None; `difference` compares
+            two responses on the same data by them. They are saved on request.
     """
 
     times: torch.Tensor
@@ -49,7 +50,7 @@ class Response:
     grid: PeriodicGrid | None = None
     form: str = "raw"
     info: dict = field(default_factory=dict)
-    replicates: torch.Tensor | None = None
+    deviations: torch.Tensor | None = None
 
     def __post_init__(self):
         checks.choice("form", self.form, FORMS)
@@ -131,7 +132,7 @@ class Response:
         if bool((self._spectra[0].abs() < 1e-6).any()):
             raise ValueError("R(0) vanishes for some wavevector, so R(t) R(0)⁻¹ does not exist")
         values = grid.irfft(self._spectra / self._spectra[:1])
-        return replace(self, values=values, standard_error=None, parts=None, form="normalised", replicates=None)
+        return replace(self, values=values, standard_error=None, parts=None, form="normalised", deviations=None)
 
     def compact(self, parts: int = 4) -> "Response":
         """The same in less room: neighbouring parts averaged to `parts`, and they and the standard error in half precision.
@@ -143,7 +144,7 @@ class Response:
             raise ValueError(f"parts is {parts}; expected a divisor of the {len(self.parts)} parts that there are")
         kept = None if self.parts is None else self.parts.unflatten(0, (parts, -1)).mean(1).half()
         error = None if self.standard_error is None else self.standard_error.half()
-        return replace(self, parts=kept, standard_error=error, replicates=None)
+        return replace(self, parts=kept, standard_error=error, deviations=None)
 
     @cached_property
     def _spectra(self) -> torch.Tensor:
@@ -158,18 +159,18 @@ class Response:
             raise ValueError("this is the response of an observable, not of the field to a kick: it has no displacements")
         return self.grid
 
-    def save(self, path: str | Path, *, replicates: bool = False) -> Path:
+    def save(self, path: str | Path, *, deviations: bool = False) -> Path:
         """Write an .npz with the keys times, values, standard_error, parts (where there are such) and about (JSON text, `format` 2).
 
         Args:
-            replicates: write these too, which takes as much room as the values once for each group of the data.
+            deviations: write these too, which takes as much room as the values once for each group of the data.
         """
         grid = self.grid and {"shape": self.grid.shape, "lengths": self.grid.lengths}
         freedom = self.freedom if math.isfinite(self.freedom) else None
         about = {"format": FORMAT, "method": self.method, "form": self.form, "level": self.level, "freedom": freedom}
         about |= {"grid": grid, "info": self.info}
         arrays = {"times": self.times, "values": self.values, "standard_error": self.standard_error, "parts": self.parts}
-        arrays |= {"replicates": self.replicates if replicates else None}
+        arrays |= {"deviations": self.deviations.float() if deviations and self.deviations is not None else None}
         return storage.save_npz(path, arrays | {"about": json.dumps(about)})
 
     @classmethod
@@ -184,7 +185,7 @@ class Response:
         about = storage.parse(path, "about", found["about"])
         if (version := about.pop("format", 1)) not in (1, FORMAT):
             raise ValueError(f"{path} was written in format {version}; this version reads formats 1 and {FORMAT}: update the package")
-        names = ("times", "values", "standard_error", "parts", "replicates")
+        names = ("times", "values", "standard_error", "parts", "deviations")
         arrays = {name: torch.as_tensor(found[name]) for name in names if name in found}
         arrays = {name: array.float() if array.dtype == torch.float16 else array for name, array in arrays.items()}
         try:
@@ -237,7 +238,7 @@ class Errors:
             comes out √2 too large, as the jackknife counts a quadratic form twice.
         quoted: "l2", the root of the mean over lags > 0 of l2_sq_unbiased (negative means give a negative "l2"); "l2_se_truth", its
             standard error from the truth's noise; "l2_se_data", that from the finite series, by jackknife over the groups of the data,
-            where the response has `replicates`; and "linf", the mean of linf over the same lags. Two responses on the same data share
+            where the response has `deviations`; and "linf", the mean of linf over the same lags. Two responses on the same data share
             most of both errors: compare them by `difference`.
     """
 
@@ -349,9 +350,14 @@ def _quoted(unbiased: torch.Tensor, difference: torch.Tensor, without: torch.Ten
 
 
 def _from_data(answer: Response, truth: Response, rows: torch.Tensor) -> dict[str, float]:
-    if answer.replicates is None or len(answer.replicates) < 2:
+    if answer.deviations is None or len(answer.deviations) < 2:
         return {}
-    return {"l2_se_data": float(_jackknife(torch.stack([_l2(each, truth, rows) for each in answer.replicates])))}
+    return {"l2_se_data": float(_jackknife(torch.stack([_l2(each, truth, rows) for each in _replicates(answer)])))}
+
+
+def _replicates(answer: Response) -> Iterator[torch.Tensor]:
+    """The values without each group in turn, one after the other: all at once would take their room many times."""
+    return (answer.values.cpu().double() + each.double() for each in answer.deviations)
 
 
 def _l2(values: torch.Tensor, truth: Response, rows: torch.Tensor) -> torch.Tensor:
@@ -383,11 +389,14 @@ def difference(one: Response, other: Response, truth: Response) -> Difference:
     Standard errors by the jackknife, over the groups of the data, which both responses must have alike, and over the parts of the truth.
 
     Raises:
-        ValueError: as `compare`; the responses have no `replicates` (a saved one has not), or are not of the same data.
+        ValueError: as `compare`; the responses have no `deviations` (a saved one has none), or are not of the same data.
     """
-    if one.replicates is None or other.replicates is None:
-        raise ValueError("a response read from a file, or made otherwise than by respond, has no replicates; compute both from their data")
-    if len(one.replicates) != len(other.replicates) or one.info.get("data") != other.info.get("data"):
+    if one.deviations is None or other.deviations is None:
+        raise ValueError(
+            "a response read from a file, or made otherwise than by respond, does not say how groups of its data deviate; "
+            "compute both from their data"
+        )
+    if len(one.deviations) != len(other.deviations) or one.info.get("data") != other.info.get("data"):
         raise ValueError("the two responses are not of the same data; compare each with the truth on its own")
     rows = _rows(one, truth)
     if not torch.equal(rows, _rows(other, truth)):
@@ -396,7 +405,7 @@ def difference(one: Response, other: Response, truth: Response) -> Difference:
     def gap(first: torch.Tensor, second: torch.Tensor, against: Response) -> torch.Tensor:
         return _l2(first, against, rows) - _l2(second, against, rows)
 
-    data = _jackknife(torch.stack([gap(*pair, truth) for pair in zip(one.replicates, other.replicates, strict=True)]))
+    data = _jackknife(torch.stack([gap(*pair, truth) for pair in zip(_replicates(one), _replicates(other), strict=True)]))
     noise = torch.zeros(())
     if truth.parts is not None and len(truth.parts) > 2:
         without = [replace(truth, parts=_drop(truth.parts, i), standard_error=None) for i in range(len(truth.parts))]

@@ -183,9 +183,10 @@ def _of_fields(
         finish = partial(_finish, product=product, every=data.every, form=form, integrate=integrate, symmetries=symmetries)
         resampled = partial(_resampled, sums, counts, finish=partial(finish, tie=tied and form == "raw"))
         error = groups.widening * statistics.bootstrap_error(resampled, len(groups), resamples=resamples, seed=seed)
+        values = _resampled(sums, counts, once, finish=partial(finish, tie=False))[0].cpu()
         found[form] = Response(
             times=data.every * torch.arange(steps + 1, dtype=torch.float64),
-            values=_resampled(sums, counts, once, finish=partial(finish, tie=False))[0].cpu(),
+            values=values,
             method=getattr(score, "method", "score"),
             standard_error=error.cpu(),
             freedom=max(len(groups) - 1, 0),
@@ -193,7 +194,7 @@ def _of_fields(
             grid=data.grid if perturbation is None else None,  # else there is no displacement from a kick
             form=form,
             info=info | {"control": form == "controlled", "symmetries": list(symmetries), "thin": thin},
-            replicates=_without_each(resampled, len(groups)).cpu(),
+            deviations=_without_each(resampled, len(groups), values),
         )
     return found
 
@@ -314,10 +315,10 @@ def _resampled(sums: torch.Tensor, counts: torch.Tensor, drawn: torch.Tensor, *,
     return finish(_means(sums, counts, drawn))
 
 
-def _without_each(resampled: Callable, groups: int) -> torch.Tensor:
-    """Response values without each group in turn, (group, lag, *shape)."""
+def _without_each(resampled: Callable, groups: int, values: torch.Tensor) -> torch.Tensor:
+    """By how much the values differ without each group in turn, (group, lag, *shape); three digits are plenty for their scatter."""
     drawn = torch.ones(groups, groups) - torch.eye(groups) if groups > 1 else torch.ones(1, 1)
-    return torch.cat([resampled(part) for part in drawn.split(8)])
+    return torch.cat([(resampled(part).cpu() - values).bfloat16() for part in drawn.split(4)])
 
 
 def _finish(

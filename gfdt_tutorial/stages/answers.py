@@ -29,7 +29,7 @@ class Answers:
     def save(self, folder: Path) -> Path:
         """Write an .npz for each response, snapshot.npz and answers.json to an existing folder."""
         for key, response in self.responses.items():
-            response.save(folder / f"{key}.npz", replicates=True)
+            response.save(folder / f"{key}.npz", deviations=True)
         storage.save_npz(folder / "snapshot.npz", {"u": self.snapshot})
         return storage.save_json(folder / "answers.json", {"keys": list(self.responses), "seconds": self.seconds, "checks": self.checks})
 
