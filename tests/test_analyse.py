@@ -744,7 +744,7 @@ def remembering(half):
 @pytest.mark.slow
 def test_the_learned_score_passes_where_the_gaussian_one_fails():
     system = AllenCahn(grid=PeriodicGrid((8, 8)), epsilon=4 * AllenCahn().epsilon)
-    found = analyse(simulate(system, members=32, duration=300.0, device="cpu"), "quick", lags=20)
+    found = analyse(simulate(system, members=64, duration=300.0, device="cpu"), "quick", lags=20)
     assert found.identities["generative"].holds and not found.identities["gaussian"].holds
     assert found.verdict.startswith("Passes: the learned score passes and the Gaussian one fails")
     data = simulate(system, members=64, duration=300.0, seed=9, device="cpu")

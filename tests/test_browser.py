@@ -281,7 +281,8 @@ def test_a_response_gets_better_while_its_score_is_learned_and_another_noise_beg
     page = open_lesson("score")
     lab = page.locator(EXPLORER)
     readout, button = lab.locator(".gfdt-readout"), lab.locator("button").first
-    errors = "() => Array.from(Array.from(document.querySelector('" + EXPLORER + " .js-plotly-plot')._fullData).slice(-3)[0].y)"
+    traces = f"Array.from(document.querySelector('{EXPLORER} .js-plotly-plot')._fullData)"
+    errors = f"() => Array.from({traces}.filter(t => t.name === 'generative' && t.xaxis === 'x4')[0].y)"
 
     def curve_and_words_agree():
         assert f"generative {page.evaluate(errors)[-1]:.3f}" in readout.inner_text()

@@ -27,6 +27,9 @@ def drifts(record: Record, course: np.ndarray, name: str, unit: str, share: floa
     explained[0] *= PLAIN
     best = int(explained.argmax())
     size, error, chance = change(record, course, shapes[best])
+    shift = np.where(np.arange(course.shape[-1]) < _shift(course), 0.0, 1.0)
+    if best == 0 and _explained(course, shift) > explained[0]:  # found by the line, and better described by a step between two eighths
+        best, (size, error, _) = PARTS - 1, change(record, course, shift)
     words, advice = _words(record, course, best)
     return [Change(size, error, chance * PARTS / share, f"The {name} changes by {size:.2g} ± {error:.1g} {unit} {words}", advice)]
 
