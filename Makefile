@@ -38,7 +38,7 @@ sync: $(INSTALLED)  ## refresh each notebook from its .py, without outputs
 
 picture: $(INSTALLED)  ## draw the picture of the README anew (needs Chromium)
 	$(BIN)/python -m gfdt_tutorial figure1 --system ornstein-uhlenbeck --out .venv/picture
-	cp .venv/picture/figure1.png gfdt_tutorial/assets/readme.png
+	cp .venv/picture/figure1.png docs/picture.png
 
 assets: $(INSTALLED)  ## make the learned scores and responses that travel with the package anew (20 min; resumable)
 	$(BIN)/python -m gfdt_tutorial assets
@@ -53,9 +53,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@rm -f $@
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 	  command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name one: make lab PYTHON=/path/to/python3"; exit 1; }; \
-	  $(PYTHON) gfdt_tutorial/preflight.py python && echo "Making .venv ..." && \
+	  $(PYTHON) gfdt_tutorial/core/preflight.py python && echo "Making .venv ..." && \
 	  $(PYTHON) -m venv $$($(BIN)/python -c "" 2>/dev/null || echo --clear) .venv; }
-	@$(BIN)/python gfdt_tutorial/preflight.py torch
+	@$(BIN)/python gfdt_tutorial/core/preflight.py torch
 	@echo "Installing into .venv (a few minutes the first time) ..."
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	@touch $@

@@ -26,25 +26,26 @@ import os
 # runs on the machine: beside one busy process on two cores, simulating 49,152 snapshots took 18 s spinning and 1.4 s sleeping.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.experiments.shipped import load_shipped, load_shipped_score
+from gfdt_tutorial.generation.sampling import sample
 from gfdt_tutorial.responses import observables
-from gfdt_tutorial.responses.changed import Changed
-from gfdt_tutorial.responses.curves import Errors, Response, compare, difference, exact_response
-from gfdt_tutorial.responses.gfdt import respond, respond_in_forms
-from gfdt_tutorial.responses.kicks import kick_pattern
-from gfdt_tutorial.responses.noise import noise_derivative
-from gfdt_tutorial.responses.numbers import sensitivities
+from gfdt_tutorial.responses.changed_members import Changed
+from gfdt_tutorial.responses.errors import Errors, compare, difference, wave_errors
+from gfdt_tutorial.responses.kick_patterns import kick_pattern
+from gfdt_tutorial.responses.kick_response import respond, respond_in_forms
+from gfdt_tutorial.responses.kicked_twins import perturb
+from gfdt_tutorial.responses.kubo import kubo
+from gfdt_tutorial.responses.noise_change import noise_derivative
 from gfdt_tutorial.responses.regression import regression
-from gfdt_tutorial.responses.reversible import kubo
-from gfdt_tutorial.responses.twins import perturb
+from gfdt_tutorial.responses.response import Response, exact_response
+from gfdt_tutorial.responses.sensitivities import sensitivities
 from gfdt_tutorial.scores.budgets import Budget
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
-from gfdt_tutorial.scores.sampling import sample
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.shipped import load_shipped, load_shipped_score
-from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.double_well import DoubleWell
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
@@ -85,4 +86,5 @@ __all__ = [
     "sample",
     "sensitivities",
     "simulate",
+    "wave_errors",
 ]

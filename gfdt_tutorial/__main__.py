@@ -11,20 +11,30 @@ import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gfdt_tutorial import bench, experiments, figures, presets, report, shipped, storage
-from gfdt_tutorial.analysis import FILES, analyse
-from gfdt_tutorial.cache import Cache
+from gfdt_tutorial import bench, figures
 from gfdt_tutorial.command_line import ASSETS_MADE, parser
-from gfdt_tutorial.figure_one import figure_one
-from gfdt_tutorial.progress import accept_all_characters, note, say
-from gfdt_tutorial.reading import read_series
-from gfdt_tutorial.responses.curves import Errors, Response, compare
-from gfdt_tutorial.responses.gfdt import respond
-from gfdt_tutorial.responses.twins import perturb
+from gfdt_tutorial.core import storage
+from gfdt_tutorial.core.progress import accept_all_characters, note, say
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.data.analysis import FILES, analyse
+from gfdt_tutorial.data.reading import read_series
+from gfdt_tutorial.experiments import presets, shipped
+from gfdt_tutorial.experiments.cache import Cache
+from gfdt_tutorial.experiments.comparison import compare_systems
+from gfdt_tutorial.experiments.pipeline import Comparison
+from gfdt_tutorial.experiments.reference_truth import reference_truth, truth_for
+from gfdt_tutorial.experiments.results_writing import arrays, error_metrics, metrics
+from gfdt_tutorial.experiments.shipping import ship_results
+from gfdt_tutorial.figures import report
+from gfdt_tutorial.figures.figure_one import figure_one
+from gfdt_tutorial.responses.errors import Errors, compare
+from gfdt_tutorial.responses.kick_response import respond
+from gfdt_tutorial.responses.kicked_twins import perturb
+from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
-from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.systems.built_in import SYSTEMS, make_system, system_of
 from gfdt_tutorial.systems.simulate import DivergedError, simulate
 
 
@@ -72,7 +82,7 @@ def _respond(chosen: argparse.Namespace) -> None:
     if chosen.score == "gaussian":
         score = GaussianScore.fit(data)
     else:
-        score = experiments.system_of(data.info).score if chosen.score == "analytic" else LearnedScore.load(chosen.score)
+        score = system_of(data.info).score if chosen.score == "analytic" else LearnedScore.load(chosen.score)
     options = {"control": chosen.control, "symmetries": tuple(chosen.symmetry)}
     answer = respond(data, score, chosen.lags, chosen.normalise, chosen.level, **options)
     say(f"{answer.method} response at {len(answer.times)} lags: {answer.save(chosen.out)}")
@@ -92,7 +102,7 @@ def _truth(chosen: argparse.Namespace) -> int:
     checkpoint = Path(chosen.checkpoint or f"{name}.checkpoint.npz")
     try:
         options = {"pairs": chosen.pairs, "seed": chosen.seed, "device": chosen.device, "cluster": chosen.cluster}
-        truth = experiments.reference_truth(system, **options, checkpoint=checkpoint)
+        truth = reference_truth(system, **options, checkpoint=checkpoint)
     except KeyboardInterrupt:
         say(f"stopped; the same command goes on from {checkpoint}", sys.stderr)
         return 130
@@ -107,11 +117,11 @@ def _truth(chosen: argparse.Namespace) -> int:
 
 def _compare(chosen: argparse.Namespace) -> None:
     answers = {Path(path).stem: Response.load(path) for path in chosen.answers}
-    truth = experiments.truth_for(next(iter(answers.values()))) if chosen.truth == "exact" else Response.load(chosen.truth)
+    truth = truth_for(next(iter(answers.values()))) if chosen.truth == "exact" else Response.load(chosen.truth)
     errors = {name: compare(answer, truth) for name, answer in answers.items()}
     saved = []
     if chosen.json:
-        saved.append(storage.save_json(chosen.json, {name: experiments.error_metrics(error) for name, error in errors.items()}))
+        saved.append(storage.save_json(chosen.json, {name: error_metrics(error) for name, error in errors.items()}))
     if chosen.figure:
         figure = figures.comparison({truth.method: truth} | answers, errors)
         saved.append((figures.save_html if Path(chosen.figure).suffix == ".html" else figures.save_image)(figure, chosen.figure))
@@ -127,11 +137,11 @@ def _table(errors: dict[str, Errors]) -> str:
     return "\n".join(rows)
 
 
-def _compared(chosen: argparse.Namespace, systems: list, cache: Cache | None, *, conditioned: bool = False) -> list[experiments.Comparison]:
+def _compared(chosen: argparse.Namespace, systems: list, cache: Cache | None, *, conditioned: bool = False) -> list[Comparison]:
     """Systems compared; interrupted, it says from where to go on."""
     options = {"seed": chosen.seed, "device": chosen.device, "conditioned": conditioned, "cache": cache}
     try:
-        return experiments.compare_systems(systems, chosen.preset, **options)
+        return compare_systems(systems, chosen.preset, **options)
     except KeyboardInterrupt:
         kept = "nothing was kept" if cache is None else f"the same command goes on from {cache.folder}"
         raise KeyboardInterrupt(kept) from None
@@ -142,7 +152,7 @@ def _assets(chosen: argparse.Namespace) -> None:
     found = _compared(chosen, _systems(chosen), _cache(chosen))
     changed = "".join(f" --{name} {getattr(chosen, name)}" for name in ("preset", "seed") if getattr(chosen, name) != ASSETS_MADE[name])
     command = f"python -m gfdt_tutorial assets{changed}"
-    _say_all(experiments.ship_results(found, chosen.preset, chosen.seed, command=command, folder=chosen.out))
+    _say_all(ship_results(found, chosen.preset, chosen.seed, command=command, folder=chosen.out))
 
 
 def _figure1(chosen: argparse.Namespace) -> None:
@@ -155,8 +165,8 @@ def _figure1(chosen: argparse.Namespace) -> None:
         for one in found
         for method, score in one.scores.items()
     ]
-    saved.append(storage.save_json(folder / "metrics.json", experiments.metrics(found, chosen.preset, chosen.seed)))
-    saved.append(storage.save_npz(folder / "responses.npz", experiments.arrays(found)))
+    saved.append(storage.save_json(folder / "metrics.json", metrics(found, chosen.preset, chosen.seed)))
+    saved.append(storage.save_npz(folder / "responses.npz", arrays(found)))
     figure = figure_one(found)
     saved.append(figures.save_html(figure, folder / "figure1.html"))
     saved.append(figures.save_image(figure, folder / "figure1.png", cache=cache))
@@ -193,7 +203,7 @@ def _say_all(paths: Iterable[Path]) -> None:
 
 
 def _system(chosen: argparse.Namespace):
-    return experiments.make_system(chosen.system, dict(_pair(text) for text in chosen.set))
+    return make_system(chosen.system, dict(_pair(text) for text in chosen.set))
 
 
 def _wanted(chosen: argparse.Namespace, size: presets.Ensemble, name: str) -> float:
@@ -208,10 +218,10 @@ def _cache(chosen: argparse.Namespace) -> Cache | None:
 
 def _systems(chosen: argparse.Namespace) -> list:
     """Those named, in the order of the letter; all where none is named."""
-    names = [name for name in experiments.SYSTEMS if name in (chosen.system or experiments.SYSTEMS)]
+    names = [name for name in SYSTEMS if name in (chosen.system or SYSTEMS)]
     if chosen.set and len(names) > 1:
         raise ValueError(f"--set changes a parameter of one system, and {len(names)} are to run; name one with --system")
-    return [experiments.make_system(name, dict(_pair(text) for text in chosen.set)) for name in names]
+    return [make_system(name, dict(_pair(text) for text in chosen.set)) for name in names]
 
 
 def _pair(text: str) -> tuple[str, float]:

@@ -4,10 +4,12 @@ import argparse
 from collections.abc import Sequence
 from typing import TextIO
 
-from gfdt_tutorial import bench, experiments, presets, shipped
-from gfdt_tutorial.progress import say
+from gfdt_tutorial import bench
+from gfdt_tutorial.core.progress import say
+from gfdt_tutorial.experiments import presets, shipped
+from gfdt_tutorial.responses.kicked_twins import KICKS
 from gfdt_tutorial.responses.symmetries import SYMMETRIES
-from gfdt_tutorial.responses.twins import KICKS
+from gfdt_tutorial.systems.built_in import SYSTEMS
 
 ASSETS_MADE = {"preset": "standard", "seed": 0}
 
@@ -121,13 +123,13 @@ def _verb(verbs, name: str, words: str, *, makes: bool = False, writes: Sequence
 
 
 def _add_system(verb: argparse.ArgumentParser, *, seed: int | None) -> None:
-    verb.add_argument("--system", choices=sorted(experiments.SYSTEMS), required=True)
+    verb.add_argument("--system", choices=sorted(SYSTEMS), required=True)
     _add_changes(verb)
     _add_run(verb, seed=seed)
 
 
 def _add_systems(verb: argparse.ArgumentParser, *, seed: int, preset: str = "quick") -> None:
-    verb.add_argument("--system", choices=sorted(experiments.SYSTEMS), action="append", help="may be repeated; all by default")
+    verb.add_argument("--system", choices=sorted(SYSTEMS), action="append", help="may be repeated; all by default")
     verb.add_argument("--no-cache", action="store_true", help="compute all anew and keep nothing; else see GFDT_CACHE in the README")
     _add_run(verb, seed=seed, preset=preset)
 

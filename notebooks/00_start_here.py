@@ -41,8 +41,10 @@ from dataclasses import replace
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import figures, presets, widgets
-from gfdt_tutorial.exercises import check
+from gfdt_tutorial import figures
+from gfdt_tutorial.course import widgets
+from gfdt_tutorial.course.exercises import check
+from gfdt_tutorial.experiments import presets
 
 print(widgets.first_kick.installation())
 

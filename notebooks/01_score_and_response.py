@@ -38,9 +38,10 @@ import numpy as np
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import figures, views, widgets
-from gfdt_tutorial.exercises import check
-from gfdt_tutorial.experiments import check_score
+from gfdt_tutorial import figures
+from gfdt_tutorial.course import panels, views, widgets
+from gfdt_tutorial.course.exercises import check
+from gfdt_tutorial.experiments.double_well import check_score
 from gfdt_tutorial.scores.one_variable import ESTIMATORS
 from gfdt_tutorial.systems.double_well import Moments
 
@@ -235,7 +236,7 @@ figures.mean_and_variance(answers | {name: found[name].answer for name in uncali
 # two are linear predictions, proportional to δ.
 
 # %%
-figures.kicked_well(views.KickedWell(well, kick=0.4))
+panels.kicked_well(views.KickedWell(well, kick=0.4))
 
 # %% [markdown]
 # Now under your hand. Try:

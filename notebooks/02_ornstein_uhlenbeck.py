@@ -38,8 +38,11 @@
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, statistics, views, widgets
-from gfdt_tutorial.exercises import check
+from gfdt_tutorial import figures
+from gfdt_tutorial.core.memory import free_memory
+from gfdt_tutorial.core.spectra import mode_covariance, shell_average
+from gfdt_tutorial.course import panels, views, widgets
+from gfdt_tutorial.course.exercises import check
 
 system = gfdt.OrnsteinUhlenbeck()
 grid = system.grid
@@ -76,10 +79,10 @@ print(
 
 # %%
 data = gfdt.simulate(system, members=64, duration=767.0, every=1.0, seed=0, device="cpu")
-measured = statistics.mode_covariance(grid, data.u)
+measured = mode_covariance(grid, data.u)
 curves = {
-    "exact": statistics.shell_average(grid, system.mode_covariance),
-    "simulated": statistics.shell_average(grid, measured),
+    "exact": shell_average(grid, system.mode_covariance),
+    "simulated": shell_average(grid, measured),
 }
 figures.spectrum(curves)
 
@@ -228,7 +231,7 @@ figures.response_maps(gaussian, lags=[0, 20, 40, 80], field=gaussian.to(bump))
 # First the static figure: a snapshot, the covariance of each wavevector, the mean response to a bump as a map at lag 20, and the same response 0, 2, 4 and 6 pixels downstream.
 
 # %%
-figures.explorer(views.Exploration(system, bump, lag=20.0))
+panels.explorer(views.Exploration(system, bump, lag=20.0))
 
 # %% [markdown]
 # Now under your hand. Everything shown is closed form and follows the sliders at once. The snapshot keeps its noise while the parameters change, so you see the
@@ -357,7 +360,7 @@ check("02.4", (up.variance - down.variance) / (0.02 * system.lam))
 
 # %%
 del data, some, other, u_k, my_C_30
-experiments.free_memory()
+free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show

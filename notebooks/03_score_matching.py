@@ -33,8 +33,11 @@ import plotly.graph_objects as go
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, statistics, views, widgets
-from gfdt_tutorial.exercises import check
+from gfdt_tutorial import figures
+from gfdt_tutorial.core.memory import free_memory
+from gfdt_tutorial.core.spectra import mode_covariance, shell_average
+from gfdt_tutorial.course import panels, views, widgets
+from gfdt_tutorial.course.exercises import check
 from gfdt_tutorial.scores import budgets, diagnostics
 
 system = gfdt.OrnsteinUhlenbeck()
@@ -270,8 +273,8 @@ print(
 levels = gfdt.fit_score(fit, levels=True, spent=replace(budgets.budget("quick"), steps=100), seed=0)
 drawn = gfdt.sample(levels, 256, method="sde", seed=0)
 curves = {
-    "exact": statistics.shell_average(grid, system.mode_covariance),
-    "generative": statistics.shell_average(grid, statistics.mode_covariance(grid, drawn)),
+    "exact": shell_average(grid, system.mode_covariance),
+    "generative": shell_average(grid, mode_covariance(grid, drawn)),
 }
 print(f"kurtosis {diagnostics.kurtosis(drawn):.3f}, a Gaussian has 3")
 print(
@@ -295,7 +298,7 @@ for _ in zip(halfway, range(60)):
 newest = sum(halfway.losses[-10:]) / 10
 print(f"newest weights {newest:.1f}; averaged: training {trained:.1f}, validation {validation:.1f}")
 assert abs(validation - trained) < 0.2 * (validation - newest)
-figures.training(views.TrainingView(halfway, system, few.u[-2:, ::4].flatten(0, 1)))
+panels.training(views.TrainingView(halfway, system, few.u[-2:, ::4].flatten(0, 1)))
 
 # %% [markdown]
 # The dashed curve is far above the grey one. That is *not* overfitting: the averaged weights lag behind, and their loss on the training fields is nearly as high. Overfitting would be a gap between solid and dashed that grows. Only losses of one and the same set of weights can be compared.
@@ -370,7 +373,7 @@ check("03.4", torch.autograd.grad(slope, x)[0])
 lab.stop()
 del everything, fit, use, some, few  # the recordings
 del training, halfway, noise, learned, drawn, levels, recovered, lab
-experiments.free_memory()
+free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show

@@ -37,9 +37,14 @@ import torch
 from plotly.subplots import make_subplots
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, shipped, statistics, theme, views, widgets
-from gfdt_tutorial.exercises import check
-from gfdt_tutorial.responses.curves import wave_errors
+from gfdt_tutorial import figures
+from gfdt_tutorial.core.confidence_bands import band_factor
+from gfdt_tutorial.core.memory import free_memory
+from gfdt_tutorial.core.spectra import mode_covariance
+from gfdt_tutorial.course import panels, views, widgets
+from gfdt_tutorial.course.exercises import check
+from gfdt_tutorial.experiments import shipped
+from gfdt_tutorial.figures import theme
 from gfdt_tutorial.responses.symmetries import symmetrise
 from gfdt_tutorial.scores import budgets, diagnostics
 from gfdt_tutorial.systems.simulate import Trajectory
@@ -237,6 +242,7 @@ figures.error_curves(errors)
 # Inside a phase the well takes a kick back at once. At a border a kick lives on: it decides which phase gets the ground. Kick 96 members, each where its own field is deepest in a phase, or where it is nearest to a border (10 s).
 
 # %%
+
 fields = use.u[:, -1]
 depth = grid.apply(torch.exp(-grid.k_squared / 30), fields).abs().flatten(1)
 after = {}
@@ -250,7 +256,7 @@ for name, pixel in {"inside a phase": depth.argmax(1), "at a border": depth.argm
     print(f"{name}: {after[name][20].max():.2f} of the kick at the highest pixel after 20")
 
 # %%
-covariance = grid.apply(statistics.mode_covariance(grid, use.u), responses["gaussian"].values)
+covariance = grid.apply(mode_covariance(grid, use.u), responses["gaussian"].values)
 peaks = {"covariance C(t)/C(0)": (covariance / covariance[0].max(), "covariance")}
 peaks["Gaussian, C(t) C(0)⁻¹"] = responses["gaussian"].values, "gaussian"
 peaks["truth, anywhere"] = truth.values, "truth"
@@ -315,7 +321,7 @@ for form in ("raw", "normalised", "controlled"):
     formula, network = (torch.tensor([by[name, form, n] for n in range(5)]) for name in scores)
     gap = (network - formula)[:, 0]
     error = gap.std() / 5**0.5
-    sure = gap.mean().abs() > statistics.band_factor(0.95, 4) * error
+    sure = gap.mean().abs() > band_factor(0.95, 4) * error
     winner = "cannot tell" if not sure else "network" if gap.mean() < 0 else "formula"
     spread = [f"{each[:, 0].mean():.4f} ± {each[:, 0].std():.4f}" for each in (formula, network)]
     bumps = [f"{each[:, 1].mean():.1f}" for each in (formula, network)]
@@ -344,7 +350,9 @@ known = {"the size of the answer itself": nothing}
 for name in ("gaussian", "analytic", "generative"):
     known[f"{name}, shipped"] = gfdt.load_shipped(f"allen-cahn-{name}")
 known |= {f"{name}, normalised, from above": answers[name]["normalised"] for name in scores}
-squares = {name: (wave_errors(answer, truth) * bump).sum((1, 2)) for name, answer in known.items()}
+squares = {
+    name: (gfdt.wave_errors(answer, truth) * bump).sum((1, 2)) for name, answer in known.items()
+}
 noise = grid.rfft(truth.parts.double()).var(0) / len(truth.parts)
 squares["standard error of the truth"] = (noise * bump).sum((1, 2))
 size, lags = squares.pop("the size of the answer itself"), [5, 15, 30, 60]
@@ -398,7 +406,7 @@ for _ in zip(range(330), view):
 view.kick(8, 16, 1.0)
 for _ in zip(range(8), view):
     pass
-figures.live(view, truth)
+panels.live(view, truth)
 
 # %% [markdown]
 # Now live. **Start** it, watch the bands shrink, and click on the field to kick it. Then:
@@ -469,7 +477,7 @@ check("04.4", left[0] - left[1])
 lab.stop()
 del use, fit, calm, data, fields, pixels, some, view, lab, kicked, gap, answers, twins, single
 del every_level, drawn
-experiments.free_memory()
+free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show

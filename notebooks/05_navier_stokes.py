@@ -38,9 +38,13 @@ import plotly.graph_objects as go
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, shipped, statistics, theme, views, widgets
-from gfdt_tutorial.exercises import check
-from gfdt_tutorial.responses.curves import wave_errors
+from gfdt_tutorial import figures
+from gfdt_tutorial.core.memory import free_memory
+from gfdt_tutorial.core.spectra import mode_covariance, shell_average
+from gfdt_tutorial.course import panels, views, widgets
+from gfdt_tutorial.course.exercises import check
+from gfdt_tutorial.experiments import shipped
+from gfdt_tutorial.figures import theme
 from gfdt_tutorial.scores import diagnostics, fit
 from gfdt_tutorial.systems.simulate import Trajectory
 
@@ -84,8 +88,8 @@ print(f"std u = {some.std():.3f}: an eddy turns over in 1/std u = {1 / some.std(
 print(f"root mean square speed of the eddies {speed:.2f}; the mean flow has {system.advection:.2f}")
 
 # %%
-covariance = statistics.mode_covariance(grid, data.u)
-curves = {"u": statistics.shell_average(grid, covariance)}
+covariance = mode_covariance(grid, data.u)
+curves = {"u": shell_average(grid, covariance)}
 whitened = grid.apply(covariance.rsqrt().float(), some)
 print(f"kurtosis {diagnostics.kurtosis(data.u):.2f} (a Gaussian has 3)")
 print(f"kurtosis of whitened pixels: {diagnostics.kurtosis(whitened):.2f}")
@@ -174,10 +178,12 @@ figures.response_curves({"truth": truth, "gaussian": gaussian})
 
 
 # %%
+
+
 def by_shell(answer, lag=0.5):
     """Root mean square error over the wavevectors of each shell, freed of the truth's noise."""
-    errors = wave_errors(answer, truth)[int((answer.times - lag).abs().argmin())]
-    k, mean = statistics.shell_average(grid, errors)
+    errors = gfdt.wave_errors(answer, truth)[int((answer.times - lag).abs().argmin())]
+    k, mean = shell_average(grid, errors)
     return k, mean.clamp_min(0).sqrt()
 
 
@@ -204,6 +210,7 @@ shell_figure({"Gaussian": gaussian})
 
 
 # %%
+
 run = Trajectory(system, range(32), seed=11, every=1 / 8, device=torch.device("cpu"))
 state, noise = run.start(spinup=20.0)
 coins = torch.Generator().manual_seed(0)
@@ -434,7 +441,7 @@ view = views.StirredFlow(system, shown["conditioned"], seed=3)
 view.kick(0, 20, 1.0)
 for _ in zip(range(16), view):
     pass
-figures.flow(view)
+panels.flow(view)
 
 # %% [markdown]
 # Now live. **Start**, let it run, and click on the flow.
@@ -502,7 +509,7 @@ check("05.4", (memory - torch.exp(-lags)).max())
 # %%
 lab.stop()
 del data, use, learn, view, lab, whitened, some, u_mean, forcing_mean, twins, state, u_k, f_k
-experiments.free_memory()
+free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show

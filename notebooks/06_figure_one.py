@@ -36,10 +36,15 @@ import torch
 from plotly.subplots import make_subplots
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, shipped, theme
-from gfdt_tutorial.exercises import check
-from gfdt_tutorial.figure_one import figure_one
-from gfdt_tutorial.responses.curves import error_sources, signed_root
+from gfdt_tutorial.core.memory import free_memory
+from gfdt_tutorial.core.numerics import signed_root
+from gfdt_tutorial.course.exercises import check
+from gfdt_tutorial.experiments import shipped
+from gfdt_tutorial.experiments.shipping import shipped_comparison
+from gfdt_tutorial.figures import theme
+from gfdt_tutorial.figures.figure_one import figure_one
+from gfdt_tutorial.responses.errors import error_sources
+from gfdt_tutorial.systems.built_in import SYSTEMS
 
 torch.set_num_threads(1)  # see lesson 04
 
@@ -50,7 +55,7 @@ torch.set_num_threads(1)  # see lesson 04
 # the whole field and that of the worst pixel, against lag. The truth of the first row is a closed form; the others' are kicked twins, from lessons 04 and 05.
 
 # %%
-found = [experiments.shipped_comparison(name) for name in experiments.SYSTEMS]
+found = [shipped_comparison(name) for name in SYSTEMS]
 print(found[0].responses["generative"].info["shipped"]["command"])
 figure_one(found).update_layout(width=1120)
 
@@ -366,7 +371,7 @@ check("06.4", scatter[1:].mean() / 0.01**2)
 
 # %%
 del data, found_by, found, answer
-experiments.free_memory()
+free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show

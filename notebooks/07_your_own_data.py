@@ -43,14 +43,15 @@ from reservoirpy.datasets import lorenz96
 
 # %%
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, theme
-from gfdt_tutorial.analysis import analyse
-from gfdt_tutorial.exercises import check
-from gfdt_tutorial.portrait import answer_everywhere, answers, portrait
-from gfdt_tutorial.reading import read_series
-from gfdt_tutorial.responses.hidden_memory import hidden_memory
-from gfdt_tutorial.responses.identities import TOLERANCES
-from gfdt_tutorial.suitability import examine
+from gfdt_tutorial.core.memory import free_memory
+from gfdt_tutorial.course.exercises import check
+from gfdt_tutorial.data.analysis import analyse
+from gfdt_tutorial.data.hidden_memory import hidden_memory
+from gfdt_tutorial.data.reading import read_series
+from gfdt_tutorial.data.suitability import examine
+from gfdt_tutorial.figures import theme
+from gfdt_tutorial.figures.series_overview import answer_everywhere, answers, portrait
+from gfdt_tutorial.scores.steins_identity import TOLERANCES
 
 torch.set_num_threads(1)
 
@@ -421,7 +422,7 @@ check("07.3", variance.std() / variance.mean())
 # %%
 path.unlink()
 del members, louder, uneven, anomaly, spoilt, values, result, indexed, blind, plain
-experiments.free_memory()
+free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show

@@ -33,10 +33,14 @@ import plotly.graph_objects as go
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, theme, widgets
-from gfdt_tutorial.exercises import check
-from gfdt_tutorial.lab import Answers, Course, Kick
-from gfdt_tutorial.responses.pushes import Pushed
+from gfdt_tutorial import figures
+from gfdt_tutorial.core.memory import free_memory
+from gfdt_tutorial.core.spectra import shell_average
+from gfdt_tutorial.course import panels, widgets
+from gfdt_tutorial.course.exercises import check
+from gfdt_tutorial.course.views.response_lab import Answers, Course, Kick
+from gfdt_tutorial.figures import theme
+from gfdt_tutorial.responses.forced_members import Pushed
 
 torch.set_num_threads(1)
 
@@ -76,7 +80,7 @@ assert torch.allclose(by_hand.float(), pushed[n], atol=1e-5)
 
 # %%
 view = Answers("navier-stokes", Kick("bump", 1.0))
-figures.answers(view, time=1.0)
+panels.answers(view, time=1.0)
 
 # %% [markdown]
 # ## Check: a push that is really made
@@ -206,10 +210,9 @@ assert 5 < by_strength[10].even_part.value / by_strength[1].even_part.value < 20
 # The responses of the Allen-Cahn field are known once a time unit. Look at its largest scales:
 
 # %%
-from gfdt_tutorial import statistics
 
 well = gfdt.load_shipped("allen-cahn-truth")
-k, left = statistics.shell_average(grid, grid.rfft(well.values[1]).abs())
+k, left = shell_average(grid, grid.rfft(well.values[1]).abs())
 print(", ".join(f"k = {q:.0f}: {r:.2f}" for q, r in zip(k[:6], left)), "left after one time unit")
 
 # %% [markdown]
@@ -245,7 +248,7 @@ lab
 
 # %%
 view = Answers("navier-stokes", Kick("bump", 1.0), Course("periodic", 1.5))
-figures.answers(view, time=2.0)
+panels.answers(view, time=2.0)
 
 # %% [markdown]
 # Draw a time course, or take a step, a ramp, or a wave.
@@ -269,7 +272,7 @@ force
 # with the parameters changed. Static figure first: a stronger double well.
 
 # %%
-from gfdt_tutorial.parameter_lab import Shift
+from gfdt_tutorial.course.views.parameter_lab import Shift
 
 shift = Shift("allen-cahn", (("alpha", 0.1),))
 rerun = shift.ensemble().finish()
@@ -277,7 +280,7 @@ for name, found in [*shift.predicted.items(), ("measured", rerun.response())]:
     print(
         f"{name:10}: ⟨u²⟩ moves by {found.values[-1, 0]:+.4f} ± {found.standard_error[-1, 0]:.4f}"
     )
-figures.parameters(shift, rerun)
+panels.parameters(shift, rerun)
 
 # %% [markdown]
 # **Measure** runs 32 members, then 32 more, and so on: the band of what is measured narrows as one over the root of their number. Every move of a slider starts it anew.
@@ -299,9 +302,9 @@ moved
 # %%
 from dataclasses import replace
 
+from gfdt_tutorial.course.views import LearningResponse
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.views import LearningResponse
 
 field, well_truth = gfdt.AllenCahn(), gfdt.load_shipped("allen-cahn-truth")
 data = gfdt.simulate(field, members=32, duration=160.0, seed=3)
@@ -311,7 +314,7 @@ learning = LearningResponse(training, kept, well_truth, field.score, symmetries=
 steps = list(learning)
 print({step: round(error, 3) for step, error in learning.history[::3]})
 assert learning.history[-1][1] < 0.5 * learning.errors["gaussian"]
-figures.learning(learning)
+panels.learning(learning)
 
 # %% [markdown]
 # What is left at the end is mostly the scatter of a series this short: the score that is known (dash-dotted) does no better on it. Of the losses, compare the two dark ones, training and validation of the same averaged weights; the grey one is of the newest weights, which are ahead (lesson 03).
@@ -376,7 +379,7 @@ check("08.4", (system.lam**2 + (2 * torch.pi / 100) ** 2) ** -0.5)
 
 # %%
 lab.stop(), force.stop(), learner.stop(), moved.stop()
-experiments.free_memory()
+free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show

@@ -33,11 +33,15 @@ import plotly.graph_objects as go
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import experiments, figures, shipped, theme, widgets
-from gfdt_tutorial.calibration import Calibration, Target
-from gfdt_tutorial.exercises import check
-from gfdt_tutorial.parameter_lab import Shift
-from gfdt_tutorial.parameters import Sampling, change_of, measures, resimulated
+from gfdt_tutorial import figures
+from gfdt_tutorial.core.memory import free_memory
+from gfdt_tutorial.course import panels, widgets
+from gfdt_tutorial.course.exercises import check
+from gfdt_tutorial.course.views.parameter_lab import Shift
+from gfdt_tutorial.experiments import shipped
+from gfdt_tutorial.experiments.calibration import Calibration, Target
+from gfdt_tutorial.experiments.parameter_responses import Sampling, change_of, measures, resimulated
+from gfdt_tutorial.figures import theme
 
 torch.set_num_threads(1)
 
@@ -226,12 +230,12 @@ def curves_of(name, number):
     }
 
 
-panels = {f"α + 2 %: {name}": curves_of("alpha", n) for n, name in enumerate(("⟨u²⟩", "⟨u⁴⟩"))}
-figures.observable_panels(panels, "change", span=(-0.004, 0.006), labels=LABELS)
+curves = {f"α + 2 %: {name}": curves_of("alpha", n) for n, name in enumerate(("⟨u²⟩", "⟨u⁴⟩"))}
+figures.observable_panels(curves, "change", span=(-0.004, 0.006), labels=LABELS)
 
 # %%
-panels = {f"κ + 2 %: {name}": curves_of("kappa", n) for n, name in enumerate(("⟨u²⟩", "⟨u⁴⟩"))}
-figures.observable_panels(panels, "change", span=(-0.0014, 0.0004), labels=LABELS)
+curves = {f"κ + 2 %: {name}": curves_of("kappa", n) for n, name in enumerate(("⟨u²⟩", "⟨u⁴⟩"))}
+figures.observable_panels(curves, "change", span=(-0.0014, 0.0004), labels=LABELS)
 
 # %% [markdown]
 # The first bet: $\langle u^4\rangle$ falls at first, as a stronger well pulls in the tails, beyond $|u| = 1$; then it rises, as fewer pixels are left between the phases. The second bet: the regression on one observable has the wrong sign for good, as what
@@ -305,7 +309,7 @@ assert off < 0.2
 # As a static figure first: $\alpha$ raised by 10 %, predicted by both scores. Lines with bands are first-order predictions from undisturbed data; what an ensemble measures joins them once it runs.
 
 # %%
-figures.parameters(Shift("allen-cahn", (("alpha", 0.1),)))
+panels.parameters(Shift("allen-cahn", (("alpha", 0.1),)))
 
 # %% [markdown]
 # Now move the sliders: any parameter by up to 30 %, of any of the three systems. The predictions follow at once, as they are sums of stored responses. *Measure* runs an ensemble under the changed parameters, beside one that is left alone, in rounds
@@ -444,7 +448,7 @@ check("12.4", moments[moments.abs().argmax()])
 
 # %%
 del data, short, A, B, f, phi, found
-experiments.free_memory()
+free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show

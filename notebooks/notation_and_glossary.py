@@ -21,7 +21,7 @@
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import statistics
+from gfdt_tutorial.core.spectra import mode_covariance, shell_average
 
 print(gfdt.__doc__.split(">>>")[0].rstrip())
 
@@ -66,8 +66,8 @@ system = gfdt.OrnsteinUhlenbeck()
 grid, C_k = system.grid, system.mode_covariance
 data = gfdt.simulate(system, members=64, duration=200.0, every=5.0, seed=0, device="cpu")
 by_hand = grid.rfft(data.u).abs().square().mean((0, 1)) / grid.size
-assert torch.allclose(by_hand.double(), statistics.mode_covariance(grid, data.u), rtol=1e-4)
-shell = statistics.shell_average(grid, by_hand / C_k)[1]
+assert torch.allclose(by_hand.double(), mode_covariance(grid, data.u), rtol=1e-4)
+shell = shell_average(grid, by_hand / C_k)[1]
 print(f"measured over C_k by shell: from {shell.min():.2f} to {shell.max():.2f}")
 print(f"mean of C_k {grid.trace(C_k) / grid.size:.4f}, ⟨u²⟩ {system.variance:.4f}")
 assert (shell - 1).abs().max() < 0.1

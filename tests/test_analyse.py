@@ -13,31 +13,23 @@ import pytest
 import scipy.signal
 import torch
 
-from gfdt_tutorial import (
-    AllenCahn,
-    DoubleWell,
-    LearnedScore,
-    NavierStokes,
-    OrnsteinUhlenbeck,
-    PeriodicGrid,
-    TimeSeries,
-    experiments,
-    reading,
-    simulate,
-)
+from gfdt_tutorial import AllenCahn, DoubleWell, LearnedScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, simulate
 from gfdt_tutorial.__main__ import main
-from gfdt_tutorial.analysis import analyse
 from gfdt_tutorial.bench.hidden_memory import flow_mean
-from gfdt_tutorial.portrait import answer_everywhere, answers, portrait
-from gfdt_tutorial.reading import read_series
-from gfdt_tutorial.report import page
-from gfdt_tutorial.responses.gfdt import respond
-from gfdt_tutorial.responses.identities import Identity, grade, identity
-from gfdt_tutorial.responses.verdicts import Agreement, verdict
+from gfdt_tutorial.core.confidence_bands import band_factor
+from gfdt_tutorial.core.correlations import autocovariance, decorrelation_time
+from gfdt_tutorial.data import reading
+from gfdt_tutorial.data.analysis import analyse
+from gfdt_tutorial.data.reading import read_series
+from gfdt_tutorial.data.suitability import examine
+from gfdt_tutorial.data.verdicts import Agreement, verdict
+from gfdt_tutorial.figures.report import page
+from gfdt_tutorial.figures.series_overview import answer_everywhere, answers, portrait
+from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.scores.steins_identity import Identity, grade, identity
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.statistics import autocovariance, band_factor, decorrelation_time
-from gfdt_tutorial.suitability import examine
+from gfdt_tutorial.systems.built_in import system_of
 
 RING = OrnsteinUhlenbeck(grid=PeriodicGrid((16,)), lam=0.2)
 SHAPES = {"t": (), "mt": (), "tx": (16,), "mtx": (16,), "tyx": (6, 8), "mtyx": (6, 8)}
@@ -398,9 +390,9 @@ def test_what_is_stationary_and_homogeneous_is_not_accused(system, sizes):
 @pytest.mark.parametrize("members", [1, 2, 16])
 def test_the_probabilities_are_those_of_chance(members):
     """Of 200 homogeneous, stationary series, about a tenth has a probability below 0.1, for each of the two tests."""
-    from gfdt_tutorial.suitability.drifts import change
-    from gfdt_tutorial.suitability.homogeneity import profile_test, profiles_of
-    from gfdt_tutorial.suitability.record import Record
+    from gfdt_tutorial.data.suitability.drifts import change
+    from gfdt_tutorial.data.suitability.homogeneity import profile_test, profiles_of
+    from gfdt_tutorial.data.suitability.record import Record
 
     chances = []
     for seed in range(200):
@@ -588,7 +580,7 @@ def test_neither_unit_nor_offset_matters():
 
 def test_each_half_meets_the_score_of_the_other(monkeypatch):
     """Trained on one half only, a score that remembers its data would show in R(0): the average is over the other half."""
-    from gfdt_tutorial import analysis
+    from gfdt_tutorial.data import analysis
 
     seen = []
     monkeypatch.setattr(analysis, "fit_score", lambda half, *_, **__: seen.append(half) or remembering(half))
@@ -778,7 +770,7 @@ def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
     }
     about = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
     assert about["checks"]["memory"]["verdict"] in ("fine", "warning") and about["data"]["system"] == "ornstein-uhlenbeck"
-    assert experiments.system_of(about["data"]).response(torch.tensor(arrays["times"])).shape == (11, 16)
+    assert system_of(about["data"]).response(torch.tensor(arrays["times"])).shape == (11, 16)
     assert LearnedScore.load(folder / "score-1").method == "generative"
     first = (folder / "responses.npz").read_bytes()
     assert run("ring.npz", "--preset", "tiny", "--lags", 10, "--out", "out/deep") == 0

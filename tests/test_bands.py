@@ -20,9 +20,9 @@ from gfdt_tutorial import (
     respond,
     respond_in_forms,
     simulate,
-    statistics,
 )
 from gfdt_tutorial.bench import coverage
+from gfdt_tutorial.core.resampling_groups import origin_groups
 from gfdt_tutorial.scores.one_variable import KernelScore
 
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
@@ -49,7 +49,7 @@ def test_the_quoted_error_is_the_scatter_over_repetitions():
 @pytest.mark.parametrize("members", [1, 3, 20])
 def test_each_origin_of_a_run_stands_beside_its_mirror_image(members):
     steps, lag = 240, 20
-    found = statistics.origin_groups(2 * members, steps, lag, step_bytes=10_000, paired=True)
+    found = origin_groups(2 * members, steps, lag, step_bytes=10_000, paired=True)
     for group in found.windows:
         forward, backward = set(), set()
         for window in group:
@@ -76,12 +76,12 @@ def test_a_paired_series_keeps_its_pairs(tmp_path):
 
 
 def test_pieces_of_a_run_last_some_decorrelation_times_and_the_error_makes_up_for_what_they_remember():
-    free = statistics.origin_groups(1, 1000, 10, step_bytes=10)
-    slow = statistics.origin_groups(1, 1000, 10, step_bytes=10, memory=100.0)
+    free = origin_groups(1, 1000, 10, step_bytes=10)
+    slow = origin_groups(1, 1000, 10, step_bytes=10, memory=100.0)
     assert len(free) == 8 and free.widening == 1 and free.short is None
     assert len(slow) == 3 and slow.widening == pytest.approx((1 - 100 / 660) ** -0.5) and slow.short == pytest.approx(10)
-    assert len(statistics.origin_groups(1, 1000, 10, step_bytes=10, memory=1e4)) == 2
-    assert statistics.origin_groups(8, 1000, 10, step_bytes=10, memory=1e4).widening == 1  # whole members are independent
+    assert len(origin_groups(1, 1000, 10, step_bytes=10, memory=1e4)) == 2
+    assert origin_groups(8, 1000, 10, step_bytes=10, memory=1e4).widening == 1  # whole members are independent
 
 
 def test_a_short_record_is_warned_of_and_a_long_one_is_not():

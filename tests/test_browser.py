@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from gfdt_tutorial import DoubleWell, OrnsteinUhlenbeck, exact_response, kick_pattern
+from gfdt_tutorial.course.views.parameter_lab import Shift
 from gfdt_tutorial.figures import DISPLACEMENTS
-from gfdt_tutorial.parameter_lab import Shift
 
 CHROMIUM = os.environ.get("CHROME_BIN") or shutil.which("chromium") or shutil.which("chromium-browser")
 try:

@@ -12,15 +12,20 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck, experiments, sources, storage
+from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck
 from gfdt_tutorial.bench import figure1
-from gfdt_tutorial.cache import Cache, Form, Stage, fetch
-from gfdt_tutorial.pipeline import plan
-from gfdt_tutorial.responses.twins import Twins
+from gfdt_tutorial.core import storage
+from gfdt_tutorial.experiments import source_files
+from gfdt_tutorial.experiments.cache import Cache, Form, Stage, fetch
+from gfdt_tutorial.experiments.comparison import compare_methods
+from gfdt_tutorial.experiments.pipeline import plan
+from gfdt_tutorial.responses.kicked_twins import Twins
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems import simulate as simulation
 
-STAGE = Stage("allen-cahn", "fit", {"preset": "tiny", "seed": 0, "data": {"seed": 1000, "members": 8}}, ("gfdt_tutorial.checks",), "cpu")
+STAGE = Stage(
+    "allen-cahn", "fit", {"preset": "tiny", "seed": 0, "data": {"seed": 1000, "members": 8}}, ("gfdt_tutorial.core.checks",), "cpu"
+)
 NUMBER = Form(
     lambda value, folder: storage.save_json(folder / "number.json", {"x": value}),
     lambda folder: json.loads((folder / "number.json").read_text(encoding="utf-8"))["x"],
@@ -54,7 +59,7 @@ def never(**_):
         {"config": STAGE.config | {"seed": 1}},
         {"config": STAGE.config | {"data": {"seed": 1000, "members": 9}}},
         {"device": "cuda"},
-        {"modules": ("gfdt_tutorial.spectral",)},
+        {"modules": ("gfdt_tutorial.core.grid",)},
         {"upstream": (STAGE,)},
     ],
     ids=["name", "subject", "seed", "size", "device", "modules", "upstream"],
@@ -67,20 +72,20 @@ def test_a_key_changes_with_threads_and_versions(monkeypatch):
     with monkeypatch.context() as other:
         other.setattr(torch, "get_num_threads", lambda: 77)
         assert replace(STAGE).key != STAGE.key
-    monkeypatch.setattr("gfdt_tutorial.cache.version", lambda name: "0.0")
+    monkeypatch.setattr("gfdt_tutorial.experiments.cache.version", lambda name: "0.0")
     assert replace(STAGE).key != STAGE.key
 
 
 def test_a_key_changes_with_the_source(monkeypatch, tmp_path):
     changed = tmp_path / "checks.py"
     changed.write_text("# changed", encoding="utf-8")
-    original = sources._file
-    monkeypatch.setattr(sources, "_file", lambda name: changed if name == "gfdt_tutorial.checks" else original(name))
+    original = source_files._file
+    monkeypatch.setattr(source_files, "_file", lambda name: changed if name == "gfdt_tutorial.core.checks" else original(name))
     assert replace(STAGE).key != STAGE.key
 
 
 def rests_on(system, stage):
-    return sources.dependencies(next(one for one in planned(system).stages if one.name == stage).modules)
+    return source_files.dependencies(next(one for one in planned(system).stages if one.name == stage).modules)
 
 
 def planned(system, **options):
@@ -90,29 +95,32 @@ def planned(system, **options):
 def test_a_stage_rests_on_what_does_its_work_and_on_nothing_else():
     package = {name for name in sys.modules if name.startswith("gfdt_tutorial.")}
     fit, twins, answers = (rests_on(AllenCahn(), name) for name in ("fit", "perturb", "respond"))
-    both = {"gfdt_tutorial.systems.simulate", "gfdt_tutorial.systems.allen_cahn", "gfdt_tutorial.systems.noise", "gfdt_tutorial.spectral"}
+    both = {"gfdt_tutorial.systems.simulate", "gfdt_tutorial.systems.allen_cahn", "gfdt_tutorial.systems.noise", "gfdt_tutorial.core.grid"}
     assert both <= fit & twins & answers <= package
     assert {f"gfdt_tutorial.scores.{name}" for name in ("fit", "training", "budgets", "matching", "network", "learned")} <= fit
-    assert {"gfdt_tutorial.responses.gfdt", "gfdt_tutorial.scores.gaussian", "gfdt_tutorial.statistics"} <= answers
+    assert {"gfdt_tutorial.responses.kick_response", "gfdt_tutorial.scores.gaussian", "gfdt_tutorial.core.correlations"} <= answers
     assert not any(name.startswith("gfdt_tutorial.responses") for name in fit)
     assert not any(name.startswith("gfdt_tutorial.scores") for name in twins)
     assert "gfdt_tutorial.systems.navier_stokes" not in fit | twins | answers
-    above = {"figures", "figure_one", "theme", "widgets", "views", "exercises", "experiments", "pipeline", "presets", "bench", "shipped"}
+    above = {"figures", "course", "bench", "data"}
     assert above.isdisjoint(name.split(".")[1] for name in fit | twins | answers)
+    assert not any(name.endswith((".pipeline", ".presets", ".shipped")) for name in fit | twins | answers)
 
 
 def test_imports_are_followed_wherever_they_stand(tmp_path, monkeypatch):
-    lines = ("def f():", "    from gfdt_tutorial import checks", "    import gfdt_tutorial.storage", "    import torch")
+    lines = ("def f():", "    from gfdt_tutorial.core import checks", "    import gfdt_tutorial.core.storage", "    import torch")
     (tmp_path / "mine.py").write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    assert sources.dependencies(["mine"]) == {"mine", "gfdt_tutorial.checks", "gfdt_tutorial.storage"}
+    assert source_files.dependencies(["mine"]) == {"mine", "gfdt_tutorial.core.checks", "gfdt_tutorial.core.storage"}
 
 
 @pytest.mark.parametrize("line", ["from gfdt_tutorial import respond", "import gfdt_tutorial as gfdt", "from gfdt_tutorial import *"])
 def test_a_name_that_a_package_hands_on_is_followed(tmp_path, monkeypatch, line):
     (tmp_path / f"mine{len(line)}.py").write_text(line, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    assert {"gfdt_tutorial", "gfdt_tutorial.responses.gfdt", "gfdt_tutorial.statistics"} <= sources.dependencies([f"mine{len(line)}"])
+    assert {"gfdt_tutorial", "gfdt_tutorial.responses.kick_response", "gfdt_tutorial.core.correlations"} <= source_files.dependencies(
+        [f"mine{len(line)}"]
+    )
 
 
 def test_a_score_that_is_there_serves_with_and_without_a_second_one():
@@ -235,7 +243,8 @@ def test_a_stage_is_expected_to_take_what_it_took_at_another_seed(cache):
 @pytest.mark.slow
 def test_two_processes_share_the_work(tmp_path):
     program = (
-        "import sys, time; from gfdt_tutorial.cache import Cache; sys.path.insert(0, sys.argv[1]); from test_cache import NUMBER, STAGE\n"
+        "import sys, time; from gfdt_tutorial.experiments.cache import Cache\n"
+        "sys.path.insert(0, sys.argv[1]); from test_cache import NUMBER, STAGE\n"
         "def slow(checkpoint):\n    time.sleep(3); return time.monotonic()\n"
         "print(Cache(sys.argv[2]).fetch(STAGE, slow, NUMBER).value)"
     )
@@ -264,11 +273,11 @@ def test_a_folder_that_cannot_be_is_named(tmp_path):
 
 def test_an_experiment_is_the_same_with_a_cache_without_and_from_it(cache, monkeypatch):
     options = {"preset": "tiny", "device": "cpu"}
-    plain = experiments.compare_methods(OrnsteinUhlenbeck(), **options)
-    cold = experiments.compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
-    for work in ("gfdt_tutorial.stages.recording.simulate", "gfdt_tutorial.stages.learning.fit_score"):
+    plain = compare_methods(OrnsteinUhlenbeck(), **options)
+    cold = compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
+    for work in ("gfdt_tutorial.experiments.recording.simulate", "gfdt_tutorial.experiments.learning.fit_score"):
         monkeypatch.setattr(work, never)  # neither data nor training
-    warm = experiments.compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
+    warm = compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
     some = torch.randn(5, 32, 32, generator=torch.Generator().manual_seed(0))
     for other in (cold, warm):
         assert list(other.responses) == list(plain.responses) and other.headline == plain.headline
@@ -285,7 +294,7 @@ def test_an_experiment_is_the_same_with_a_cache_without_and_from_it(cache, monke
 
 def test_an_interrupted_score_is_not_kept_as_if_it_were_finished(cache, monkeypatch):
     options = {"preset": "tiny", "device": "cpu"}
-    whole = experiments.compare_methods(OrnsteinUhlenbeck(), **options)
+    whole = compare_methods(OrnsteinUhlenbeck(), **options)
     advance = Training.advance
 
     def interrupted(training):
@@ -297,12 +306,12 @@ def test_an_interrupted_score_is_not_kept_as_if_it_were_finished(cache, monkeypa
         stopped.setattr(Training, "advance", interrupted)
         for kept in (cache, None):
             with pytest.raises(KeyboardInterrupt):
-                experiments.compare_methods(OrnsteinUhlenbeck(), **options, cache=kept)
+                compare_methods(OrnsteinUhlenbeck(), **options, cache=kept)
     fit = planned(OrnsteinUhlenbeck()).stages[0]
     assert not cache.has(fit)
     steps = []
     monkeypatch.setattr(Training, "advance", lambda training: steps.append(training.step) or advance(training))
-    again = experiments.compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
+    again = compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
     assert steps == list(range(13, 20)) and again.stages["fit"]["resumed"]
     assert again.responses["generative"].values.equal(whole.responses["generative"].values)
 
@@ -318,13 +327,13 @@ def test_twins_that_were_stopped_go_on(cache, monkeypatch):
     with monkeypatch.context() as stopped:
         stopped.setattr(Twins, "add", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            experiments.compare_methods(system, "tiny", device="cpu", cache=cache)
+            compare_methods(system, "tiny", device="cpu", cache=cache)
     done = []
     monkeypatch.setattr(Twins, "add", lambda twins, *words: done.append(0) or add(twins, *words))
-    found = experiments.compare_methods(system, "tiny", device="cpu", cache=cache)
+    found = compare_methods(system, "tiny", device="cpu", cache=cache)
     assert len(done) == 16 - 9 and found.stages["fit"]["cached"] and found.stages["perturb"]["resumed"]
     monkeypatch.undo()
-    whole = experiments.compare_methods(system, "tiny", device="cpu")
+    whole = compare_methods(system, "tiny", device="cpu")
     assert found.responses["dynamical"].values.equal(whole.responses["dynamical"].values)
 
 
@@ -338,7 +347,7 @@ def test_of_large_series_one_at_a_time_is_held(cache, monkeypatch):
         return series
 
     monkeypatch.setattr(simulation, "_series", watched)
-    experiments.compare_methods(OrnsteinUhlenbeck(), "tiny", device="cpu", cache=cache)
+    compare_methods(OrnsteinUhlenbeck(), "tiny", device="cpu", cache=cache)
     assert len(made) == 2 and made[1]() is None
 
 

@@ -13,9 +13,10 @@ from itertools import count
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, DivergedError, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, cluster, perturb, simulate
+from gfdt_tutorial import AllenCahn, DivergedError, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, perturb, simulate
 from gfdt_tutorial.__main__ import main
-from gfdt_tutorial.responses.twins import Twins
+from gfdt_tutorial.core import cluster
+from gfdt_tutorial.responses.kicked_twins import Twins
 from gfdt_tutorial.systems.simulate import BLOCK
 
 SMALL = AllenCahn(grid=PeriodicGrid((16, 16)))

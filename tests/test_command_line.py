@@ -6,11 +6,13 @@ import re
 import numpy as np
 import pytest
 
-from gfdt_tutorial import AllenCahn, LearnedScore, Response, TimeSeries, experiments, figures, presets
+from gfdt_tutorial import AllenCahn, LearnedScore, Response, TimeSeries, figures
 from gfdt_tutorial.__main__ import main
-from gfdt_tutorial.cache import Cache
-from gfdt_tutorial.responses import twins
+from gfdt_tutorial.experiments import presets
+from gfdt_tutorial.experiments.cache import Cache
+from gfdt_tutorial.responses import kicked_twins
 from gfdt_tutorial.scores.training import Training
+from gfdt_tutorial.systems.built_in import SYSTEMS
 
 OU = ["--system", "ornstein-uhlenbeck", "--preset", "tiny"]
 
@@ -76,7 +78,7 @@ def test_figure1_of_all_systems_tells_its_stages(here, monkeypatch, capsys):
     monkeypatch.setattr(figures, "save_image", lambda *_, **__: None)  # takes longer than all the rest
     assert run("figure1", "--preset", "tiny", "--out", "out") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stage ")]
-    order = [(system, stage) for system in experiments.SYSTEMS for stage in ("fit", "perturb", "respond")]
+    order = [(system, stage) for system in SYSTEMS for stage in ("fit", "perturb", "respond")]
     assert lines == [f"stage {i} of 9: {system}, {stage}" for i, (system, stage) in enumerate(order, start=1)]  # no time is made up
     assert run("figure1", *OU, "--system", "allen-cahn", "--seed", 1, "--out", "other") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stage ")]
@@ -84,9 +86,9 @@ def test_figure1_of_all_systems_tells_its_stages(here, monkeypatch, capsys):
     assert run("figure1", *OU, "--out", "again") == 0
     assert "stage 3 of 3: ornstein-uhlenbeck, respond; kept from before" in capsys.readouterr().err
     metrics = json.loads((here / "out" / "metrics.json").read_text(encoding="utf-8"))
-    assert list(metrics["systems"]) == list(experiments.SYSTEMS)
-    assert {name.split("/")[0] for name in np.load(here / "out" / "responses.npz", allow_pickle=False)} == {"format", *experiments.SYSTEMS}
-    assert {path.name for path in (here / "out" / "score").iterdir()} == set(experiments.SYSTEMS)
+    assert list(metrics["systems"]) == list(SYSTEMS)
+    assert {name.split("/")[0] for name in np.load(here / "out" / "responses.npz", allow_pickle=False)} == {"format", *SYSTEMS}
+    assert {path.name for path in (here / "out" / "score").iterdir()} == set(SYSTEMS)
 
 
 def test_figure1_is_stopped_and_says_how_to_go_on(here, monkeypatch, capsys):
@@ -181,7 +183,7 @@ def test_what_cannot_be_written_is_known_before_any_work(here, monkeypatch):
     def never(*_, **__):
         raise AssertionError("the work was begun")
 
-    for work in ("simulate", "perturb", "bench.run", "fit_score", "experiments.compare_systems", "experiments.reference_truth"):
+    for work in ("simulate", "perturb", "bench.run", "fit_score", "compare_systems", "reference_truth"):
         monkeypatch.setattr(f"gfdt_tutorial.__main__.{work}", never)
     for words in (words for case, (words, _) in BAD.items() if "folder" in case):
         (here / "text.npz").write_text("not arrays", encoding="utf-8")
@@ -235,15 +237,15 @@ def test_an_image_is_drawn_once(here, monkeypatch):
 def short_truth(monkeypatch):
     monkeypatch.setitem(presets.TRUTHS, "allen-cahn", presets.Truth(pairs=64, lags=2, every=1.0, restarts=2, seed=3))
     monkeypatch.setattr(AllenCahn, "spinup", 1.0)
-    monkeypatch.setattr(twins, "BATCH", 1)
-    monkeypatch.setattr(twins, "SAVE_EVERY", 2)
+    monkeypatch.setattr(kicked_twins, "BATCH", 1)
+    monkeypatch.setattr(kicked_twins, "SAVE_EVERY", 2)
 
 
 @pytest.mark.slow
 def test_the_long_truth_is_stopped_and_goes_on_to_the_same_bits(here, capsys, monkeypatch, short_truth):
     truth = ["truth", "--system", "allen-cahn", "--device", "cpu"]
     assert run(*truth, "--out", "whole.npz", "--checkpoint", "other.npz") == 0
-    add = twins.Twins.add
+    add = kicked_twins.Twins.add
 
     def interrupted(self, *sums):
         if self.done == 9:
@@ -251,13 +253,13 @@ def test_the_long_truth_is_stopped_and_goes_on_to_the_same_bits(here, capsys, mo
         add(self, *sums)
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(twins.Twins, "add", interrupted)
+        stopped.setattr(kicked_twins.Twins, "add", interrupted)
         assert run(*truth, "--out", "truth.npz") == 130
     assert "goes on from allen-cahn-truth.checkpoint.npz" in capsys.readouterr().err
     assert [path.name for path in here.glob("*truth*")] == ["allen-cahn-truth.checkpoint.npz"]
     with monkeypatch.context() as counted:
         calls = []
-        counted.setattr(twins.Twins, "add", lambda self, *sums: calls.append(0) or add(self, *sums))
+        counted.setattr(kicked_twins.Twins, "add", lambda self, *sums: calls.append(0) or add(self, *sums))
         assert run(*truth, "--out", "truth.npz") == 0
     assert len(calls) == 32 - 9
     assert Response.load("truth.npz").values.equal(Response.load("whole.npz").values)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import DoubleWell, GaussianScore, OrnsteinUhlenbeck, TimeSeries, exact_response, perturb, respond, simulate, widgets
+from gfdt_tutorial import DoubleWell, GaussianScore, OrnsteinUhlenbeck, TimeSeries, exact_response, perturb, respond, simulate
 from gfdt_tutorial.bench import double_well as bench
-from gfdt_tutorial.experiments import check_score
-from gfdt_tutorial.responses.curves import compare
+from gfdt_tutorial.course import widgets
+from gfdt_tutorial.course.views import KickedWell
+from gfdt_tutorial.experiments.double_well import check_score
+from gfdt_tutorial.responses.errors import compare
 from gfdt_tutorial.scores.one_variable import ESTIMATORS, ClusterScore, HistogramScore, KernelScore, NetworkScore, TabulatedScore
 from gfdt_tutorial.systems.double_well import Moments
-from gfdt_tutorial.views import KickedWell
 
 WELL = DoubleWell()
 OTHER = DoubleWell(barrier=1.0, tilt=-0.2, epsilon=0.8)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gfdt_tutorial import OrnsteinUhlenbeck, exact_response, load_shipped
-from gfdt_tutorial.exercises import EXERCISES, check, verdict
+from gfdt_tutorial.course.exercises import EXERCISES, check, verdict
 
 
 @pytest.mark.parametrize("number", EXERCISES)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, figures
-from gfdt_tutorial.figure_one import figure_one
-from gfdt_tutorial.pipeline import Comparison
-from gfdt_tutorial.responses.curves import Response, exact_response
+from gfdt_tutorial.experiments.pipeline import Comparison
+from gfdt_tutorial.figures.figure_one import figure_one
+from gfdt_tutorial.responses.response import Response, exact_response
 
 LAGS = 5
 METHODS = [("gaussian", "raw"), ("generative", "raw"), ("generative", "normalised")]

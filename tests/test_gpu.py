@@ -21,8 +21,9 @@ from gfdt_tutorial import (
     perturb,
     respond,
     simulate,
-    statistics,
 )
+from gfdt_tutorial.core.correlations import lagged_sum
+from gfdt_tutorial.core.spectra import mode_covariance, shell_average
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 
@@ -102,11 +103,11 @@ def test_two_phases_start_there(grid):
 
 def test_averages():
     grid, u = GRIDS[2], noise(GRIDS[2], 3, 20)
-    modes = statistics.mode_covariance(grid, u)
-    assert_same(statistics.mode_covariance(grid, u.cuda()), modes)
-    assert_same(statistics.shell_average(grid, modes.cuda())[1], statistics.shell_average(grid, modes)[1])
+    modes = mode_covariance(grid, u)
+    assert_same(mode_covariance(grid, u.cuda()), modes)
+    assert_same(shell_average(grid, modes.cuda())[1], shell_average(grid, modes)[1])
     flat = grid.rfft(u).flatten(2)
-    assert_same(statistics.lagged_sum(flat.cuda(), flat.cuda(), 9), statistics.lagged_sum(flat, flat, 9))
+    assert_same(lagged_sum(flat.cuda(), flat.cuda(), 9), lagged_sum(flat, flat, 9))
 
 
 @pytest.mark.parametrize("members", [2, 9])

@@ -9,11 +9,11 @@ import torch
 
 from gfdt_tutorial import GaussianScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, simulate
 from gfdt_tutorial.bench import hidden_memory as bench
-from gfdt_tutorial.responses import hidden_memory as module
-from gfdt_tutorial.responses import hidden_memory_of_fields as of_fields
-from gfdt_tutorial.responses.hidden_memory import HiddenMemory, hidden_memory, hotelling, normal_scores
-from gfdt_tutorial.scores.pair import PairScores
-from gfdt_tutorial.suitability.record import Record
+from gfdt_tutorial.data import hidden_memory as module
+from gfdt_tutorial.data import hidden_memory_of_fields as of_fields
+from gfdt_tutorial.data.hidden_memory import HiddenMemory, hidden_memory, hotelling, normal_scores
+from gfdt_tutorial.data.suitability.record import Record
+from gfdt_tutorial.scores.pair_score import PairScores
 
 
 def series(u):

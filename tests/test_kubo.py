@@ -20,9 +20,9 @@ from gfdt_tutorial import (
     regression,
     sensitivities,
     simulate,
-    statistics,
 )
 from gfdt_tutorial.bench import kubo as bench_kubo
+from gfdt_tutorial.core.spectra import shell_average
 
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)), advection=0.0)
 GRID = SMALL.grid
@@ -41,7 +41,7 @@ def shell_change(system, parameter, lags):
     h = 1e-4 * getattr(system, parameter)
     up, down = (replace(system, **{parameter: getattr(system, parameter) + sign * h}).mode_covariance for sign in (1, -1))
     moved = (up - down) / (2 * h) * -torch.expm1(2 * system.rates.real * lags.reshape(-1, *[1] * len(system.grid.half)))
-    return statistics.shell_average(system.grid, moved)[1]
+    return shell_average(system.grid, moved)[1]
 
 
 # --- the potentials

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, PeriodicGrid, exact_response, kick_pattern, lab, load_shipped
-from gfdt_tutorial.experiments import SYSTEMS
-from gfdt_tutorial.lab import Answers, Course, Kick
-from gfdt_tutorial.responses.pushes import Pushed
+from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, PeriodicGrid, exact_response, kick_pattern, load_shipped
+from gfdt_tutorial.course.views import response_lab
+from gfdt_tutorial.course.views.response_lab import Answers, Course, Kick
+from gfdt_tutorial.responses.forced_members import Pushed
+from gfdt_tutorial.systems.built_in import SYSTEMS
 
 OU = OrnsteinUhlenbeck.name
 DRAWN = Kick("nothing", 0.5, ((3, 4, 1.0), (3, 5, 1.0), (3, 6, -1.0), (31, 0, 1.0)))
@@ -182,17 +183,17 @@ def test_bad_pushes_are_refused():
 
 def test_all_that_is_shipped_is_used_and_a_gaussian_is_made():
     for name, system in SYSTEMS.items():
-        found = lab.known(name)
+        found = response_lab.known(name)
         assert found.system == system() and found.truth == next(iter(found.responses))
         assert {"gaussian"} <= set(found.responses) and set(found.code) == set(found.responses)
-    assert set(lab.known("navier-stokes").responses) >= {"truth", "gaussian", "generative", "conditioned"}
+    assert set(response_lab.known("navier-stokes").responses) >= {"truth", "gaussian", "generative", "conditioned"}
 
 
 def test_a_shipped_response_with_other_lags_is_refused(monkeypatch):
-    monkeypatch.setattr(lab, "shipped_names", lambda: [f"{OU}-gaussian"])
-    monkeypatch.setattr(lab, "load_shipped", lambda name: exact_response(OrnsteinUhlenbeck(), 30.0))
+    monkeypatch.setattr(response_lab, "shipped_names", lambda: [f"{OU}-gaussian"])
+    monkeypatch.setattr(response_lab, "load_shipped", lambda name: exact_response(OrnsteinUhlenbeck(), 30.0))
     with pytest.raises(ValueError, match="lags"):
-        lab.known.__wrapped__(OU)
+        response_lab.known.__wrapped__(OU)
 
 
 # Answers, and the code that is printed

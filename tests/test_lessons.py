@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from gfdt_tutorial.bench.lessons import HELD_MB, PEAK_MB, SECONDS, execute, printed
-from gfdt_tutorial.exercises import EXERCISES
+from gfdt_tutorial.course.exercises import EXERCISES
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 EVERY = sorted(NOTEBOOKS.glob("*.ipynb"))

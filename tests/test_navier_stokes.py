@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gfdt_tutorial import DivergedError, NavierStokes, PeriodicGrid, experiments, perturb, simulate, statistics
+from gfdt_tutorial import DivergedError, NavierStokes, PeriodicGrid, perturb, simulate
 from gfdt_tutorial.bench import navier_stokes as bench
-from gfdt_tutorial.systems.forcing import WaveForcing
+from gfdt_tutorial.core.spectra import mode_covariance, shell_average
+from gfdt_tutorial.systems.built_in import make_system
+from gfdt_tutorial.systems.flow_forcing import WaveForcing
 
 LETTER = NavierStokes()
 CPU = torch.device("cpu")
@@ -95,7 +97,7 @@ def test_a_longer_step_changes_no_shell():
     shells = []
     for dt in (1 / 32, 1 / 128):
         u = simulate(replace(LETTER, dt=dt), members=16, spinup=4.0, duration=4.0, every=1.0, seed=3, device="cpu").u
-        shells.append(statistics.shell_average(LETTER.grid, statistics.mode_covariance(LETTER.grid, u))[1][3:])
+        shells.append(shell_average(LETTER.grid, mode_covariance(LETTER.grid, u))[1][3:])
     assert ((shells[0] / shells[1] - 1).abs() < 0.12).all()
 
 
@@ -161,10 +163,10 @@ def test_a_member_is_the_same_in_any_company():
 @pytest.mark.slow
 def test_the_start_has_the_stationary_spectrum():
     spectra = LETTER.initial(range(64), 0, CPU)
-    start = statistics.mode_covariance(LETTER.grid, LETTER.grid.irfft(spectra))
+    start = mode_covariance(LETTER.grid, LETTER.grid.irfft(spectra))
     data = simulate(LETTER, 16, spinup=20.0, duration=20.0, every=4.0, seed=0, device="cpu")
-    later = statistics.mode_covariance(LETTER.grid, data.u)
-    ratio = statistics.shell_average(LETTER.grid, later)[1] / statistics.shell_average(LETTER.grid, start)[1]
+    later = mode_covariance(LETTER.grid, data.u)
+    ratio = shell_average(LETTER.grid, later)[1] / shell_average(LETTER.grid, start)[1]
     assert ((ratio[2:15] - 1).abs() < 0.3).all()
 
 
@@ -234,7 +236,7 @@ def test_there_is_no_analytic_score_and_the_message_says_what_to_use():
     with pytest.raises(ValueError, match="fit_score"):
         _ = LETTER.score
     with pytest.raises(ValueError, match="hidden forcing"):
-        simulate(experiments.make_system("allen-cahn"), 1, duration=2.0, context=True)
+        simulate(make_system("allen-cahn"), 1, duration=2.0, context=True)
 
 
 def test_the_letters_nyquist_variant_differs_at_nyquist_only():

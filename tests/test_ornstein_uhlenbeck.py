@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gfdt_tutorial import DivergedError, OrnsteinUhlenbeck, PeriodicGrid, perturb, simulate
-from gfdt_tutorial.randomness import Stream, generator
+from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.systems.simulate import Trajectory
 
 LETTER = OrnsteinUhlenbeck()

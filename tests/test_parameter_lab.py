@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import OrnsteinUhlenbeck, figures, parameter_lab, theme, widgets
-from gfdt_tutorial.parameter_lab import Shift, known
+from gfdt_tutorial import OrnsteinUhlenbeck, figures
+from gfdt_tutorial.course import panels, widgets
+from gfdt_tutorial.course.views import parameter_lab
+from gfdt_tutorial.course.views.parameter_lab import Shift, known
+from gfdt_tutorial.figures import theme
 
 OU, AC, NS = "ornstein-uhlenbeck", "allen-cahn", "navier-stokes"
 
@@ -189,4 +192,4 @@ def test_a_move_sends_at_most_64_kib_to_the_browser(name):
 
     panel = widgets.ParameterLab(name)
     panel.sliders[0].value = 7
-    assert sum(len(to_json_plotly(data)) for data in figures.parameters_data(panel.view)[2:]) < 64 * 1024
+    assert sum(len(to_json_plotly(data)) for data in panels.parameters_data(panel.view)[2:]) < 64 * 1024

@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, GaussianScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, figures, load_shipped, theme
-from gfdt_tutorial import parameters as asked
+from gfdt_tutorial import AllenCahn, GaussianScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, figures, load_shipped
 from gfdt_tutorial.bench import calibration as bench_calibration
 from gfdt_tutorial.bench import parameters as bench_parameters
-from gfdt_tutorial.calibration import Calibration, Target, Update
-from gfdt_tutorial.experiments import SYSTEMS
-from gfdt_tutorial.parameters import Sampling, change_of, measures, predicted, resimulated, sampling, undisturbed
-from gfdt_tutorial.shipped import load_table
+from gfdt_tutorial.experiments import parameter_responses as asked
+from gfdt_tutorial.experiments.calibration import Calibration, Target, Update
+from gfdt_tutorial.experiments.parameter_responses import Sampling, change_of, measures, predicted, resimulated, sampling, undisturbed
+from gfdt_tutorial.experiments.shipped import load_table
+from gfdt_tutorial.figures import theme
+from gfdt_tutorial.systems.built_in import SYSTEMS
 from gfdt_tutorial.systems.simulate import simulate
 
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))

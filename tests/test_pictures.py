@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from gfdt_tutorial import Budget, OrnsteinUhlenbeck, PeriodicGrid, Training, figures, simulate, views
+from gfdt_tutorial import Budget, OrnsteinUhlenbeck, PeriodicGrid, Training, figures, simulate
+from gfdt_tutorial.course import panels, views
 
 
 def test_a_marker_of_a_cloud_has_the_area_of_its_weight_and_the_lines_are_means():
@@ -30,7 +31,7 @@ def test_a_training_shows_both_losses_of_the_averaged_weights_beside_those_of_th
     data = simulate(system, members=16, duration=31.0, seed=1, device="cpu")
     training = Training(data, Budget(steps=12, pairs=4, width=4, noise="white", check_every=4), start="wrong", device="cpu")
     list(training)
-    newest, seen, held = figures.training(views.TrainingView(training, system, data.u[0])).data[:3]
+    newest, seen, held = panels.training(views.TrainingView(training, system, data.u[0])).data[:3]
     np.testing.assert_allclose(newest.y, training.losses)
     for trace, looks, name in ((seen, training.averaged, "training"), (held, training.validations, "validation")):
         assert trace.name == f"{name}, averaged weights"

@@ -6,12 +6,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, exact_response, experiments, presets, shipped
+from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, exact_response
 from gfdt_tutorial.bench import bands
-from gfdt_tutorial.cache import Cache
-from gfdt_tutorial.pipeline import Comparison, plan, truth_of
+from gfdt_tutorial.experiments import presets, shipped
+from gfdt_tutorial.experiments.cache import Cache
+from gfdt_tutorial.experiments.comparison import compare_methods
+from gfdt_tutorial.experiments.pipeline import Comparison, plan, truth_of
+from gfdt_tutorial.experiments.results_writing import metrics
+from gfdt_tutorial.experiments.shipping import shipped_comparison
 from gfdt_tutorial.scores import budgets
 from gfdt_tutorial.scores.training import Training
+from gfdt_tutorial.systems.built_in import system_of
 
 SYSTEMS = [OrnsteinUhlenbeck(), AllenCahn(), NavierStokes()]
 named = pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
@@ -40,7 +45,7 @@ def small_paper(monkeypatch):
 @pytest.mark.slow
 @named
 def test_the_paper_preset_goes_on_after_an_interrupt_to_the_same_bits(system, small_paper, tmp_path, monkeypatch):
-    whole = experiments.compare_methods(system, "paper", device="cpu")
+    whole = compare_methods(system, "paper", device="cpu")
     cache, advance = Cache(tmp_path), Training.advance
 
     def interrupted(training):
@@ -50,9 +55,9 @@ def test_the_paper_preset_goes_on_after_an_interrupt_to_the_same_bits(system, sm
 
     monkeypatch.setattr(Training, "advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        experiments.compare_methods(system, "paper", device="cpu", cache=cache)
+        compare_methods(system, "paper", device="cpu", cache=cache)
     monkeypatch.setattr(Training, "advance", advance)
-    resumed = experiments.compare_methods(system, "paper", device="cpu", cache=cache)
+    resumed = compare_methods(system, "paper", device="cpu", cache=cache)
     assert resumed.stages["fit"]["resumed"]
     assert list(resumed.responses) == list(whole.responses)
     for key, response in whole.responses.items():
@@ -79,8 +84,8 @@ def test_the_letters_form_is_shown_where_there_is_one_and_the_raw_where_not(syst
 
 
 def test_a_system_on_one_axis_is_compared_too():
-    found = experiments.compare_methods(AllenCahn(grid=PeriodicGrid((8,))), "tiny", device="cpu")
-    told = experiments.metrics([found], "tiny", 0)["systems"]["allen-cahn"]
+    found = compare_methods(AllenCahn(grid=PeriodicGrid((8,))), "tiny", device="cpu")
+    told = metrics([found], "tiny", 0)["systems"]["allen-cahn"]
     assert len(told["truth"]["l2_se"]) == len(found.truth.times)  # one a lag
 
 
@@ -93,7 +98,7 @@ def test_a_truth_that_needs_no_run_is_exact_or_shipped_or_none():
 @pytest.mark.slow
 @named
 def test_what_is_shipped_of_a_system_can_be_compared_at_once(system):
-    found = experiments.shipped_comparison(system.name)
+    found = shipped_comparison(system.name)
     assert {"gaussian", "generative"} <= set(found.headline)
     assert all("shipped" in response.info for key, response in found.responses.items() if key in found.errors)
     better, worse = (found.errors[found.headline[method]].quoted["l2"] for method in ("generative", "gaussian"))
@@ -103,13 +108,13 @@ def test_what_is_shipped_of_a_system_can_be_compared_at_once(system):
 @pytest.mark.parametrize("info", [{}, {"system": "allen-cahn"}, {"system": "allen-cahn", "parameters": {"alpha": 8.0}}])
 def test_data_that_do_not_say_all_of_their_system_have_none(info):
     with pytest.raises(ValueError, match="do not say which system made them"):
-        experiments.system_of(info)
+        system_of(info)
 
 
 def test_a_system_of_which_nothing_is_shipped_is_named(monkeypatch):
-    monkeypatch.setattr(experiments, "manifest", dict)
+    monkeypatch.setattr("gfdt_tutorial.experiments.shipping.manifest", dict)
     with pytest.raises(ValueError, match=r"no responses of allen-cahn are shipped.*assets"):
-        experiments.shipped_comparison("allen-cahn")
+        shipped_comparison("allen-cahn")
 
 
 # --- the bench of bands

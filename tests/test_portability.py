@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gfdt_tutorial import OrnsteinUhlenbeck, load_shipped, load_shipped_score, shipped, simulate, storage
+from gfdt_tutorial import OrnsteinUhlenbeck, load_shipped, load_shipped_score, simulate
+from gfdt_tutorial.core import storage
+from gfdt_tutorial.experiments import shipped
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "gfdt_tutorial"]

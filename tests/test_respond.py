@@ -19,8 +19,8 @@ from gfdt_tutorial import (
     kick_pattern,
     respond,
     simulate,
-    statistics,
 )
+from gfdt_tutorial.core.spectra import mode_covariance, shell_average
 
 LETTER = OrnsteinUhlenbeck()
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
@@ -186,7 +186,7 @@ def test_the_gaussian_response_is_c_of_t_over_c_of_zero():
     fields, grid = data.u - data.u.mean(), SMALL.grid
     late, early = grid.rfft(fields[:, 7:]), grid.rfft(fields[:, :-7])
     lagged = (late * early.conj()).mean((0, 1)) / grid.size
-    expected = grid.irfft(lagged / statistics.mode_covariance(grid, fields).float())
+    expected = grid.irfft(lagged / mode_covariance(grid, fields).float())
     torch.testing.assert_close(respond(data, GaussianScore.fit(data), lags=7.0).values[7], expected, atol=1e-5, rtol=0)
 
 
@@ -226,12 +226,12 @@ def test_the_variance_answers_a_parameter_as_the_closed_form_says(parameter):
 
 def test_the_spectrum_answers_a_parameter_shell_by_shell():
     def shells(u):
-        return statistics.shell_average(SMALL.grid, SMALL.grid.rfft(u).abs().square() / 64)[1].float()
+        return shell_average(SMALL.grid, SMALL.grid.rfft(u).abs().square() / 64)[1].float()
 
     data = ensemble(members=256, duration=1000.0)
     change = SMALL.drift_derivative("lam")
     answer = respond(data, SMALL.score, lags=60.0, observable=shells, perturbation=change, integrate=True)
-    expected = statistics.shell_average(SMALL.grid, parameter_response(SMALL, "lam", answer.times))[1]
+    expected = shell_average(SMALL.grid, parameter_response(SMALL, "lam", answer.times))[1]
     assert answer.values.shape == expected.shape == (61, 5)
     assert z_scores(answer, expected)[1:].abs().max() < 5  # 300 of them, Student's t with 31 degrees of freedom
     assert (answer.standard_error[-1, :3] < 0.15 * expected[-1, :3].abs()).all()

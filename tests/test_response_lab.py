@@ -9,22 +9,24 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import OrnsteinUhlenbeck, figures, kick_pattern, lab, widgets
-from gfdt_tutorial.lab import Course, Kick
+from gfdt_tutorial import OrnsteinUhlenbeck, figures, kick_pattern
+from gfdt_tutorial.course import panels, widgets
+from gfdt_tutorial.course.views import response_lab
+from gfdt_tutorial.course.views.response_lab import Course, Kick
+from gfdt_tutorial.course.widgets.kick_pad import Canvas
 from gfdt_tutorial.systems.simulate import DivergedError
-from gfdt_tutorial.widgets.canvas import Canvas
 
 OU = OrnsteinUhlenbeck.name
 
 
 def maps(panel) -> list:
     """What the maps show, the origin back in the corner."""
-    return [np.roll(trace.z, (16, 16), (0, 1)) for trace in panel.figure.data[: figures.MAPS] if trace.visible]
+    return [np.roll(trace.z, (16, 16), (0, 1)) for trace in panel.figure.data[: panels.MAPS] if trace.visible]
 
 
 def assert_shows(panel, system, pattern, course=None):
     """Each map and curve is the answer of a response, as the API gives it."""
-    known = lab.known(system)
+    known = response_lab.known(system)
     row = int((known.responses[known.truth].times - panel.controls["time"].value).abs().argmin())
     answers = [response.to(pattern, course) for response in known.responses.values()]
     np.testing.assert_allclose(maps(panel)[:-1], [answer[row] for answer in answers], atol=1e-5)
@@ -202,7 +204,7 @@ def test_an_ensemble_checks_the_answer_in_a_thread_until_the_kick_is_another():
 
 @pytest.mark.slow
 def test_an_amplitude_outside_the_linear_regime_is_warned_of_with_what_was_measured(monkeypatch):
-    monkeypatch.setattr(lab, "MEMBERS", 24)
+    monkeypatch.setattr(response_lab, "MEMBERS", 24)
     panel = widgets.KickLab("allen-cahn", ready="random", amplitude=2.0)
     assert "gfdt-warning" not in panel.readout.value
     panel.go.click()
@@ -242,7 +244,7 @@ def test_a_run_is_stopped_resumed_and_one_at_a_time():
 def test_after_a_failure_the_button_starts_anew_and_the_failure_is_shown_again(monkeypatch):
     panel = widgets.KickLab(OU)
     with monkeypatch.context() as broken:
-        broken.setattr(lab.Pushed, "_measure", lambda *arguments: 1 / 0)
+        broken.setattr(response_lab.Pushed, "_measure", lambda *arguments: 1 / 0)
         for _ in range(2):
             panel.go.click()
             finish(panel)
@@ -305,6 +307,6 @@ def test_a_move_sends_at_most_64_kib_to_the_browser(panel):
     shown, sizes = panel("navier-stokes"), []
     for name, value in {"amplitude": 0.3, "kick": "random", "time": 2.0}.items():
         shown.controls[name].value = value
-        sizes.append(sum(len(to_json_plotly(data)) for data in figures.answers_data(shown.view, shown.controls["time"].value)))
+        sizes.append(sum(len(to_json_plotly(data)) for data in panels.answers_data(shown.view, shown.controls["time"].value)))
     assert max(sizes) < 64 * 1024
     assert json.loads(re.search('data-values="(.*?)"', shown.readout.value)[1].replace("&quot;", '"'))["time"] == 2.0

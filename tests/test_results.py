@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import OrnsteinUhlenbeck, Response, exact_response, results, storage
+from gfdt_tutorial import OrnsteinUhlenbeck, Response, exact_response
+from gfdt_tutorial.core import storage
+from gfdt_tutorial.experiments import results
 
 GRID = OrnsteinUhlenbeck().grid
 

@@ -20,9 +20,10 @@ from gfdt_tutorial import (
     sample,
     simulate,
 )
-from gfdt_tutorial.scores import diagnostics, sampling
+from gfdt_tutorial.core.spectra import mode_covariance
+from gfdt_tutorial.generation import sampling
+from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.fit import suited
-from gfdt_tutorial.statistics import mode_covariance
 
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((12, 16)))
 METHODS = ["sde", "ode"]

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import AllenCahn, GaussianScore, compare, load_shipped, respond, simulate, widgets
+from gfdt_tutorial import AllenCahn, GaussianScore, compare, load_shipped, respond, simulate
+from gfdt_tutorial.course import widgets
+from gfdt_tutorial.course.views import LearningResponse
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.views import LearningResponse
 
 SYSTEM = AllenCahn()
 

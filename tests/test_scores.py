@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from gfdt_tutorial import Budget, GaussianScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, Training, simulate
+from gfdt_tutorial.core.spectra import group_covariances, mode_covariance, shell_mean, smooth_spectrum
 from gfdt_tutorial.scores import diagnostics, learned
 from gfdt_tutorial.scores.learned import BATCH
 from gfdt_tutorial.scores.matching import antithetic_loss, naive_loss
-from gfdt_tutorial.statistics import group_covariances, mode_covariance, shell_mean, smooth_spectrum
 
 LETTER = OrnsteinUhlenbeck()
 GRIDS = [PeriodicGrid((32, 32)), PeriodicGrid((24, 48)), PeriodicGrid((64,)), PeriodicGrid((33,))]

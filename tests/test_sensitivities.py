@@ -21,8 +21,9 @@ from gfdt_tutorial import (
     respond,
     sensitivities,
     simulate,
-    statistics,
 )
+from gfdt_tutorial.core import numerics
+from gfdt_tutorial.core.spectra import shell_average
 
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
 GRID = SMALL.grid
@@ -45,7 +46,7 @@ def shell_change(parameter, lags):
     h = 1e-4 * getattr(SMALL, parameter)
     up, down = (replace(SMALL, **{parameter: getattr(SMALL, parameter) + sign * h}).mode_covariance for sign in (1, -1))
     moved = (up - down) / (2 * h) * -torch.expm1(2 * SMALL.rates.real * lags.reshape(-1, 1, 1))
-    return statistics.shell_average(GRID, moved)[1]
+    return shell_average(GRID, moved)[1]
 
 
 def z_scores(answer, expected):
@@ -58,7 +59,7 @@ def z_scores(answer, expected):
 def test_observables_are_those_of_their_names():
     u = ensemble().u[:2, :3]
     torch.testing.assert_close(observables.moment(GRID, 4)(u)[..., 0], (u**4).mean((-2, -1)))
-    torch.testing.assert_close(SHELLS(u), statistics.shell_average(GRID, GRID.rfft(u).abs().square() / 64)[1].float())
+    torch.testing.assert_close(SHELLS(u), shell_average(GRID, GRID.rfft(u).abs().square() / 64)[1].float())
     sharp = observables.exceedance(GRID, [-1.0, 0.5], 1e-4)(u)
     torch.testing.assert_close(sharp, torch.stack([(u > c).float().mean((-2, -1)) for c in (-1.0, 0.5)], -1), atol=1e-3, rtol=0)
     whole = observables.density(GRID, torch.linspace(-20, 20, 81).tolist())(u)
@@ -223,7 +224,7 @@ def test_shrinking_finds_nothing_beyond_onsager_in_a_linear_field_and_keeps_what
     h = 1e-6
     rates = replace(fine, kappa=fine.kappa + h).mode_covariance - replace(fine, kappa=fine.kappa - h).mode_covariance
     moved = rates / (2 * h) * -torch.expm1(2 * fine.rates.real * raw.times.reshape(-1, 1, 1))
-    expected = statistics.shell_average(fine.grid, moved)[1]
+    expected = shell_average(fine.grid, moved)[1]
     errors = [(answer.values - expected)[-1].norm() / expected[-1].norm() for answer in (raw, shrunk)]
     assert shrunk.info["departure_chi2"] < 2
     assert errors[1] < 0.08 < 0.2 < errors[0]
@@ -257,7 +258,7 @@ def test_the_noise_moves_the_spectrum_as_the_closed_form_says(score):
     change = noise_derivative(given, GRID, SMALL.noise_derivative("epsilon"))
     answer = sensitivities(data, given, SHELLS, {"epsilon": change}, 40.0)["epsilon"]
     grown = 2 / SMALL.epsilon * SMALL.mode_covariance * -torch.expm1(2 * SMALL.rates.real * answer.times.reshape(-1, 1, 1))
-    expected = statistics.shell_average(GRID, grown)[1]
+    expected = shell_average(GRID, grown)[1]
     assert z_scores(answer, expected).abs().max() < 5
     assert (answer.values - expected)[20:].norm() / expected[20:].norm() < 0.15
 
@@ -298,7 +299,7 @@ def test_a_noise_derivative_does_not_depend_on_how_snapshots_are_blocked(monkeyp
     assert not torch.equal(other, whole)
     options = {"lags": 5.0, "observable": POWER, "perturbation": change, "thin": 1}
     answer = respond(data, TWO_PHASES.score, **options)
-    monkeypatch.setattr(statistics, "BLOCK_BYTES", 2**12)
+    monkeypatch.setattr(numerics, "BLOCK_BYTES", 2**12)
     torch.testing.assert_close(respond(data, TWO_PHASES.score, **options).values, answer.values, rtol=1e-4, atol=1e-6)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, TimeSeries, fit_score, respond, simulate, storage
+from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, TimeSeries, fit_score, respond, simulate
+from gfdt_tutorial.core import storage
 
 SHAPES = {"t": (9,), "mt": (2, 9), "tx": (9, 5), "mtx": (2, 9, 5), "tyx": (9, 4, 5), "mtyx": (2, 9, 4, 5)}
 STORED = {"t": (1, 9), "mt": (2, 9), "tx": (1, 9, 5), "mtx": (2, 9, 5), "tyx": (1, 9, 4, 5), "mtyx": (2, 9, 4, 5)}

@@ -13,16 +13,15 @@ from gfdt_tutorial import (
     NavierStokes,
     OrnsteinUhlenbeck,
     PeriodicGrid,
-    experiments,
     load_shipped,
     load_shipped_score,
     perturb,
-    presets,
     respond,
-    shipped,
     simulate,
 )
 from gfdt_tutorial.__main__ import main
+from gfdt_tutorial.experiments import presets, shipped
+from gfdt_tutorial.systems.built_in import system_of
 from gfdt_tutorial.systems.simulate import parameters
 
 MANIFEST = json.loads((shipped.ASSETS / "manifest.json").read_text(encoding="utf-8"))
@@ -83,7 +82,7 @@ def test_a_few_kicks_of_today_agree_with_the_shipped_truth():
 def agreement(name, folder, lags):
     """How far the shipped generative response is from one that the shipped score gives on data of today: rms, in standard errors."""
     was, score = load_shipped(f"{name}-generative", folder), load_shipped_score(name, folder)
-    system, every = experiments.system_of(was.info["data"]), float(was.times[1])
+    system, every = system_of(was.info["data"]), float(was.times[1])
     data = simulate(system, 16, None, 16 * lags, every, seed=77, device="cpu")
     options = {"normalise": was.form == "normalised", "control": was.form == "controlled", "symmetries": was.info["symmetries"]}
     now = respond(data, score, lags, **options, thin=was.info["thin"])

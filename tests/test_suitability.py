@@ -8,13 +8,13 @@ import pytest
 
 from gfdt_tutorial import TimeSeries
 from gfdt_tutorial.bench.suitability import FIT, alarms, draws, made, named, red, seasonal, seasons, unlike
-from gfdt_tutorial.preparation import centre_members, deseasonalise, detrend
-from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.data.preparation import centre_members, deseasonalise, detrend
+from gfdt_tutorial.data.suitability import examine
+from gfdt_tutorial.data.suitability.calendar import likely_periods
+from gfdt_tutorial.data.suitability.density import gaussianity_check
+from gfdt_tutorial.data.suitability.record import Record
+from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.suitability import examine
-from gfdt_tutorial.suitability.calendar import likely_periods
-from gfdt_tutorial.suitability.density import gaussianity_check
-from gfdt_tutorial.suitability.record import Record
 
 SEEDS = range(10)
 

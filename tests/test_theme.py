@@ -5,7 +5,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from gfdt_tutorial import figures, shipped, theme
+from gfdt_tutorial import figures
+from gfdt_tutorial.experiments import shipped
+from gfdt_tutorial.figures import theme
 
 # Linear RGB as seen without one kind of cone: Machado, Oliveira and Fernandes, IEEE Trans. Vis. Comput. Graph. 15, 1291 (2009), severity 1.
 VISIONS = {

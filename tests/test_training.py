@@ -25,8 +25,9 @@ from gfdt_tutorial import (
     fit_score,
     sample,
     simulate,
-    statistics,
 )
+from gfdt_tutorial.core.numerics import mean_in_double
+from gfdt_tutorial.core.spectra import shell_mean
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import BUDGETS, budget, wide
 from gfdt_tutorial.scores.fit import suited
@@ -310,7 +311,7 @@ def test_a_fit_ends_with_a_calibration_unless_told_otherwise():
     assert tuned.correction.equal(plain.calibrated(fitted).correction)
     grid, off = fitted.grid, []
     for score in (tuned, plain):
-        identity = statistics.shell_mean(grid, diagnostics.stein(grid, fitted.u, score(fitted.u)).real)
+        identity = shell_mean(grid, diagnostics.stein(grid, fitted.u, score(fitted.u)).real)
         off.append(float((identity - 1).abs().max()))
     assert off[0] < 1e-4 < 5e-3 < off[1]
 
@@ -454,8 +455,10 @@ def test_a_checkpoint_that_cannot_be_written_shows_before_the_first_step(monkeyp
 
 def test_a_checkpoint_is_taken_up_on_another_number_of_threads(monkeypatch, tmp_path):
     begin().save(tmp_path / "run")
-    mean = statistics.mean
-    monkeypatch.setattr(statistics, "mean", lambda fields: math.nextafter(mean(fields), 1.0))  # as another order of summation rounds
+    mean = mean_in_double
+    monkeypatch.setattr(
+        "gfdt_tutorial.scores.training.mean_in_double", lambda fields: math.nextafter(mean(fields), 1.0)
+    )  # as another order of summation rounds
     assert begin().resume(tmp_path / "run").step == 0
 
 

@@ -20,9 +20,9 @@ from gfdt_tutorial import (
     kick_pattern,
     perturb,
 )
-from gfdt_tutorial.responses import twins
-from gfdt_tutorial.responses.curves import error_sources, wave_errors
-from gfdt_tutorial.responses.kicks import PATTERNS
+from gfdt_tutorial.responses import kicked_twins
+from gfdt_tutorial.responses.errors import error_sources, wave_errors
+from gfdt_tutorial.responses.kick_patterns import PATTERNS
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
 
 LETTER = OrnsteinUhlenbeck()
@@ -84,7 +84,7 @@ def test_random_signs_and_one_pixel_tell_the_same():
 @pytest.mark.parametrize("kick", ["pixel", "random signs"])
 def test_pairs_stepped_together_change_the_rounding_only(kick, monkeypatch):
     whole = perturb(SMALL, lags=10.0, pairs=100, kick=kick, device="cpu")
-    monkeypatch.setattr(twins, "BATCH", 3)
+    monkeypatch.setattr(kicked_twins, "BATCH", 3)
     torch.testing.assert_close(perturb(SMALL, lags=10.0, pairs=100, kick=kick, device="cpu").values, whole.values, atol=1e-5, rtol=0)
 
 
@@ -159,7 +159,7 @@ def test_experiments_that_cannot_be_are_refused(arguments, message):
 
 
 def test_a_level_is_checked_before_the_experiment(monkeypatch):
-    monkeypatch.setattr(twins, "Trajectory", lambda *args: pytest.fail("the twins were run first"))
+    monkeypatch.setattr(kicked_twins, "Trajectory", lambda *args: pytest.fail("the twins were run first"))
     with pytest.raises(ValueError, match="a probability"):
         perturb(SMALL, lags=3.0, pairs=16, level=90, device="cpu")
 
@@ -205,7 +205,7 @@ def test_control_takes_the_chance_of_the_signs_out_of_a_chaotic_system():
 
 def test_the_control_of_a_part_is_taken_from_the_others():
     """Its own noise stays in it whole, and reaches every other part."""
-    experiment = twins.Twins(SMALL, lags=2.0, pairs=32, seed=1, kick="random signs", device="cpu")
+    experiment = kicked_twins.Twins(SMALL, lags=2.0, pairs=32, seed=1, kick="random signs", device="cpu")
     list(experiment)
     before = experiment.response().parts
     experiment.sums[3, 1:] += 1  # of two pairs
@@ -264,7 +264,7 @@ def test_the_growth_of_pairs_starts_at_one_and_is_told_for_every_lag(kick):
 
 
 def test_growth_in_a_linear_system_is_the_norm_of_the_response():
-    for kick in twins.KICKS:
+    for kick in kicked_twins.KICKS:
         truth = perturb(SMALL, lags=10.0, pairs=512, kick=kick, device="cpu")
         expected = exact_response(SMALL, lags=10.0).values.square().sum((-2, -1))
         torch.testing.assert_close(torch.tensor(truth.info["growth"]["mean"]), expected, rtol=1e-4 if kick == "pixel" else 0.05, atol=1e-5)
@@ -342,14 +342,14 @@ RESUMED = {"lags": 4.0, "pairs": 64, "kick": "random signs", "restarts": 2, "see
 
 
 def interrupt_after(monkeypatch, batches, error=KeyboardInterrupt):
-    add = twins.Twins.add
+    add = kicked_twins.Twins.add
 
     def struck(self, sums, start):
         if self.done == batches:
             raise error
         add(self, sums, start)
 
-    monkeypatch.setattr(twins.Twins, "add", struck)
+    monkeypatch.setattr(kicked_twins.Twins, "add", struck)
 
 
 def assert_same_answer(one, other):
@@ -366,7 +366,7 @@ def test_an_interrupted_experiment_goes_on_from_its_checkpoint_to_the_same_bits(
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             interrupt_after(patch, batches)
             perturb(SMALL, **arguments, checkpoint=path)
-        assert twins.Twins(SMALL, **arguments).resume(path).done == batches
+        assert kicked_twins.Twins(SMALL, **arguments).resume(path).done == batches
     resumed = perturb(SMALL, **arguments, checkpoint=path)
     assert_same_answer(resumed, whole)
     assert resumed.info["seconds"] > 0
@@ -375,12 +375,12 @@ def test_an_interrupted_experiment_goes_on_from_its_checkpoint_to_the_same_bits(
 def test_a_killed_experiment_goes_on_from_its_last_checkpoint(monkeypatch, tmp_path):
     whole, path = perturb(SMALL, **RESUMED), tmp_path / "twins.npz"
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr(twins, "SAVE_EVERY", 4 * 2 * twins.BATCH)
+        patch.setattr(kicked_twins, "SAVE_EVERY", 4 * 2 * kicked_twins.BATCH)
         interrupt_after(patch, 11, RuntimeError)
         perturb(SMALL, **RESUMED, checkpoint=path)
     with monkeypatch.context() as patch:
-        steps, add = [], twins.Twins.add
-        patch.setattr(twins.Twins, "add", lambda self, *sums: steps.append(self.done) or add(self, *sums))
+        steps, add = [], kicked_twins.Twins.add
+        patch.setattr(kicked_twins.Twins, "add", lambda self, *sums: steps.append(self.done) or add(self, *sums))
         assert_same_answer(perturb(SMALL, **RESUMED, checkpoint=path), whole)
     assert steps == list(range(8, 16))
 
@@ -404,7 +404,7 @@ def test_an_interrupt_between_summing_and_counting_a_batch_is_resumed_exactly(mo
             return 0.0
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(twins, "time", Clock)
+        patch.setattr(kicked_twins, "time", Clock)
         perturb(SMALL, **RESUMED, checkpoint=path)
     assert_same_answer(perturb(SMALL, **RESUMED, checkpoint=path), whole)
 
@@ -433,14 +433,14 @@ def test_the_checkpoint_of_another_system_with_the_same_parameters_is_refused(tm
         def stepper(self, every, device):
             return replace(SMALL, advection=-self.advection).stepper(every, device)
 
-    experiment = twins.Twins(SMALL, 2.0, 16, 1, device="cpu")
+    experiment = kicked_twins.Twins(SMALL, 2.0, 16, 1, device="cpu")
     next(iter(experiment))
     with pytest.raises(ValueError, match="another experiment"):
-        twins.Twins(Backwards(grid=SMALL.grid), 2.0, 16, 1, device="cpu").resume(experiment.save(tmp_path / "twins.npz"))
+        kicked_twins.Twins(Backwards(grid=SMALL.grid), 2.0, 16, 1, device="cpu").resume(experiment.save(tmp_path / "twins.npz"))
 
 
 def test_damaged_checkpoints_are_refused(tmp_path):
-    experiment, path = twins.Twins(SMALL, 2.0, 16, 1, device="cpu"), tmp_path / "twins.npz"
+    experiment, path = kicked_twins.Twins(SMALL, 2.0, 16, 1, device="cpu"), tmp_path / "twins.npz"
     content = experiment.save(path).read_bytes()
     for damaged in (b"", content[: len(content) // 2], content[:-30], b"nonsense" * 99):
         path.write_bytes(damaged)
@@ -455,7 +455,7 @@ def test_damaged_checkpoints_are_refused(tmp_path):
 
 
 def test_an_unfinished_experiment_has_no_answer():
-    experiment = twins.Twins(SMALL, 2.0, 16, 1, device="cpu")
+    experiment = kicked_twins.Twins(SMALL, 2.0, 16, 1, device="cpu")
     next(iter(experiment))
     with pytest.raises(ValueError, match="15 of 16 batches of twins are still to be run"):
         experiment.response()

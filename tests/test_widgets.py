@@ -19,11 +19,11 @@ from gfdt_tutorial import (
     kick_pattern,
     load_shipped,
     simulate,
-    statistics,
-    widgets,
 )
-from gfdt_tutorial.views import LiveResponse, StirredFlow
-from gfdt_tutorial.widgets.runner import Runner
+from gfdt_tutorial.core.spectra import shell_average
+from gfdt_tutorial.course import panels, widgets
+from gfdt_tutorial.course.views import LiveResponse, StirredFlow
+from gfdt_tutorial.course.widgets.runner import Runner
 
 MOVES = {"lam": 0.1, "kappa": 1e-3, "advection": -0.05, "epsilon": 0.2, "kick": "random", "amplitude": -0.5, "lag": 61}
 
@@ -39,7 +39,7 @@ def test_every_control_of_the_explorer_moves_the_figure_to_the_closed_form(name)
     snapshot, _, spectrum, answer_map, *curves, _ = explorer.figure.data
     np.testing.assert_allclose([curve.y for curve in curves], [answer[:, 0, d] for d in figures.DISPLACEMENTS], atol=1e-6)
     np.testing.assert_allclose(answer_map.z, np.roll(answer[value["lag"]], (16, 16), (0, 1)), atol=2e-6)
-    np.testing.assert_allclose(spectrum.y, statistics.shell_average(system.grid, system.mode_covariance)[1][1:])
+    np.testing.assert_allclose(spectrum.y, shell_average(system.grid, system.mode_covariance)[1][1:])
     white = system.grid.apply(system.mode_covariance.rsqrt(), torch.tensor(np.roll(snapshot.z, (16, 16), (0, 1))).float())
     torch.testing.assert_close(white, widgets_noise(), atol=1e-3, rtol=0)  # the same weather under any parameters
     after = [np.array(trace.z if trace.type == "heatmap" else trace.y) for trace in explorer.figure.data]
@@ -54,7 +54,7 @@ def widgets_noise() -> torch.Tensor:
 def test_an_exception_in_a_callback_is_shown_and_the_next_move_mends_it(monkeypatch):
     explorer = widgets.OrnsteinUhlenbeckExplorer()
     with monkeypatch.context() as broken:
-        broken.setattr(figures, "explorer_data", lambda view: 1 / 0)
+        broken.setattr("gfdt_tutorial.course.panels.explorer_data", lambda view: 1 / 0)
         explorer.controls["lag"].value = 5
         assert "ZeroDivisionError" in explorer.readout.value and "gfdt-error" in explorer.readout.value
     explorer.controls["lag"].value = 6
@@ -75,7 +75,7 @@ def test_one_move_sends_at_most_64_kib_to_the_browser():
     from plotly.io.json import to_json_plotly
 
     explorer = widgets.OrnsteinUhlenbeckExplorer()
-    assert sum(len(to_json_plotly(data)) for data in figures.explorer_data(explorer.view)) < 64 * 1024
+    assert sum(len(to_json_plotly(data)) for data in panels.explorer_data(explorer.view)) < 64 * 1024
 
 
 def trained(steps=40):

@@ -1,6 +1,5 @@
 """What the project promises, measured on this machine in one run. Speed is a ratio to a floor or a peer, never a bare time."""
 
-from gfdt_tutorial import checks
 from gfdt_tutorial.bench import (
     allen_cahn,
     bands,
@@ -22,6 +21,7 @@ from gfdt_tutorial.bench import (
     training,
 )
 from gfdt_tutorial.bench.rows import Row
+from gfdt_tutorial.core import checks
 
 GROUPS = {
     "double-well": double_well.accuracy,

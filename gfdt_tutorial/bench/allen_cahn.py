@@ -9,20 +9,22 @@ from dataclasses import replace
 import torch
 
 from gfdt_tutorial.bench.rows import Row, batch, mean_and_scatter, ratio
-from gfdt_tutorial.experiments import compare_methods, peak_memory_mb, reference_truth
-from gfdt_tutorial.randomness import Stream, generator
-from gfdt_tutorial.responses.curves import compare
-from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.memory import peak_memory_mb
+from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.core.spectra import mode_covariance, shell_average
+from gfdt_tutorial.experiments.comparison import compare_methods
+from gfdt_tutorial.experiments.reference_truth import reference_truth
+from gfdt_tutorial.experiments.shipped import load_shipped, ship_table
+from gfdt_tutorial.generation.sampling import sample
+from gfdt_tutorial.responses.errors import compare
+from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.fit import fit_score, suited
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.scores.sampling import sample
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.shipped import load_shipped, ship_table
-from gfdt_tutorial.spectral import PeriodicGrid
-from gfdt_tutorial.statistics import mode_covariance, shell_average
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.noise import WhiteNoise
 from gfdt_tutorial.systems.simulate import simulate

@@ -5,12 +5,13 @@ from dataclasses import replace
 import torch
 
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.experiments import SYSTEMS
-from gfdt_tutorial.pipeline import truth_of
-from gfdt_tutorial.responses.curves import Response, compare
-from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.experiments.pipeline import truth_of
+from gfdt_tutorial.experiments.shipped import load_shipped_score
+from gfdt_tutorial.responses.errors import compare
+from gfdt_tutorial.responses.kick_response import respond
+from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.shipped import load_shipped_score
+from gfdt_tutorial.systems.built_in import SYSTEMS
 from gfdt_tutorial.systems.simulate import simulate
 
 DISPLACEMENTS = (0, 2, 4, 6)  # R_11, R_31, R_51, R_71

@@ -8,14 +8,14 @@ from dataclasses import replace
 import torch
 
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.calibration import Calibration, Target, Update
-from gfdt_tutorial.parameters import Sampling, sampling
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.experiments.calibration import Calibration, Target, Update
+from gfdt_tutorial.experiments.parameter_responses import Sampling, sampling
+from gfdt_tutorial.experiments.shipped import ship_table
 from gfdt_tutorial.responses import observables
-from gfdt_tutorial.responses.weights import Field
+from gfdt_tutorial.responses.theorem import Field
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.shipped import ship_table
-from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.simulate import simulate
 

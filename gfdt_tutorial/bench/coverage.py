@@ -9,11 +9,11 @@ import scipy.signal
 import torch
 
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.responses.gfdt import respond
-from gfdt_tutorial.responses.numbers import sensitivities
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.kick_response import respond
+from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.responses.sensitivities import sensitivities
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.systems.double_well import DoubleWell, Moments
 from gfdt_tutorial.systems.simulate import simulate
 

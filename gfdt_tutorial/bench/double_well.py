@@ -2,7 +2,7 @@
 
 from gfdt_tutorial.bench.ornstein_uhlenbeck import slow_moves
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.experiments import ScoreCheck, check_score
+from gfdt_tutorial.experiments.double_well import ScoreCheck, check_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.one_variable import ESTIMATORS
 from gfdt_tutorial.systems.double_well import DoubleWell
@@ -50,7 +50,7 @@ def _checks(seed: int, members: int, **steps: int) -> dict[str, ScoreCheck]:
 
 LATENCY_CODE = """
 import json, time, numpy as np
-from gfdt_tutorial.widgets import DoubleWellExplorer
+from gfdt_tutorial.course.widgets import DoubleWellExplorer
 explorer = DoubleWellExplorer()
 display(explorer)
 milliseconds = []

@@ -5,13 +5,15 @@ import itertools
 import torch
 
 from gfdt_tutorial.bench.rows import Row, mean_and_scatter
-from gfdt_tutorial.pipeline import plan
-from gfdt_tutorial.responses.curves import FORMS, Response, compare, difference, signed_root
-from gfdt_tutorial.responses.gfdt import respond, respond_in_forms
-from gfdt_tutorial.responses.kicks import kick_pattern
+from gfdt_tutorial.core.numerics import signed_root
+from gfdt_tutorial.experiments.learning import learn
+from gfdt_tutorial.experiments.pipeline import plan
+from gfdt_tutorial.experiments.shipped import load_shipped, ship_table
+from gfdt_tutorial.responses.errors import compare, difference
+from gfdt_tutorial.responses.kick_patterns import kick_pattern
+from gfdt_tutorial.responses.kick_response import respond, respond_in_forms
+from gfdt_tutorial.responses.response import FORMS, Response
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.shipped import load_shipped, ship_table
-from gfdt_tutorial.stages.learning import learn
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 
 COMMAND = "python -m gfdt_tutorial bench --only allen-cahn-forms"

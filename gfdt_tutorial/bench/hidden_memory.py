@@ -7,13 +7,13 @@ import numpy as np
 import scipy.signal
 
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.responses.hidden_memory import HiddenMemory, hidden_memory
-from gfdt_tutorial.responses.hidden_memory_of_fields import hidden_memory_of_fields
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.data.hidden_memory import HiddenMemory, hidden_memory
+from gfdt_tutorial.data.hidden_memory_of_fields import hidden_memory_of_fields
+from gfdt_tutorial.data.suitability.check import SIGNIFICANT
+from gfdt_tutorial.data.suitability.record import Record
 from gfdt_tutorial.scores.fit import fit_score
-from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.spectral import PeriodicGrid
-from gfdt_tutorial.suitability.check import SIGNIFICANT
-from gfdt_tutorial.suitability.record import Record
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.double_well import DoubleWell
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck

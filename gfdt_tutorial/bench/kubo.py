@@ -3,10 +3,10 @@
 import time
 
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.parameters import resimulated
+from gfdt_tutorial.experiments.parameter_responses import resimulated
 from gfdt_tutorial.responses import observables
-from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.responses.reversible import kubo
+from gfdt_tutorial.responses.kubo import kubo
+from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.simulate import simulate
 

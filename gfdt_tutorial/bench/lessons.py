@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.progress import say
+from gfdt_tutorial.core.progress import say
 
 ROOT = Path(__file__).resolve().parents[2]  # the lessons are no part of the package: they come with its repository
 SECONDS, PEAK_MB, HELD_MB = 180.0, 1200.0, 600.0  # Binder gives 2 GB to all of one learner's kernels and to the server
 MEASURE = """
 import json, psutil
-from gfdt_tutorial.experiments import peak_memory_mb
+from gfdt_tutorial.core.memory import peak_memory_mb
 print(json.dumps({"peak": peak_memory_mb(), "held": psutil.Process().memory_info().rss / 2**20}))
 """
 

@@ -6,20 +6,24 @@ from dataclasses import replace
 
 import torch
 
-from gfdt_tutorial import statistics
 from gfdt_tutorial.bench.rows import MEMBERS, Row, batch, mean_and_scatter, ratio
-from gfdt_tutorial.experiments import Comparison, compare_methods, peak_memory_mb
-from gfdt_tutorial.presets import ensemble
-from gfdt_tutorial.randomness import Stream, generator
-from gfdt_tutorial.responses.curves import Response, compare, signed_root, wave_errors
-from gfdt_tutorial.responses.gfdt import respond
-from gfdt_tutorial.responses.twins import perturb
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.memory import peak_memory_mb
+from gfdt_tutorial.core.numerics import signed_root
+from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.core.spectra import mode_covariance, shell_average
+from gfdt_tutorial.experiments.comparison import compare_methods
+from gfdt_tutorial.experiments.pipeline import Comparison
+from gfdt_tutorial.experiments.presets import ensemble
+from gfdt_tutorial.experiments.shipped import load_shipped, ship, ship_table
+from gfdt_tutorial.responses.errors import compare, wave_errors
+from gfdt_tutorial.responses.kick_response import respond
+from gfdt_tutorial.responses.kicked_twins import perturb
+from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.diagnostics import kurtosis
 from gfdt_tutorial.scores.fit import fit_score
-from gfdt_tutorial.shipped import load_shipped, ship, ship_table
-from gfdt_tutorial.spectral import PeriodicGrid
-from gfdt_tutorial.systems.forcing import WaveForcing
+from gfdt_tutorial.systems.flow_forcing import WaveForcing
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.simulate import simulate
 
@@ -206,7 +210,7 @@ def _jackknife(without: torch.Tensor) -> torch.Tensor:
 
 
 def _shells(system: NavierStokes, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return statistics.shell_average(system.grid, statistics.mode_covariance(system.grid, u))
+    return shell_average(system.grid, mode_covariance(system.grid, u))
 
 
 def _apart(one: Response, other: Response) -> float:

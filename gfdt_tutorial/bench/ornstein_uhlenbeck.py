@@ -8,15 +8,15 @@ import numpy as np
 import torch
 
 from gfdt_tutorial.bench.rows import MEMBERS, Row, batch, elapsed, one_thread, ratio
-from gfdt_tutorial.experiments import compare_methods
-from gfdt_tutorial.randomness import Stream, generator
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.core.spectra import mode_covariance, shell_average
+from gfdt_tutorial.experiments.comparison import compare_methods
+from gfdt_tutorial.generation.sampling import sample
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.fit import fit_score
-from gfdt_tutorial.scores.sampling import sample
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.spectral import PeriodicGrid
-from gfdt_tutorial.statistics import mode_covariance, shell_average
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import simulate
 
@@ -75,7 +75,7 @@ def mode_shells(system: OrnsteinUhlenbeck, fields: torch.Tensor) -> torch.Tensor
 
 LATENCY_CODE = """
 import json, time, numpy as np
-from gfdt_tutorial.widgets import OrnsteinUhlenbeckExplorer
+from gfdt_tutorial.course.widgets import OrnsteinUhlenbeckExplorer
 explorer = OrnsteinUhlenbeckExplorer()
 display(explorer)
 milliseconds = []

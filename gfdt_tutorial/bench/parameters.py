@@ -3,14 +3,14 @@
 import torch
 
 from gfdt_tutorial.bench.rows import Row
-from gfdt_tutorial.experiments import SYSTEMS
-from gfdt_tutorial.parameters import PARAMETERS, measures, predicted, resimulated, undisturbed
-from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.responses.numbers import sensitivities
+from gfdt_tutorial.core.spectra import shell_average
+from gfdt_tutorial.experiments.parameter_responses import PARAMETERS, measures, predicted, resimulated, undisturbed
+from gfdt_tutorial.experiments.shipped import load_shipped_score, ship
 from gfdt_tutorial.responses.observables import moment
+from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.responses.sensitivities import sensitivities
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.shipped import load_shipped_score, ship
-from gfdt_tutorial.statistics import shell_average
+from gfdt_tutorial.systems.built_in import SYSTEMS
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 
 COMMAND = "python -m gfdt_tutorial bench --only parameters"

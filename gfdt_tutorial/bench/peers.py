@@ -18,7 +18,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from gfdt_tutorial.bench.rows import MEMBERS, Row, elapsed
-from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import two_stages
 from gfdt_tutorial.systems.noise import WhiteNoise
 

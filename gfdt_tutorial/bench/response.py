@@ -8,14 +8,14 @@ from statistics import median
 
 import torch
 
-from gfdt_tutorial import statistics
 from gfdt_tutorial.bench.rows import Row, elapsed, one_thread, ratio
-from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.core.correlations import lagged_sum
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.spectral import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import simulate
@@ -82,7 +82,7 @@ def lagged_moments(data: TimeSeries, scores: torch.Tensor, lags: int) -> torch.T
     """−Σ û_k(τ + t) ŝ_k(τ)*, (lag, mode), a few members at a time."""
     grid = data.grid
     pairs = zip(data.u.split(4), scores.split(4), strict=True)
-    return -sum(statistics.lagged_sum(grid.rfft(u).flatten(2), grid.rfft(s).flatten(2), lags) for u, s in pairs)
+    return -sum(lagged_sum(grid.rfft(u).flatten(2), grid.rfft(s).flatten(2), lags) for u, s in pairs)
 
 
 def growth(sides=(32, 64, 128, 256), members=(8, 32, 128), lags=(15, 30, 60), repeats: int = 3) -> list[Row]:

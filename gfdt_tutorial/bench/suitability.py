@@ -8,13 +8,13 @@ import scipy.signal
 import torch
 
 from gfdt_tutorial.bench.rows import Row, elapsed
-from gfdt_tutorial.experiments import peak_memory_mb
-from gfdt_tutorial.preparation import deseasonalise
-from gfdt_tutorial.randomness import Stream, generator
-from gfdt_tutorial.responses.gfdt import respond
+from gfdt_tutorial.core.memory import peak_memory_mb
+from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.data.preparation import deseasonalise
+from gfdt_tutorial.data.suitability import Suitability, examine
+from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.suitability import Suitability, examine
 
 Draw = Callable[..., np.ndarray]
 

@@ -1,9 +1,9 @@
 """What a training step costs beside the convolutions and FFTs that it cannot do without."""
 
 from gfdt_tutorial.bench.rows import Row, ratio
+from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.series import TimeSeries
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck

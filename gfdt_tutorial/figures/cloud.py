@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
-from gfdt_tutorial import theme
+from gfdt_tutorial.figures import theme
 
 CLOUD_TITLES = ("undisturbed states", "all shifted by δ", "undisturbed, with weights 1 − δs")
 LARGEST = 16  # pixels across, of a marker

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 import torch
 
-from gfdt_tutorial import theme
+from gfdt_tutorial.figures import theme
 from gfdt_tutorial.figures.lines import line_trace
 
 

@@ -1,16 +1,15 @@
-"""The double well of lesson 01: its score, its walkers, mean and variance after a kick."""
+"""The double well of lesson 01: its potential, density and score, its walkers, mean and variance after a kick."""
 
 from collections.abc import Callable, Mapping
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from gfdt_tutorial import theme
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.figures import theme
 from gfdt_tutorial.figures.lines import line_trace
-from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.series import TimeSeries
+from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.systems.double_well import DoubleWell
-from gfdt_tutorial.views import KickedWell
 
 WELL_TITLES = ("potential V(x)", "density ρ(x)", "score s(x) = ∂<sub>x</sub> ln ρ")
 
@@ -72,32 +71,3 @@ def one_variable_scores(system: DoubleWell, scores: Mapping[str, Callable]) -> g
         figure.add_trace(line_trace(x[shown], (found - exact)[shown], name, index, legend=False), 1, 2)
     figure.update_yaxes(range=[-3, 3], row=1, col=2).update_xaxes(title_text="x")
     return figure.update_layout(template="gfdt", width=920, height=390, margin_t=80, legend_y=1.1)
-
-
-KICKED_TITLES = ("density, and after the kick", "change of the mean", "change of the variance")
-KICKED = {"truth": "exact, this kick", "analytic": "linear, exact score", "gaussian": "linear, Gaussian score"}
-
-
-def kicked_well(view: KickedWell) -> go.Figure:
-    """The density before and right after a kick; the change of mean and variance, exact and as predicted. `kicked_well_data` fills it."""
-    figure = make_subplots(1, 3, subplot_titles=KICKED_TITLES, horizontal_spacing=0.08)
-    figure.add_trace(line_trace([], [], "before", line={"color": theme.INK, "width": 1.5}), 1, 1)
-    figure.add_trace(line_trace([], [], "right after", line=theme.style("", 1)), 1, 1)
-    for column in (2, 3):
-        for name, label in KICKED.items():
-            figure.add_trace(line_trace([], [], label, legend=column == 2, line=theme.style(name)), 1, column)
-    figure.update_xaxes(title_text="x", range=[-2.5, 2.5], row=1, col=1)
-    for column in (2, 3):
-        figure.update_xaxes(title_text="time t", row=1, col=column)
-    figure.update_layout(template="gfdt", width=960, height=350, margin_t=80, legend_y=1.12)
-    for trace, data in zip(figure.data, kicked_well_data(view), strict=True):
-        trace.update(data)
-    return figure
-
-
-def kicked_well_data(view: KickedWell) -> list[dict]:
-    """What each trace of `kicked_well` shows, in order."""
-    x, times = view.well.points[::2].numpy(), view.times.numpy()
-    densities = [{"x": x, "y": density[::2].numpy()} for density in (view.well.density, view.kicked_density)]
-    curves = (view.exact, view.linear, view.gaussian)
-    return densities + [{"x": times, "y": curve[:, part].numpy()} for part in (0, 1) for curve in curves]

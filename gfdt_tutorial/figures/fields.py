@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
-from gfdt_tutorial import theme
-from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.figures import theme
+from gfdt_tutorial.responses.response import Response
 
 
 def field_map(grid: PeriodicGrid, field: torch.Tensor, title: str, *, unit: str = "u") -> go.Figure:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from gfdt_tutorial import storage
-from gfdt_tutorial.cache import Cache, Form, Stage, fetch
-from gfdt_tutorial.progress import say
+from gfdt_tutorial.core import storage
+from gfdt_tutorial.core.progress import say
+from gfdt_tutorial.experiments.cache import Cache, Form, Stage, fetch
 
 IMAGE = Form(lambda image, folder: (folder / "image").write_bytes(image), lambda folder: (folder / "image").read_bytes())
 

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
-from gfdt_tutorial import theme
+from gfdt_tutorial.figures import theme
 from gfdt_tutorial.scores.training import Training
 
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from gfdt_tutorial import checks
-from gfdt_tutorial.spectral import PeriodicGrid
-from gfdt_tutorial.statistics import shell_average
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.spectra import shell_average
 
 Observable = Callable[[torch.Tensor], torch.Tensor]
 

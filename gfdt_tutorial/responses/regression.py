@@ -19,11 +19,12 @@ from functools import partial
 
 import torch
 
-from gfdt_tutorial import checks, statistics
-from gfdt_tutorial.responses.curves import Response
-from gfdt_tutorial.responses.numbers import check_smooth, integrated, sampled, tail_of
-from gfdt_tutorial.responses.weights import Field, Perturbation, check_perturbation
-from gfdt_tutorial.series import TimeSeries, check_series
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.confidence_bands import bootstrap_error
+from gfdt_tutorial.core.series import TimeSeries, check_series
+from gfdt_tutorial.responses.observable_samples import check_smooth, integrated, sampled, tail_of
+from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.responses.theorem import Field, Perturbation, check_perturbation
 
 
 def regression(
@@ -78,7 +79,7 @@ def regression(
     for change, name in enumerate(perturbations):
         one = sums.of(change)
         form = one.together if together else one.alone
-        error = statistics.bootstrap_error(lambda drawn, form=form: finish(form(drawn)), sums.groups, resamples=resamples, seed=seed)
+        error = bootstrap_error(lambda drawn, form=form: finish(form(drawn)), sums.groups, resamples=resamples, seed=seed)
         found[name] = Response(
             times=data.every * torch.arange(steps + 1, dtype=torch.float64),
             values=finish(form(sums.one_each))[0].reshape(-1, *tail).float(),

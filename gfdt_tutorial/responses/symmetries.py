@@ -2,8 +2,8 @@
 
 import torch
 
-from gfdt_tutorial import checks
-from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid
 
 SYMMETRIES = ("reflect x", "reflect y", "transpose", "sign")
 AXES = {"reflect x": -1, "reflect y": -2}

@@ -1,1 +1,4 @@
-"""Scores s = ∇ ln ρ, from data alone. A score is a callable (..., *shape) → (..., *shape), per unit of the field."""
+"""Scores ∇ ln ρ from data: Gaussian, learned by denoising score matching, of one variable; and how to check a score.
+
+It imports `core` only: a score is fitted to data and does not know which system made them.
+"""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from gfdt_tutorial import checks
+from gfdt_tutorial.core import checks
 
 NOISES = ("data", "white")
 LARGEST_LEVEL = 20.0  # of σ, relative: noise beyond which a sample has forgotten the data

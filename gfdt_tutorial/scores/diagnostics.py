@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from gfdt_tutorial.randomness import Stream, generator
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.scores.matching import antithetic_loss, naive_loss
 from gfdt_tutorial.scores.network import ScoreNetwork
-from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.spectral import PeriodicGrid
 
 
 def stein(grid: PeriodicGrid, fields: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

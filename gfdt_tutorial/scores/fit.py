@@ -4,13 +4,13 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from gfdt_tutorial.progress import progress
+from gfdt_tutorial.core.progress import progress
+from gfdt_tutorial.core.series import TimeSeries, check_series
+from gfdt_tutorial.core.spectra import mode_covariance
 from gfdt_tutorial.scores.budgets import Budget, budget, wide
 from gfdt_tutorial.scores.diagnostics import kurtosis
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
-from gfdt_tutorial.series import TimeSeries, check_series
-from gfdt_tutorial.statistics import mode_covariance
 
 SOME = 4096  # fields are enough to see a spectrum
 VALUES = 64  # pixels a field, below which more fields make up for it

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 import torch
 
-from gfdt_tutorial import checks, statistics
-from gfdt_tutorial.series import TimeSeries, check_series
-from gfdt_tutorial.spectral import PeriodicGrid, cast
-from gfdt_tutorial.statistics import unit_of
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid, cast
+from gfdt_tutorial.core.numerics import mean_in_double, unit_of
+from gfdt_tutorial.core.series import TimeSeries, check_series
+from gfdt_tutorial.core.spectra import mode_covariance
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class GaussianScore:
             ValueError: some wavevector carries no variance (constant or filtered data), so that C(0) has no inverse.
         """
         check_series(data)
-        mean = statistics.mean(data.u)
-        covariance = statistics.mode_covariance(data.grid, data.u, mean)
+        mean = mean_in_double(data.u)
+        covariance = mode_covariance(data.grid, data.u, mean)
         empty = int((covariance <= 1e-12 * covariance.max()).sum())
         if empty:
             raise ValueError(

@@ -10,11 +10,12 @@ import safetensors
 import safetensors.torch
 import torch
 
-from gfdt_tutorial import checks, storage
+from gfdt_tutorial.core import checks, storage
+from gfdt_tutorial.core.grid import PeriodicGrid, cast
+from gfdt_tutorial.core.numerics import unit_of
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.core.spectra import shell_mean
 from gfdt_tutorial.scores.network import ScoreNetwork
-from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.spectral import PeriodicGrid, cast
-from gfdt_tutorial.statistics import shell_mean, unit_of
 
 FORMAT = 2
 

@@ -15,8 +15,8 @@ weight the lowest levels, whose scores are the largest, would be all that is lea
 
 import torch
 
+from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.scores.network import ScoreNetwork
-from gfdt_tutorial.spectral import PeriodicGrid
 
 
 def antithetic_loss(

@@ -17,7 +17,7 @@ noise instead, so that where noise hides a pixel, a small convolution still sees
 import torch
 from torch import nn
 
-from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.core.grid import PeriodicGrid
 
 
 class ScoreNetwork(nn.Module):

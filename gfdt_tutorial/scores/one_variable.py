@@ -17,10 +17,10 @@ import scipy.cluster.vq
 import scipy.stats
 import torch
 
-from gfdt_tutorial import checks
-from gfdt_tutorial.randomness import Stream, generator
-from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.statistics import interpolate
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.core.spectra import interpolate
 
 TABLE = 400  # points of a table that is not made of bins or clusters
 FEWEST = 100  # samples

@@ -10,13 +10,15 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from gfdt_tutorial import checks, statistics, storage
-from gfdt_tutorial.randomness import Stream, generator
+from gfdt_tutorial.core import checks, storage
+from gfdt_tutorial.core.numerics import mean_in_double
+from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.core.spectra import group_covariances, smooth_spectrum
 from gfdt_tutorial.scores.budgets import LARGEST_LEVEL, Budget
 from gfdt_tutorial.scores.learned import LearnedScore, build
 from gfdt_tutorial.scores.matching import antithetic_loss, naive_loss
 from gfdt_tutorial.scores.network import ScoreNetwork
-from gfdt_tutorial.series import TimeSeries
 
 STARTS = ("gaussian", "wrong")
 VALIDATION_FIELDS = 256
@@ -56,7 +58,7 @@ class Training:
         self.budget, self.seed = spent, checks.whole("seed", seed)
         self.device = checks.resolve_device(device)
         self.fitted, self.held = data.split(1 - checks.probability("validation", validation))
-        self.mean = statistics.mean(self.fitted.u)
+        self.mean = mean_in_double(self.fitted.u)
         covariance = self._covariance()
         white = torch.full_like(covariance, data.grid.trace(covariance) / data.grid.size)
         self.config = {
@@ -207,14 +209,14 @@ class Training:
 
     def _covariance(self) -> torch.Tensor:
         grid = self.fitted.grid
-        covariances = statistics.group_covariances(grid, self.fitted.u, self.mean)
+        covariances = group_covariances(grid, self.fitted.u, self.mean)
         mean = covariances.mean(0)
         empty = int((mean <= 1e-12 * mean.max()).sum())
         if empty:
             raise ValueError(
                 f"{empty} of {mean.numel()} wavevectors carry no variance: the data are constant or filtered; take a coarser grid"
             )
-        return statistics.smooth_spectrum(grid, covariances).cpu()
+        return smooth_spectrum(grid, covariances).cpu()
 
     def _set_context(self, context: bool) -> None:
         self.context_mean = self.context_std = None

@@ -1,1 +1,4 @@
-"""The three fields, as frozen dataclasses of their parameters, and the one loop that simulates any of them."""
+"""Simulated systems: the equations, their time stepping and the loop that runs any of them.
+
+One system a file. It imports `core` only.
+"""

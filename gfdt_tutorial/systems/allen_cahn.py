@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import torch
 
-from gfdt_tutorial import checks
-from gfdt_tutorial.randomness import Stream
-from gfdt_tutorial.spectral import PeriodicGrid, cast
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid, cast
+from gfdt_tutorial.core.random_streams import Stream
 from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
 
 STAGE = complex(1, math.sqrt(5)) / 6  # μ + i(μ(1 − μ))^½ with μ = 1/6: see two_stages

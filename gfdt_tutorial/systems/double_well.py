@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from scipy.linalg import lapack
 
-from gfdt_tutorial import checks
-from gfdt_tutorial.randomness import Stream, generator
-from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.systems.noise import Stepper
 
 Observable = Callable[[torch.Tensor], torch.Tensor]

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from gfdt_tutorial import checks
-from gfdt_tutorial.randomness import Stream
-from gfdt_tutorial.spectral import PeriodicGrid, cast
-from gfdt_tutorial.systems.forcing import WaveForcing
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid, cast
+from gfdt_tutorial.core.random_streams import Stream
+from gfdt_tutorial.systems.flow_forcing import WaveForcing
 from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
 from gfdt_tutorial.systems.simulate import DivergedError
 

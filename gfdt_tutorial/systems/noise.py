@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from gfdt_tutorial.randomness import Stream, generator
-from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.random_streams import Stream, generator
 
 CHUNK = 16  # draws a member at a time: long enough to hide the call, short enough to stay in the cache
 

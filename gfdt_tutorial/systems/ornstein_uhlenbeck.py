@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import torch
 
-from gfdt_tutorial import checks
-from gfdt_tutorial.randomness import Stream
-from gfdt_tutorial.spectral import PeriodicGrid, cast
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid, cast
+from gfdt_tutorial.core.random_streams import Stream
 from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
 
 

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from gfdt_tutorial import checks
-from gfdt_tutorial.cluster import workers
-from gfdt_tutorial.progress import progress
-from gfdt_tutorial.series import TimeSeries
-from gfdt_tutorial.spectral import PeriodicGrid
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.cluster import workers
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.progress import progress
+from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.systems.noise import CHUNK, Stepper, WhiteNoise
 
 BLOCK = 32  # members a task of a cluster: fixed, so that the answer does not depend on the workers

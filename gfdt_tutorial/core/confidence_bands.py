@@ -1,0 +1,46 @@
+"""Standard errors and confidence bands: the bootstrap over groups and Student's t."""
+
+import math
+from collections.abc import Callable
+
+import scipy.stats
+import torch
+
+from gfdt_tutorial.core.random_streams import Stream, generator
+
+
+def bootstrap_error(
+    estimate: Callable[[torch.Tensor], torch.Tensor], groups: int, *, resamples: int = 200, batch: int = 10, seed: int = 0
+) -> torch.Tensor:
+    """Standard error of an estimate by resampling groups with replacement.
+
+    Args:
+        estimate: maps weights (resample, group), how often each group was drawn, to estimates (resample, ...).
+        groups: how many there are; with fewer than two the error is unknown (NaN).
+
+    Returns:
+        The standard deviation over resamples times (G/(G − 1))^½, which makes it unbiased for a mean; shape of one estimate.
+    """
+    rng = generator(seed, Stream.BOOTSTRAP, groups)
+    draws = torch.randint(groups, (resamples, groups), generator=rng)
+    weights = torch.zeros(resamples, groups).scatter_add_(1, draws, torch.ones(resamples, groups))
+    mean = square = 0.0
+    centre = estimate(torch.ones(1, groups))[0]
+    if groups < 2:
+        return torch.full_like(centre, math.nan)
+    for part in weights.split(batch):
+        deviation = estimate(part) - centre
+        mean, square = mean + deviation.sum(0), square + deviation.square().sum(0)
+    variance = (square - mean.square() / resamples) / (resamples - 1)
+    return (variance.clamp_min(0) * (groups / (groups - 1))).sqrt()
+
+
+def band_factor(level: float, freedom: float) -> float:
+    """Half-width of a two-sided band in standard errors: Student's t quantile, the normal one for infinite `freedom`."""
+    return float(scipy.stats.t.ppf(0.5 + level / 2, freedom)) if freedom > 0 else math.nan
+
+
+def jackknife(without: torch.Tensor) -> torch.Tensor:
+    """The standard error of an estimate from its values without each part in turn, (part, ...) → (...)."""
+    count = len(without)
+    return ((count - 1) / count * (without - without.mean(0)).square().sum(0)).sqrt()

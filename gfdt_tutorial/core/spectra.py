@@ -1,0 +1,123 @@
+"""Power spectra of fields: covariance by wavevector, averages over shells, a smoothed spectrum."""
+
+import math
+
+import torch
+
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.numerics import blocks, even_cuts, unit_of
+
+
+def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) -> torch.Tensor:
+    """C_k = ⟨|û_k|²⟩ / N², the eigenvalues of the covariance matrix between pixels.
+
+    Args:
+        fields: (..., *shape); the average runs over all leading axes.
+        mean: ⟨u⟩, taken off first.
+
+    Returns:
+        (*half,), double precision, in units of the field squared; the pixel variance is the mean of C_k over all wavevectors.
+    """
+    flat = fields.reshape(-1, *grid.shape)
+    unit = unit_of(flat[:: max(1, len(flat) // 64)] - mean)
+    total = torch.zeros(grid.half, dtype=torch.float64, device=fields.device)
+    for part in blocks(len(flat), 8 * grid.size):
+        total += grid.rfft((flat[part] - mean) / unit).abs().square().sum(0, dtype=torch.float64)
+    return total * unit**2 / (len(flat) * grid.size)
+
+
+def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean over the wavevectors whose |k| rounds to the same multiple of the lowest wavenumber.
+
+    Args:
+        modes: (..., *half), one value a wavevector.
+
+    Returns:
+        (k, mean): (shell,) and (..., shell), up to the Nyquist wavenumber of the shortest side.
+    """
+    if not grid.shape:
+        raise ValueError("a grid without axes has no wavenumbers")
+    unit = grid.unit
+    shell = (grid.k_squared.sqrt() / unit).round().long()
+    last = int(min(math.pi * n / length for n, length in zip(grid.shape, grid.lengths, strict=True)) / unit + 1e-9)
+    flat = modes.to(torch.float64).reshape(-1, shell.numel())
+    weight = grid.multiplicity.to(flat.device).flatten()
+    where = shell.flatten().clamp_max(last + 1).to(flat.device)  # the rest is cut off, and in a thin box it goes very far
+    sums = torch.zeros(len(flat), last + 2, dtype=torch.float64, device=flat.device)
+    sums.index_add_(1, where, flat * weight)
+    counts = torch.bincount(where, weights=weight, minlength=last + 2)
+    mean = (sums / counts)[:, : last + 1]
+    return unit * torch.arange(last + 1, dtype=torch.float64), mean.reshape(*modes.shape[: modes.ndim - shell.ndim], -1)
+
+
+def shell_mean(grid: PeriodicGrid, modes: torch.Tensor) -> torch.Tensor:
+    """Each wavevector's value, (*half,), replaced by the mean over all whose |k| rounds to the same multiple of the lowest wavenumber.
+
+    Taken, and returned, on the CPU.
+    """
+    count, shell = shells_of(grid)
+    weight = grid.multiplicity.flatten()
+    sums = torch.zeros(count, dtype=torch.float64).index_add(0, shell, modes.double().cpu().flatten() * weight)
+    return (sums / torch.bincount(shell, weights=weight))[shell].reshape(grid.half)
+
+
+def shells_of(grid: PeriodicGrid) -> tuple[int, torch.Tensor]:
+    """How many shells hold wavevectors, and the number of the one of each, (mode,): in a thin box most would be empty."""
+    found, shell = torch.unique((grid.k_squared.sqrt() / grid.unit).round().flatten(), return_inverse=True)
+    return len(found), shell
+
+
+def modes_of_shells(grid: PeriodicGrid) -> torch.Tensor:
+    """How many wavevectors each shell of `autocovariance` holds, (shell,)."""
+    return torch.bincount(shells_of(grid)[1], weights=grid.multiplicity.flatten())
+
+
+def group_covariances(grid: PeriodicGrid, fields: torch.Tensor, mean: float, *, groups: int = 16) -> torch.Tensor:
+    """C_k of nearly independent groups, (group, *half): whole members where there are 8 or more, else pieces of each member in time."""
+    members, steps = fields.shape[:2]
+    if members >= 8:
+        cuts = [fields[first:last] for first, last in even_cuts(members, min(groups, members))]
+    else:
+        cuts = [fields[:, first:last] for first, last in even_cuts(steps, min(-(-groups // members), steps))]
+        cuts = [part[m : m + 1] for part in cuts for m in range(members)]
+    return torch.stack([mode_covariance(grid, part, mean) for part in cuts])
+
+
+def smooth_spectrum(grid: PeriodicGrid, covariances: torch.Tensor) -> torch.Tensor:
+    """C_k with less sampling noise than the mean over groups, (group, *half) → (*half,).
+
+    ln C_k is drawn towards a curve in |k|, linear between the means of whole shells, by as much as its scatter about that curve is
+    explained by sampling, which the scatter between groups measures: the estimator of James and Stein, shell by shell. An isotropic
+    spectrum comes out smooth, with the error of a shell instead of one wavevector's; an anisotropic one keeps what is significant.
+    On one axis a shell is one wavevector, and nothing is gained.
+
+    With v the relative variance of a sampled C_k, ⟨ln Ĉ_k⟩ = ln C_k − v/2, and the exponential of a mean of such logarithms, of variance
+    w, is C e^{w/2} in the mean. Both are taken out, so that the result is unbiased to first order in v.
+    """
+    count = len(covariances)
+    mean = covariances.mean(0)
+    noise = covariances.var(0) / count / mean.square()  # variance of ln C_k by sampling
+    weight = grid.multiplicity.to(mean.device)
+    radius = (grid.k_squared.sqrt() / grid.unit).to(mean.device)
+    found, shell = torch.unique(radius.round().flatten(), return_inverse=True)  # a thin box leaves some shells empty
+    total = torch.zeros(len(found), dtype=mean.dtype, device=mean.device)
+
+    def by_shell(values):
+        return total.index_add(0, shell, (values * weight).flatten()) / total.index_add(0, shell, weight.flatten().clone())
+
+    log = mean.log() + 0.5 * by_shell(noise)[shell].reshape(mean.shape)
+    curve = interpolate(by_shell(radius), by_shell(log), radius)
+    kept = (1 - by_shell(noise) / by_shell((log - curve).square()).clamp_min(1e-30)).clamp(0, 1)
+    independent = (total.index_add(0, shell, weight.flatten().clone()) / 2).clamp_min(1)  # k and −k have one and the same power
+    left = by_shell(noise) * (1 / independent + kept.square() * (1 - 1 / independent))
+    kept, left = (values[shell].reshape(log.shape) for values in (kept, left))
+    return torch.exp(curve + kept * (log - curve) - 0.5 * left)
+
+
+def interpolate(knots: torch.Tensor, values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Linear between knots, which rise, and beyond the last; of the shape of `where`."""
+    if len(knots) == 1:
+        return values[0].expand(where.shape)
+    upper = torch.searchsorted(knots, where.contiguous()).clamp(1, len(knots) - 1)
+    part = (where - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
+    return (1 - part) * values[upper - 1] + part * values[upper]

@@ -1,0 +1,129 @@
+"""A field that runs, and a response that converges meanwhile."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.correlations import lagged_sum
+from gfdt_tutorial.responses.response import Response, lag_times
+from gfdt_tutorial.systems.simulate import DivergedError, Trajectory
+
+
+class LiveResponse:
+    """A response that converges while its data are made: an iterator, one time unit a step, that never ends.
+
+    A handful of members run; blocks of them are correlated as they come, and every estimate so far can be asked for at any time. One
+    member can be kicked: its twin goes on beside it with the same noise.
+
+    Args:
+        system: two-dimensional, with a `score`.
+        learned: a score learned from other data, shown as the generative response.
+        lags: the largest lag, in time units.
+    """
+
+    def __init__(self, system, learned: Callable | None = None, *, members: int = 16, lags: int = 40, seed: int = 0, spinup: float = 25.0):
+        self.system, self.lags = system, checks.whole("lags", lags, minimum=1)
+        self.members = checks.whole("members", members, minimum=8)
+        self.scores = {"analytic": system.score} | ({} if learned is None else {"generative": learned})
+        self.times = lag_times(lags, 1.0)
+        run = Trajectory(system, range(members), seed, 1.0, torch.device("cpu"))
+        self._state, self._noise = run.start(spinup)
+        self._step = system.stepper(1.0, run.device)
+        self._window = [self._fields]
+        shape = (members, lags + 1, math.prod(system.grid.half))
+        self._covariance = torch.zeros(shape, dtype=torch.complex64)
+        self._products = {name: torch.zeros(shape, dtype=torch.complex64) for name in self.scores}
+        self.time, self.origins = 0, 0
+        self.history: list[tuple[int, float]] = []  # member-times averaged over, and the mean standard error of R_11
+        self.kick(0, 0, 1.0)
+
+    @property
+    def _fields(self) -> torch.Tensor:
+        return self.system.grid.irfft(self._state)
+
+    @property
+    def snapshot(self) -> torch.Tensor:
+        """(*shape): the member that is shown and kicked."""
+        return self._fields[0]
+
+    @property
+    def difference(self) -> torch.Tensor:
+        """(*shape): its kicked twin less itself."""
+        return self.system.grid.irfft(self._twin - self._state[:1])[0]
+
+    @property
+    def since(self) -> int:
+        """Time since the last kick."""
+        return self.time - self._kicked
+
+    def kick(self, row: int, column: int, amplitude: float) -> None:
+        """Start a twin of the shown member from where it is now, raised by `amplitude` at one pixel."""
+        grid = self.system.grid
+        self.pattern = torch.zeros(grid.shape)
+        self.pattern[row, column] = amplitude
+        self._twin = self._state[:1] + grid.rfft(self.pattern)
+        self._kicked = self.time
+
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield self.advance()
+
+    def advance(self) -> int:
+        """One time unit; returns the time."""
+        drawn = []
+
+        def noise():
+            kicks = self._noise()
+            drawn.append(kicks[:1].clone())
+            return kicks
+
+        self._state = self._step(self._state, noise)
+        remembered = iter(drawn)
+        self._twin = self._step(self._twin, lambda: next(remembered))
+        if not checks.all_finite(self._state):
+            raise DivergedError(f"{self.system.name} diverged at t = {self.time}: try weaker parameters")
+        self.time += 1
+        self._window.append(self._fields)
+        if len(self._window) == 2 * self.lags + 1:
+            self._correlate(torch.stack(self._window, dim=1))
+            del self._window[: self.lags + 1]
+        return self.time
+
+    def _correlate(self, u: torch.Tensor) -> None:
+        """Add the products of the first lags + 1 times with all that follow, member by member."""
+        grid, origins = self.system.grid, self.lags + 1
+        later = grid.rfft(u).flatten(2)
+        for member in range(self.members):
+            one, some = later[member : member + 1], u[member : member + 1, :origins]
+            self._covariance[member] += lagged_sum(one, one[:, :origins], self.lags)
+            for name, score in self.scores.items():
+                s = -grid.rfft(score(some)).flatten(2) / grid.size
+                self._products[name][member] += lagged_sum(one, s, self.lags)
+        self.origins += origins
+        best = self.responses()[list(self.scores)[-1]]
+        self.history.append((self.members * self.origins, float(best.standard_error[:, 0, 0].mean())))
+
+    def responses(self) -> dict[str, Response]:
+        """The estimates so far: Gaussian, and by each score with the Gaussian part as control variate; bands by jackknife over members."""
+        if not self.origins:
+            return {}
+        found = {"gaussian": self._estimate("gaussian", None)}
+        return found | {name: self._estimate(name, product) for name, product in self._products.items()}
+
+    def _estimate(self, method: str, product: torch.Tensor | None) -> Response:
+        covariance, total = self._covariance, self._covariance.sum(0)
+        left_out = [total[None], total - covariance]
+        covariances = torch.cat(left_out)
+        values = covariances / covariances[:, :1].real.clamp_min(1e-30)  # all origins see all lags: their number drops out
+        if product is not None:
+            means = torch.cat([product.sum(0)[None], product.sum(0) - product])
+            kept = torch.full((self.members + 1, 1, 1), self.members - 1.0)
+            kept[0] = self.members
+            means = means / (self.origins * kept)
+            values = values + means - means[:, :1] * values
+        grid = self.system.grid
+        fields = grid.irfft(values.unflatten(-1, grid.half))
+        error = ((self.members - 1) * (fields[1:] - fields[1:].mean(0)).square().mean(0)).sqrt()
+        return Response(self.times, fields[0], method, standard_error=error, freedom=self.members - 1, grid=grid)

@@ -1,0 +1,32 @@
+"""Explorers: sliders wired to figures. No mathematics here; a view computes and a figure draws.
+
+Put one as the last line of a cell, or `display` it. Every lesson shows the same content as a static figure first.
+"""
+
+import sys
+
+# jsonschema would compile a grammar of IRIs that nothing here uses, for 4 to 19 s before the first FigureWidget; missing, it is skipped.
+sys.modules.setdefault("rfc3987_syntax", None)
+
+from gfdt_tutorial.course.widgets.allen_cahn import AllenCahnLab  # noqa: E402
+from gfdt_tutorial.course.widgets.double_well import DoubleWellExplorer  # noqa: E402
+from gfdt_tutorial.course.widgets.first_kick import FirstKick  # noqa: E402
+from gfdt_tutorial.course.widgets.navier_stokes import FlowLab  # noqa: E402
+from gfdt_tutorial.course.widgets.ornstein_uhlenbeck import OrnsteinUhlenbeckExplorer  # noqa: E402
+from gfdt_tutorial.course.widgets.parameter_lab import ParameterLab  # noqa: E402
+from gfdt_tutorial.course.widgets.response_lab import ForceLab, KickLab  # noqa: E402
+from gfdt_tutorial.course.widgets.score_lab import ScoreLab  # noqa: E402
+from gfdt_tutorial.course.widgets.score_training import ScoreTraining  # noqa: E402
+
+__all__ = [
+    "AllenCahnLab",
+    "DoubleWellExplorer",
+    "FirstKick",
+    "FlowLab",
+    "ForceLab",
+    "KickLab",
+    "OrnsteinUhlenbeckExplorer",
+    "ParameterLab",
+    "ScoreLab",
+    "ScoreTraining",
+]

@@ -1,0 +1,104 @@
+"""Move the parameters of a field: what that does to its statistics is predicted at once, and measured round by round."""
+
+from collections.abc import Iterator
+
+import ipywidgets as widgets
+
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.course import panels
+from gfdt_tutorial.course.views.parameter_lab import SYMBOLS, Shift, known
+from gfdt_tutorial.course.widgets.live import CONTROL, WIDE, doubtful
+from gfdt_tutorial.course.widgets.running import Running
+from gfdt_tutorial.experiments.parameter_responses import PARAMETERS
+from gfdt_tutorial.figures import theme
+from gfdt_tutorial.responses.changed_members import Changed
+from gfdt_tutorial.responses.response import Response
+
+LIVE = 0.2  # seconds between two pictures
+SLIDERS = max(map(len, PARAMETERS.values()))
+
+
+class ParameterLab(Running):
+    """A slider for each parameter, in per cent of the letter's value; statistics of a field that runs under both, beside those predicted.
+
+    A slider that moves gives another prediction, and starts the measurement anew; if that was running, it goes on.
+
+    Args:
+        system: its name, where to start.
+
+    Raises:
+        ValueError: no such system.
+    """
+
+    def __init__(self, system: str = "allen-cahn"):
+        checks.choice("system", system, PARAMETERS)
+        options = {"min": -30, "max": 30, "style": WIDE, "readout_format": "+d"}
+        self.choice = widgets.Dropdown(options=list(PARAMETERS), value=system, description="system", style=WIDE)
+        self.sliders = [widgets.IntSlider(0, **options) for _ in range(SLIDERS)]
+        super().__init__(lambda: panels.parameters(self.view, self.measured), {}, self._show, start="measure", every=LIVE)
+        self.controls = self._named()
+        self.children[1].children = (self.choice, *self.sliders)
+        for control in self.children[1].children:
+            control.layout.set_state(CONTROL)
+        self.choice.observe(self._guarded(self._another_system), names="value")
+        for slider in self.sliders:
+            slider.observe(self._guarded(self._restart), names="value")
+        self.update()
+
+    def _named(self) -> dict[str, widgets.Widget]:
+        """The controls of this system: a slider for each of its parameters, and the others hidden."""
+        names = PARAMETERS[self.choice.value]
+        for slider, name in zip(self.sliders, (*names, *[None] * SLIDERS), strict=False):
+            slider.description = f"{SYMBOLS[name]}, %" if name else ""
+            slider.layout.display = None if name else "none"
+        return {"system": self.choice, **dict(zip(names, self.sliders, strict=False))}
+
+    def _another_system(self, _) -> None:
+        self.stop()
+        self.readout.value = "a moment: this system runs for its undisturbed means"
+        known(self.choice.value)
+        self._restart()
+
+    def _renew(self) -> None:
+        moved = {name: value / 100 for name, value in self.values.items() if name != "system" and value}
+        self.view = Shift(self.choice.value, tuple(moved.items()))
+        self.measured: Changed | None = None
+
+    def _restart(self, change=None) -> None:
+        running, by_slider = self.running, isinstance(change, dict)
+        if not by_slider:
+            self.stop()
+            self.controls = {}  # what the sliders say is no more, and perhaps of another system
+            for slider in self.sliders:
+                slider.value = 0
+            self.controls = self._named()
+        super()._restart()
+        if running and by_slider:
+            self._toggle()
+
+    def _work(self) -> Iterator:
+        if self.measured is None or self.failed:
+            self.measured = self.view.ensemble()
+            self._steps = _rounds(self.measured)
+        return self._steps
+
+    def _show(self) -> tuple[list[dict], str]:
+        view, run = self.view, self.measured
+        return panels.parameters_data(view, run), self._words() + doubtful(view.doubts(run))
+
+    def _words(self) -> str:
+        view, run = self.view, self.measured
+        row = view.row(run)
+        moved = dict(view.predicted) if row < 1 else {**view.predicted, "measured": run.response()}
+        said = ", ".join(f"{theme.LABELS[method]} {_figure(response, row)}" for method, response in moved.items())
+        where = "" if run is None else "; spin-up" if row < 0 else f"; {int(run.response().info['members'])} members"
+        return f"t = {view.times[row]:g}: ⟨u²⟩ moves by {said}{where}"
+
+
+def _figure(response: Response, row: int) -> str:
+    return f"{float(response.values[row, 0]):+.4f} ± {float(response.standard_error[row, 0]):.4f}"
+
+
+def _rounds(run: Changed) -> Iterator[int]:
+    while True:
+        yield from run

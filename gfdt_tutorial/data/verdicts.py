@@ -1,0 +1,121 @@
+"""What the tests of a response say when they are taken together, in one of three words and in sentences."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gfdt_tutorial.core.confidence_bands import band_factor
+from gfdt_tutorial.core.numerics import signed_root
+from gfdt_tutorial.data.hidden_memory import HiddenMemory
+from gfdt_tutorial.data.suitability.check import SIGNIFICANT
+from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.scores.steins_identity import SMALL, Identity
+
+NAMES = {"gaussian": "Gaussian score", "generative": "learned score"}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the responses of two halves are apart, each averaged with the score of the other.
+
+    Attributes:
+        distance: root of the summed squared differences over what sampling makes of that sum: near 1 if the two scores agree.
+        limit: what `distance` exceeds by chance in at most one case in a thousand: Student's quantile, as if all lags and displacements
+            were one number. Of all sums of squares with the same mean this one scatters most, whatever hangs together.
+        size: root mean square difference over that of the response, what sampling adds taken off, lag 0 left out.
+    """
+
+    distance: float
+    limit: float
+    size: float
+
+    @classmethod
+    def of(cls, one: Response, other: Response) -> "Agreement":
+        """Of two responses from independent data."""
+        difference, both = (one.values - other.values)[1:].double(), (one.values + other.values)[1:].double() / 2
+        sampling = (one.standard_error[1:].double().square() + other.standard_error[1:].double().square()).sum()
+        distance = float((difference.square().sum() / sampling).sqrt())
+        size = signed_root(float((difference.square().sum() - sampling) / both.square().sum()))
+        return cls(distance, band_factor(1 - SIGNIFICANT, min(one.freedom, other.freedom)), size)
+
+    @property
+    def grade(self) -> str:
+        """ "fails" if the halves differ by more than sampling makes and by more than a twentieth of the response."""
+        if not (math.isfinite(self.distance) and math.isfinite(self.limit)):
+            return "cannot tell"
+        return "fails" if self.distance > self.limit and self.size > SMALL else "passes"
+
+    @property
+    def finding(self) -> str:
+        """In words."""
+        words = (
+            f"The responses of the two halves, each with the score of the other, differ by {self.distance:.2f} times what sampling makes; "
+            f"a ratio beyond {self.limit:.2f} comes about by chance in at most one case in a thousand."
+        )
+        return f"{words} The two scores disagree, by {self.size:.0%} of the response." if self.grade == "fails" else words
+
+
+def verdict(grades: Mapping[str, str], grade: str, identities: Mapping[str, Identity], hidden: HiddenMemory | None, stepped: bool) -> str:
+    """Which response to believe, and how far.
+
+    Args:
+        grades: of "generative" and "gaussian".
+        grade: of all taken together.
+        identities: by method.
+        stepped: whether the data have no smooth density.
+    """
+    if stepped:
+        return "Fails: neither score passes, and none can, because these data have no smooth density. Believe neither response."
+    words = [f"{grade.capitalize()}: {_advice(grades['generative'], grades['gaussian'])}"]
+    if implied := [_implied(name, found) for name, found in identities.items() if found.response]:
+        words.append(f"What the identities miss implies an error of the response of {' and '.join(implied)}, where R(0) is 1.")
+    if hidden is not None and hidden.verdict == "found":
+        words.append(
+            "The series has hidden memory: the response depends on what is held fixed during the kick, and these data alone cannot tell "
+            "which response a given kick will meet."
+        )
+    return " ".join(words)
+
+
+def _advice(generative: str, gaussian: str) -> str:
+    """By the grades of the learned and of the Gaussian score."""
+    if generative == "passes":
+        return {
+            "passes": "both scores pass. Where the two responses differ by more than their bands, take the generative one.",
+            "fails": "the learned score passes and the Gaussian one fails. Take the generative response.",
+            "cannot tell": "the learned score passes, and the data cannot tell about the Gaussian one. Take the generative response.",
+        }[gaussian]
+    if gaussian == "passes":
+        other = "the learned one fails" if generative == "fails" else "the data cannot judge the learned one"
+        return f"the Gaussian score passes, and {other}. Take the Gaussian response, or train longer (a larger preset)."
+    if generative == gaussian == "fails":
+        return (
+            "neither score passes. Train longer (a larger preset) or bring more data, and until then believe neither response beyond the "
+            "error that its score implies."
+        )
+    if generative == gaussian:
+        which = "either score, as a wrong one would pass as well"
+    elif generative == "cannot tell":
+        which = "the learned score, as a wrong one would pass as well, and the Gaussian one fails"
+    else:
+        which = "the Gaussian score, as a wrong one would pass as well, and the learned one fails"
+    return f"the data cannot judge {which}. Bring more data before you believe either response."
+
+
+def _implied(name: str, found: Identity) -> str:
+    value, error = found.response
+    return f"{max(value, 0.0):.2g} ± {error:.1g} ({NAMES.get(name, name)})"
+
+
+def kicked(is_field: bool) -> str:
+    """What the kick does, and what it leaves open."""
+    if is_field:
+        return (
+            "What is kicked: at one place the field is raised by one, all other places stay as they are. Whatever acts on the field and "
+            "was not measured is not held fixed: it is distributed as it usually is for the raised field."
+        )
+    return (
+        "What is kicked: this number alone is raised by one at an instant. Whatever else moves with it is not held fixed: it is "
+        "distributed as it usually is at the raised value. A kick that leaves everything else where it was has the same response only if "
+        "the series is Markov, that is if its future depends on its present value and on nothing else."
+    )

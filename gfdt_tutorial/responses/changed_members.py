@@ -1,0 +1,149 @@
+"""A system as it is and as it is changed, run side by side under the same noise: how statistics really move when a parameter moves."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.observable_samples import tail_of
+from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.responses.theorem import Field, observed
+from gfdt_tutorial.systems.simulate import DivergedError, System, Trajectory
+
+
+class Changed:
+    """Members that run undisturbed up to t = 0, and from there on under changed parameters, beside their twins that do not.
+
+    An iterator, one sampling step at a time, the spin-up included; it ends when the last lag is reached. Iterated again it runs further
+    members, so that the band narrows round by round, ∝ members^(−½).
+
+    Args:
+        system: as it is; it spins up.
+        changed: as it becomes, one system, of the same kind and on the same grid; or two, changed by as much up and down. Then half
+            their difference is taken, which leaves out all that is even in the change.
+        observable: fields (..., *shape) → (..., n) numbers.
+        lags, every: how long, and how often it is looked at; the first a multiple of the second.
+        members: of a round, 8 or more; more make it faster, and take memory.
+        spinup: the system's own by default.
+
+    Attributes:
+        times: (lag,).
+        row: the last lag that was reached in this round; −1 during the spin-up.
+        rounds: that were finished.
+        fields: (2, *shape), a member undisturbed and changed, as they are now; None until the first spin-up is over.
+
+    Raises:
+        ValueError: a size out of range, a changed system that is of another kind, on another grid or stirred by other waves, or an
+            observable that does not return finite numbers of one shape.
+        DivergedError: a member left the finite numbers.
+
+    >>> from dataclasses import replace
+    >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables
+    >>> system = OrnsteinUhlenbeck()
+    >>> changed = Changed(system, replace(system, lam=0.05), observables.moment(system.grid, 2), lags=10.0, members=8)
+    >>> bool(changed.finish().response().values[-1] < 0)
+    True
+    """
+
+    def __init__(
+        self, system: System, changed: System | Sequence[System], observable: Field, lags: float = 90.0, *, every: float = 1.0,
+        members: int = 32, seed: int = 3, spinup: float | None = None, device: str = "cpu",
+    ):  # fmt: skip
+        self.system = system
+        self.changed = tuple(changed) if isinstance(changed, list | tuple) else (changed,)
+        if len(self.changed) not in (1, 2):
+            raise ValueError(f"give one changed system, or two changed by as much up and down; got {len(self.changed)}")
+        for it in self.changed:
+            _check_alike(system, it)
+        self.observable, self.seed = observable, seed
+        self.every = checks.positive("every", every)
+        count = checks.whole("lags / every", round(checks.positive("lags", lags) / every), minimum=1)
+        if abs(count * every - lags) > 1e-6 * lags:
+            raise ValueError(
+                f"lags = {lags:g} is no multiple of every = {every:g}; try lags = {count * every:g}, or every = {lags / count:g}"
+            )
+        self.times = self.every * torch.arange(count + 1, dtype=torch.float64)
+        self.members = checks.whole("members", members, minimum=8)
+        self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
+        self.device = checks.resolve_device(device)
+        self.row, self.rounds, self.fields = -1, 0, None
+        self._count = torch.zeros(count + 1, dtype=torch.float64)
+        self._sum = self._squares = 0.0
+
+    def __iter__(self) -> Iterator[int]:
+        self.row = -1
+        first = self.rounds * self.members
+        run = Trajectory(self.system, range(first, first + self.members), self.seed, self.every, self.device)
+        for state, noise in run.spin_up(self.spinup):  # noqa: B007 the last ones go on
+            yield self.row
+        paths = [self._path(run, system, state, noise) for system in (self.system, *self.changed)]
+        for self.row, states in enumerate(zip(*paths, strict=True)):
+            self._measure(states)
+            yield self.row
+        self.rounds += 1
+
+    def finish(self, rounds: int = 1) -> "Changed":
+        """Run so many rounds to their last lag."""
+        for _ in range(checks.whole("rounds", rounds, minimum=1)):
+            for _ in self:
+                pass
+        return self
+
+    def response(self, level: float = 0.90) -> Response:
+        """The change of each observable so far, (lag, n), in its own units, with the standard error from the scatter of members.
+
+        Lags that no member has reached yet are NaN.
+        """
+        count = self._count[:, None]
+        mean = self._sum / count
+        variance = (self._squares / count - mean.square()).clamp_min(0) / (count - 1)
+        members = int(self._count[0])
+        info = {"members": members, "seed": self.seed, "every": self.every, "spinup": self.spinup, "device": str(self.device)}
+        return Response(
+            self.times, mean.float(), "re-simulated", variance.sqrt().float(), freedom=max(members - 1, 0), level=level, info=info
+        )
+
+    def _path(self, run: Trajectory, system: System, state: torch.Tensor, noise) -> Iterator[torch.Tensor]:
+        own = system.continued(noise) if hasattr(system, "continued") else noise.copy()
+        return Trajectory(system, run.members, run.seed, run.every, run.device).steps(state, own, len(self.times) - 1)
+
+    def _measure(self, states: Sequence[torch.Tensor]) -> None:
+        fields = [self.system.grid.irfft(state) for state in states]
+        if not all(checks.all_finite(field) for field in fields):
+            raise DivergedError(f"{self.system.name} diverged by t = {self.row * self.every:g} when changed: try a smaller change")
+        self.fields = torch.stack([fields[0][0], fields[1][0]])
+        if isinstance(self._sum, float):
+            self._begin(fields[0])
+        numbers = [self._numbers(field) for field in fields]
+        change = numbers[1] - numbers[0] if len(numbers) == 2 else 0.5 * (numbers[1] - numbers[2])
+        self._count[self.row] += len(change)
+        self._sum[self.row] += change.sum(0)
+        self._squares[self.row] += change.square().sum(0)
+
+    def _numbers(self, field: torch.Tensor) -> torch.Tensor:
+        """(member, n), double precision."""
+        return observed(self.observable, field[None]).reshape(len(field), -1).double().cpu()
+
+    def _begin(self, field: torch.Tensor) -> None:
+        """Room for the sums, once it is seen what the observable returns."""
+        grid = self.system.grid
+        as_series = TimeSeries(field[None], range(len(field)), ("mt", "mtx", "mtyx")[len(grid.shape)], None, grid.lengths, copy=False)
+        tail = tail_of(self.observable, as_series)
+        if tail is None and grid.shape:
+            raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
+        shape = (len(self.times), math.prod(tail or ()))
+        self._sum, self._squares = (torch.zeros(shape, dtype=torch.float64) for _ in range(2))
+
+
+def _check_alike(system: System, changed: System) -> None:
+    """Raises ValueError unless both can go on from one state, under one noise."""
+    if type(changed) is not type(system):
+        raise ValueError(f"the changed system is {type(changed).__name__}, not {type(system).__name__}: move parameters, as by replace")
+    if changed.grid != system.grid:
+        raise ValueError(f"the changed system is on {changed.grid}, not {system.grid}: a field goes on where it is; keep the grid")
+    if getattr(changed, "highest_forced", None) != getattr(system, "highest_forced", None):
+        raise ValueError(
+            "another cutoff forces other waves, whose phases the undisturbed run does not hold; simulate both and compare their averages"
+        )

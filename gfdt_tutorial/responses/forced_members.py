@@ -1,0 +1,172 @@
+"""A push as large as it is, kick or lasting force: the mean answer of many members, and how far it departs from linear."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.numerics import signed_root
+from gfdt_tutorial.systems.simulate import DivergedError, System, Trajectory
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A figure relative to the linear answer, and its standard error from the scatter of members."""
+
+    value: float
+    error: float
+
+
+class Pushed:
+    """Members pushed up, pushed down and left alone, with the same noise: an iterator, one sampling step at a time, the spin-up included.
+
+    A kick raises the field by ±p at t = 0. A force with time course f pushes it by ±f(t_n) p h every h: half of it before the sample at
+    t_n is taken and half after, which is Strang's splitting of force and free motion. So the first and the last push count by half, as
+    in the trapezoid rule of `Response.to(pattern, course)`: in a linear system both agree to rounding, and differ from a force that
+    never pauses by O(h²).
+
+    Args:
+        system: to be pushed.
+        pattern: (*shape), p in units of the field; per unit time with a course.
+        linear: (lag, *shape), what a linear system would answer: `truth.to(pattern, course)`.
+        course: (lag,), f; None for a kick.
+        every: h, spacing of the lags.
+        members: how many of each; 8 or more.
+        spinup: time before; the system's own by default.
+
+    Attributes:
+        row: the last lag that was reached; −1 during the spin-up.
+        answers: (lag, *shape), mean of (u₊ − u₋)/2; zero where not yet reached.
+
+    Raises:
+        ValueError: shapes do not fit, or hold NaN.
+        DivergedError: a member left the finite numbers.
+
+    >>> from gfdt_tutorial import OrnsteinUhlenbeck, exact_response, kick_pattern
+    >>> system = OrnsteinUhlenbeck()
+    >>> bump, course = kick_pattern(system.grid, "bump"), torch.ones(11)
+    >>> linear = exact_response(system, lags=10.0).to(bump, course)
+    >>> pushed = Pushed(system, bump, linear, course, members=8).finish()
+    >>> bool((pushed.answers - linear).abs().max() < 1e-4)
+    True
+    """
+
+    def __init__(
+        self, system: System, pattern: torch.Tensor, linear: torch.Tensor, course: torch.Tensor | None = None, *, every: float = 1.0,
+        members: int = 64, seed: int = 2, spinup: float | None = None,
+    ):  # fmt: skip
+        if tuple(pattern.shape) != system.grid.shape or tuple(linear.shape[1:]) != system.grid.shape:
+            raise ValueError(
+                f"pattern and linear answer have shapes {tuple(pattern.shape)} and {tuple(linear.shape)}; "
+                f"expected those of the grid, {system.grid.shape}, the second with lags in front"
+            )
+        if course is not None and len(course) != len(linear):
+            raise ValueError(f"the course has {len(course)} values, the linear answer {len(linear)} lags: give one value a lag")
+        self.system, self.linear, self.every = system, checks.finite("linear", linear), checks.positive("every", every)
+        self.members = checks.whole("members", members, minimum=8)
+        self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
+        self._run = Trajectory(system, range(self.members), seed, self.every, torch.device("cpu"))
+        self._push = system.grid.rfft(checks.finite("pattern", pattern))
+        self._course = None if course is None else self.every * checks.finite("course", torch.as_tensor(course, dtype=torch.float64))
+        self.row = -1
+        self.answers = torch.zeros_like(linear)
+        self._even, self._excess = _Squares(), _Squares()
+        self._steps = self._going_on()
+
+    def __iter__(self) -> Iterator[int]:
+        return self._steps  # one for all who ask, so that a loop that was left goes on where it stopped
+
+    def _going_on(self) -> Iterator[int]:
+        for state, noise in self._run.spin_up(self.spinup):  # noqa: B007 the last ones go on
+            yield self.row
+        signs = torch.tensor([1.0, -1.0, 0.0]).reshape(3, 1, *[1] * len(self.system.grid.shape))
+        push, step = signs * self._push, self.system.stepper(self.every, self._run.device)
+        states = state.expand(3, *state.shape).clone()
+        if self._course is None:
+            states = states + push
+        self._measure(states)
+        yield self.row
+        for row in range(1, len(self.linear)):
+            if self._course is not None:
+                states = states + 0.5 * float(self._course[row - 1]) * push
+            states = step(states, noise)
+            if self._course is not None:
+                states = states + 0.5 * float(self._course[row]) * push
+            self._measure(states)
+            yield self.row
+
+    def finish(self) -> "Pushed":
+        """Run to the last lag."""
+        for _ in self:
+            pass
+        return self
+
+    @property
+    def gain(self) -> Departure:
+        """⟨u₊ − u₀⟩·linear over |linear|², over pixels and lags > 0 so far: 1 if linear, less where answers saturate."""
+        size = self._size
+        if not size:
+            return Departure(math.nan, math.nan)
+        each = 1 + self._excess.projected / size
+        return Departure(float(each.mean()), float(each.std() / len(each) ** 0.5))
+
+    @property
+    def departure(self) -> Departure:
+        """‖⟨u₊ − u₀⟩ − linear‖ over ‖linear‖, over pixels and lags > 0 so far: all that is not linear in the push, even and odd.
+
+        Freed of what the scatter of members adds: below zero where it is within that.
+        """
+        return self._relative(self._excess)
+
+    @property
+    def even_part(self) -> Departure:
+        """‖⟨u₊ + u₋ − 2u₀⟩/2‖ over ‖linear‖, likewise: what the opposite push does not turn round; 0 for a field as likely as −u."""
+        return self._relative(self._even)
+
+    @property
+    def _size(self) -> float:
+        return float(self.linear[1 : self.row + 1].double().square().sum())
+
+    def _relative(self, squares: "_Squares") -> Departure:
+        size = self._size
+        if not size:
+            return Departure(math.nan, math.nan)
+        value, error = (number / size for number in squares.free_of_scatter())
+        # d√v = dv / 2√v, but no more than √dv where v itself is within its scatter
+        return Departure(signed_root(value), min(error / (2 * abs(value) ** 0.5) if value else math.inf, error**0.5))
+
+    def _measure(self, states: torch.Tensor) -> None:
+        row = self.row + 1
+        if not checks.all_finite(states):
+            raise DivergedError(f"{self.system.name} diverged by t = {row * self.every:g} when pushed: try a smaller amplitude")
+        up, down, free = self.system.grid.irfft(states)
+        self.answers[row] = (0.5 * (up - down)).mean(0)
+        if row > 0:  # at 0 the kick itself, or nothing yet
+            self._even.add(0.5 * (up + down) - free, self.linear[row])
+            self._excess.add(up - free - self.linear[row], self.linear[row])
+        self.row = row  # last: what looks on meanwhile finds all of it
+
+
+class _Squares:
+    """|⟨e⟩|² summed over lags, without what the scatter of members adds to it: (|Σe|² − Σ|e|²)/(M(M − 1)), and its jackknife."""
+
+    def __init__(self):
+        self.total, self.along, self.each, self.projected = 0.0, 0.0, 0.0, 0.0  # Σ_t of |S|², S·e_m, |e_m|² and e_m·linear; S = Σ_m e_m
+
+    def add(self, fields: torch.Tensor, linear: torch.Tensor) -> None:
+        e = fields.flatten(1).double()
+        whole = e.sum(0)
+        self.total = self.total + whole.square().sum()
+        self.along = self.along + e @ whole
+        self.each = self.each + e.square().sum(1)
+        self.projected = self.projected + e @ linear.flatten().double()
+
+    def free_of_scatter(self) -> tuple[float, float]:
+        """Value and standard error."""
+        count = len(self.each)
+        value = (self.total - self.each.sum()) / (count * (count - 1))
+        without = (self.total - 2 * self.along + 2 * self.each - self.each.sum()) / ((count - 1) * (count - 2))
+        error = ((count - 1) / count * (without - without.mean()).square().sum()).sqrt()
+        return float(value), float(error)

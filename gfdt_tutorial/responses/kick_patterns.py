@@ -1,0 +1,56 @@
+"""Kicks of a few shapes, for lessons and widgets. Any other tensor of the grid's shape will do as well."""
+
+import math
+
+import torch
+
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.random_streams import Stream, generator
+
+PATTERNS = ("pixel", "bump", "plane wave", "random")
+
+
+def kick_pattern(grid: PeriodicGrid, name: str = "pixel", amplitude: float = 1.0, *, seed: int = 0) -> torch.Tensor:
+    """A kick whose largest value is `amplitude`, centred on pixel (0, 0).
+
+    Args:
+        name: "pixel", one grid point; "bump", a periodic Gaussian of width 1/12 of each side; "plane wave", two waves along +x;
+            "random", smooth and drawn with `seed`.
+
+    Returns:
+        (*shape), float32, in units of the field.
+
+    Raises:
+        ValueError: an unknown name, or a grid without axes.
+    """
+    checks.choice("kick", name, PATTERNS)
+    checks.number("amplitude", amplitude)
+    if not math.isfinite(amplitude):
+        raise ValueError(f"amplitude is {amplitude!r}; expected a finite number")
+    if not grid.shape:
+        raise ValueError("a grid without axes has no patterns; kick the number itself")
+    shape = {"pixel": _pixel, "bump": _bump, "plane wave": _plane_wave, "random": _random}[name](grid, seed)
+    return (amplitude * shape / shape.abs().max()).to(torch.float32)
+
+
+def _pixel(grid: PeriodicGrid, seed: int) -> torch.Tensor:
+    shape = torch.zeros(grid.shape, dtype=torch.float64)
+    shape[(0,) * len(grid.shape)] = 1
+    return shape
+
+
+def _bump(grid: PeriodicGrid, seed: int) -> torch.Tensor:
+    width = [length / 12 for length in grid.lengths]
+    decay = sum((k * w) ** 2 for k, w in zip(grid.wavenumbers, width, strict=True))
+    return grid.irfft(torch.exp(-decay / 2).to(torch.complex128).expand(grid.half))
+
+
+def _plane_wave(grid: PeriodicGrid, seed: int) -> torch.Tensor:
+    return torch.cos(2 * 2 * math.pi / grid.lengths[-1] * grid.coordinates[-1]).expand(grid.shape)
+
+
+def _random(grid: PeriodicGrid, seed: int) -> torch.Tensor:
+    noise = torch.randn(grid.shape, generator=generator(seed, Stream.KICK_SHAPE), dtype=torch.float64)
+    unit = 2 * math.pi / max(grid.lengths)
+    return grid.apply(torch.exp(-grid.k_squared / (18 * unit**2)), noise)

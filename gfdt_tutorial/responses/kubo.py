@@ -1,0 +1,237 @@
+"""Kubo's formula: the response of reversible dynamics to a lasting change, from undisturbed data and without a score.
+
+Let the drift be ½ D ∇ ln ρ, with D the covariance of the noise per unit time, and let the change of the drift be the gradient of a
+potential in the same metric, f = ½ D ∇φ. With the generator ℒ = ½ D ∇ ln ρ·∇ + ½ ∇·D∇ the weight of the theorem becomes
+
+    B = −∇·f − f·s = −½ ∇·(D∇φ) − ½ s·D∇φ = −ℒφ.
+
+Reversibility, ⟨A(t) ℒφ(0)⟩ = ⟨A(0) ℒφ(t)⟩ = d/dt ⟨A(0) φ(t)⟩, turns the response to an impulse into −d/dt ⟨A(t) φ(0)⟩. Its integral, the
+response to a change that is switched on at t = 0 and lasts, is
+
+    δ⟨A⟩(t) = ⟨A φ⟩ − ⟨A(t) φ(0)⟩ = ½ ⟨[A(t) − A(0)] [φ(t) − φ(0)]⟩.
+
+The last form is free of the means of A and φ, vanishes at t = 0 in any sample, and uses both directions of time. Where the parameter p
+shapes the density and not the noise, φ = ∂ ln ρ/∂p up to a constant: `potential` of a system gives it.
+
+A field that is carried along by advection is reversible in the frame that moves with it. Quantities that do not change when the field
+is shifted do not see the frame, so the formula holds for them, and `kubo` refuses others. It holds as far as the grid lets advection be a
+shift: where products are aliased it is biased (see `AllenCahn.potential`). Whether a series is reversible shows in the
+data, as ⟨A(t) φ(0)⟩ = ⟨A(0) φ(t)⟩ then; `kubo` warns where these differ significantly.
+
+Source: Kubo, Rep. Prog. Phys. 29, 255 (1966), for thermal equilibrium; here for any density.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import scipy.stats
+import torch
+
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.confidence_bands import bootstrap_error
+from gfdt_tutorial.core.numerics import blocks
+from gfdt_tutorial.core.resampling_groups import Groups, Origins, groups_of_numbers
+from gfdt_tutorial.core.series import TimeSeries, check_series
+from gfdt_tutorial.responses.observable_samples import lagged_products, tail_of
+from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.responses.theorem import Field, observed
+
+SOME = 64  # snapshots on which the effect of a shift is looked at
+MOVED = 1e-3  # of the spread between snapshots: a larger effect of a shift is no rounding
+LEVEL = 1e-3  # probability of a false alarm about reversibility, over all lags and observables together
+
+
+def kubo(
+    data: TimeSeries,
+    observable: Field,
+    potentials: dict[str, Field],
+    lags: float = 90.0,
+    level: float = 0.90,
+    *,
+    resamples: int = 200,
+    seed: int = 0,
+) -> dict[str, Response]:
+    """Responses of reversible dynamics to lasting changes: ½ ⟨[A(t) − A(0)] [φ(t) − φ(0)]⟩, without a score.
+
+    No integral over lags is taken, so the sampling interval may be as long as the spacing of the lags that are wanted.
+
+    Args:
+        data, lags, level, resamples, seed: as in `respond`.
+        observable: A, from fields (..., *shape) to (...,) or (..., n) numbers that do not change when the field is shifted.
+        potentials: name → φ, from fields (..., *shape) to (...,) numbers that do not change when the field is shifted either, such as
+            {"kappa": system.potential("kappa")}. The change of the drift is ½ D ∇φ.
+
+    Returns:
+        name → Response with values (lag, ...), the change of ⟨A⟩ per unit of the parameter at a time t after it moved, in the form of
+        `sensitivities`. Its `info["irreversibility"]` is the largest difference between ⟨A(t) φ(0)⟩ and ⟨A(0) φ(t)⟩ in standard errors.
+
+    Raises:
+        ValueError: as `respond`; no potential; an observable or a potential that changes when the field is shifted, or that returns
+            numbers of another shape.
+
+    Warns:
+        UserWarning: the data are not reversible as far as A and φ tell, so the formula does not hold; or there are few blocks of data.
+
+    >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables, simulate
+    >>> system = OrnsteinUhlenbeck()
+    >>> data = simulate(system, members=8, duration=60.0)
+    >>> found = kubo(data, observables.moment(system.grid, 2), {"lam": system.potential("lam")}, lags=20.0)
+    >>> bool(found["lam"].values[-1] < 0)
+    True
+    """
+    check_series(data)
+    steps = data.steps(lags)
+    checks.probability("level", level)
+    checks.whole("resamples", resamples, minimum=2)
+    if not isinstance(potentials, dict) or not potentials or not all(map(callable, potentials.values())):
+        raise ValueError("potentials names functions of the field, one or more: {'kappa': system.potential('kappa')}")
+    tail = _tail("the observable", observable, data)
+    _check_unmoved("the observable", observable, data)
+    for name, potential in potentials.items():
+        if _tail(f"the potential of {name!r}", potential, data) != ():
+            raise ValueError(f"the potential of {name!r} must return one number for each field, (..., *shape) → (...)")
+        _check_unmoved(f"the potential of {name!r}", potential, data)
+    a, phi = _measured(data, [observable]), _measured(data, potentials.values())
+    groups = groups_of_numbers(a, steps, step_bytes=32 * (a.shape[-1] + phi.shape[-1]), paired=data.paired)
+    sums = _sums(a, phi, groups, steps)
+    values, error = sums.lasting(sums.one_each)[0], groups.widening * sums.error(sums.lasting, resamples, seed)
+    apart = _apart(sums, resamples, seed)
+    info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info}
+    found = {}
+    for change, name in enumerate(potentials):
+        found[name] = Response(
+            times=data.every * torch.arange(steps + 1, dtype=torch.float64),
+            values=values[..., change].reshape(-1, *tail).float(),
+            method="kubo",
+            standard_error=error[..., change].reshape(-1, *tail).float(),
+            freedom=max(sums.groups - 1, 0),
+            level=level,
+            info=info | {"irreversibility": float(apart[..., change].max())},
+        )
+        _warn_if_irreversible(name, apart[..., change], sums.groups, data.every)
+    groups.warn(stacklevel=3)
+    return found
+
+
+def _tail(name: str, function: Field, data: TimeSeries) -> tuple[int, ...]:
+    """What a function adds to the shape of a series, () or (n,); of a series of lone numbers the numbers are the fields."""
+    tail = tail_of(function, data)
+    if tail is None and data.grid.shape:
+        raise ValueError(f"{name} returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
+    return tail or ()
+
+
+def _check_unmoved(name: str, function: Callable, data: TimeSeries) -> None:
+    """Raises ValueError if a shift by one pixel along some axis changes what a function returns."""
+    fields = data.u.flatten(0, 1)
+    u = fields[:: max(1, len(fields) // SOME)][:SOME, None]
+    here = observed(function, u).double()
+    allowed = MOVED * here.std(0) + 1e-5 * here.abs().amax(0)
+    for axis in data.grid.axes:
+        moved = (observed(function, u.roll(1, axis)).double() - here).abs().amax(0)
+        if bool((moved > allowed).any()):
+            raise ValueError(
+                f"{name} changes when the field is shifted by one pixel along {'yx'[axis]}; Kubo's formula needs quantities that do not, "
+                "such as those of gfdt.observables, because advection is reversible only in the frame that moves with it"
+            )
+
+
+def _measured(data: TimeSeries, functions) -> torch.Tensor:
+    """What functions return at every snapshot, side by side, less its mean: (member, time, n), double precision, on the CPU."""
+    cuts = list(blocks(data.u.shape[1], 32 * data.grid.size))
+
+    def of(u: torch.Tensor) -> torch.Tensor:
+        return torch.cat([observed(function, u).reshape(*u.shape[:2], -1).double().cpu() for function in functions], -1)
+
+    values = torch.cat([torch.cat([of(member[None, cut]) for cut in cuts], 1) for member in data.u])
+    return values - values.mean((0, 1))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over origins, by group, for n observables and p potentials.
+
+    Args:
+        still: (group, lag, n, p), Σ A(τ) φ(τ) + A(τ + t) φ(τ + t).
+        forward, backward: (group, lag, n, p), Σ A(τ + t) φ(τ) and Σ A(τ) φ(τ + t).
+        counts: (group, lag), how many origins each lag has.
+    """
+
+    still: torch.Tensor
+    forward: torch.Tensor
+    backward: torch.Tensor
+    counts: torch.Tensor
+
+    @property
+    def groups(self) -> int:
+        """How many."""
+        return len(self.counts)
+
+    @property
+    def one_each(self) -> torch.Tensor:
+        """(1, group): every group once, the weights of the estimate itself."""
+        return torch.ones(1, self.groups, dtype=torch.float64)
+
+    def lasting(self, drawn: torch.Tensor) -> torch.Tensor:
+        """½ ⟨[A(t) − A(0)] [φ(t) − φ(0)]⟩, (resample, lag, n, p), each group taken `drawn` (resample, group) times."""
+        return 0.5 * self._mean(drawn, self.still - self.forward - self.backward)
+
+    def asymmetry(self, drawn: torch.Tensor) -> torch.Tensor:
+        """⟨A(t) φ(0)⟩ − ⟨A(0) φ(t)⟩, of the same shape: zero for reversible dynamics."""
+        return self._mean(drawn, self.forward - self.backward)
+
+    def error(self, form: Callable[[torch.Tensor], torch.Tensor], resamples: int, seed: int) -> torch.Tensor:
+        """Standard error of one of these by the bootstrap over groups."""
+        return bootstrap_error(form, self.groups, resamples=resamples, seed=seed)
+
+    def _mean(self, drawn: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
+        drawn = drawn.to(sums)
+        return torch.tensordot(drawn, sums, 1) / (drawn @ self.counts)[..., None, None]
+
+
+def _sums(observed: torch.Tensor, potentials: torch.Tensor, groups: Groups, steps: int) -> Sums:
+    """Of A, (member, time, n), and φ, (member, time, p), at lags up to `steps`."""
+    found = [_added([_of_window(observed, potentials, window, steps) for window in windows]) for windows in groups.windows]
+    return Sums(*(torch.stack(kind) for kind in zip(*found, strict=True)))
+
+
+def _added(windows: list[tuple[torch.Tensor, ...]]) -> list[torch.Tensor]:
+    """Sums of several windows, added up kind by kind."""
+    return [torch.stack(kind).sum(0) for kind in zip(*windows, strict=True)]
+
+
+def _of_window(observed: torch.Tensor, potentials: torch.Tensor, window: Origins, steps: int) -> tuple[torch.Tensor, ...]:
+    """The four sums of one window of origins; `still` from running sums, so that no array has both lags and origins."""
+    wide, last = window.stop - window.start, min(window.stop + steps, observed.shape[1])
+    a, phi = (values[window.members, window.start : last] for values in (observed, potentials))
+    lag = torch.arange(steps + 1)
+    ends = (a.shape[1] - lag).clamp(0, wide)  # origins that have a partner at this lag
+    running = torch.einsum("mti,mtp->tip", a, phi).cumsum(0)
+    running = torch.cat([torch.zeros_like(running[:1]), running])
+    start = lag.clamp_max(a.shape[1])
+    still = running[ends] + running[start + ends] - running[start]
+    forward = lagged_products(a, phi[:, :wide], steps)
+    backward = lagged_products(phi, a[:, :wide], steps).mT
+    return still, forward, backward, len(a) * ends.double()
+
+
+def _apart(sums: Sums, resamples: int, seed: int) -> torch.Tensor:
+    """|⟨A(t) φ(0)⟩ − ⟨A(0) φ(t)⟩| in standard errors, (lag, n, p); 0 where nothing scatters, as at t = 0."""
+    difference, error = sums.asymmetry(sums.one_each)[0], sums.error(sums.asymmetry, resamples, seed)
+    known = error > 1e-9 * sums.lasting(sums.one_each)[0].abs().amax(0)
+    return torch.where(known, difference.abs() / error, torch.zeros_like(error))
+
+
+def _warn_if_irreversible(name: str, apart: torch.Tensor, groups: int, every: float) -> None:
+    if groups < 2:
+        return
+    allowed = float(scipy.stats.t.isf(LEVEL / 2 / apart[1:].numel(), groups - 1))
+    worst = int(apart.amax(1).argmax())
+    if float(apart[worst].max()) > allowed:
+        warnings.warn(
+            f"⟨A(t) φ(0)⟩ and ⟨A(0) φ(t)⟩ differ by {float(apart.max()):.1f} standard errors at t = {worst * every:g} for {name!r}; chance "
+            f"exceeds {allowed:.1f} once in {1 / LEVEL:.0f} series. The dynamics are not reversible as these observables see them, so "
+            "Kubo's formula does not hold; use gfdt.sensitivities with a score",
+            stacklevel=3,
+        )

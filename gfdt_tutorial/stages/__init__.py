@@ -1,1 +1,0 @@
-"""The stages of an experiment, a module each: it and what it imports is what a kept result depends on."""
