@@ -31,7 +31,7 @@ from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.experiments.shipped import load_shipped, load_shipped_score
 from gfdt_tutorial.generation.sampling import sample
 from gfdt_tutorial.responses import observables
-from gfdt_tutorial.responses.changed_members import Changed
+from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.errors import Errors, compare, difference, wave_errors
 from gfdt_tutorial.responses.kick_patterns import kick_pattern
 from gfdt_tutorial.responses.kick_response import respond, respond_in_forms
@@ -41,6 +41,7 @@ from gfdt_tutorial.responses.noise_change import noise_derivative
 from gfdt_tutorial.responses.regression import regression
 from gfdt_tutorial.responses.response import Response, exact_response
 from gfdt_tutorial.responses.sensitivities import sensitivities
+from gfdt_tutorial.responses.sensitivity_maps import sensitivity_maps
 from gfdt_tutorial.scores.budgets import Budget
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
@@ -57,7 +58,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AllenCahn",
     "Budget",
-    "Changed",
+    "ChangedEnsemble",
     "DivergedError",
     "DoubleWell",
     "Errors",
@@ -85,6 +86,7 @@ __all__ = [
     "respond_in_forms",
     "sample",
     "sensitivities",
+    "sensitivity_maps",
     "simulate",
     "wave_errors",
 ]

@@ -58,7 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _simulate(chosen: argparse.Namespace) -> None:
     system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
     members, duration, every = (_wanted(chosen, size, name) for name in ("members", "duration", "every"))
-    data = simulate(system, members, size.spinup, duration, every, chosen.seed, chosen.device, chosen.context, chosen.cluster)
+    data = simulate(
+        system,
+        members=members,
+        spinup=size.spinup,
+        duration=duration,
+        every=every,
+        seed=chosen.seed,
+        device=chosen.device,
+        context=chosen.context,
+        cluster=chosen.cluster,
+    )
     say(f"{data.snapshots} snapshots, u of shape {tuple(data.u.shape)}: {data.save(chosen.out)}")
 
 
@@ -66,8 +76,8 @@ def _fit_score(chosen: argparse.Namespace) -> int:
     folder = storage.check_folder(chosen.out)
     checkpoint = storage.check_file(folder.parent / f"{folder.resolve().name}.checkpoint")
     data = TimeSeries.load(chosen.series)
-    options = {"context": chosen.context, "levels": chosen.levels, "device": chosen.device, "checkpoint": checkpoint}
-    score = fit_score(data, chosen.preset, chosen.seed, **options)
+    options = {"context": chosen.context, "noise_levels": chosen.noise_levels, "device": chosen.device, "checkpoint": checkpoint}
+    score = fit_score(data, preset=chosen.preset, seed=chosen.seed, **options)
     if score.metrics["interrupted"]:
         say(f"stopped after {score.metrics['steps']} steps; the same command goes on from {checkpoint}", sys.stderr)
         return 130
@@ -83,8 +93,8 @@ def _respond(chosen: argparse.Namespace) -> None:
         score = GaussianScore.fit(data)
     else:
         score = system_of(data.info).score if chosen.score == "analytic" else LearnedScore.load(chosen.score)
-    options = {"control": chosen.control, "symmetries": tuple(chosen.symmetry)}
-    answer = respond(data, score, chosen.lags, chosen.normalise, chosen.level, **options)
+    options = {"form": chosen.form, "confidence": chosen.confidence, "symmetries": tuple(chosen.symmetry)}
+    answer = respond(data, score, lags=chosen.lags, **options)
     say(f"{answer.method} response at {len(answer.times)} lags: {answer.save(chosen.out)}")
 
 
@@ -92,7 +102,7 @@ def _perturb(chosen: argparse.Namespace) -> None:
     system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
     lags, pairs, every, amplitude = (_wanted(chosen, size, name) for name in ("lags", "pairs", "every", "amplitude"))
     options = {"every": every, "kick": chosen.kick, "amplitude": amplitude}
-    truth = perturb(system, lags, pairs, chosen.seed, **options, device=chosen.device, cluster=chosen.cluster)
+    truth = perturb(system, lags=lags, pairs=pairs, seed=chosen.seed, **options, device=chosen.device, cluster=chosen.cluster)
     say(f"{pairs} kicked pairs, {len(truth.times)} lags: {truth.save(chosen.out)}")
 
 
@@ -141,7 +151,7 @@ def _compared(chosen: argparse.Namespace, systems: list, cache: Cache | None, *,
     """Systems compared; interrupted, it says from where to go on."""
     options = {"seed": chosen.seed, "device": chosen.device, "conditioned": conditioned, "cache": cache}
     try:
-        return compare_systems(systems, chosen.preset, **options)
+        return compare_systems(systems, preset=chosen.preset, **options)
     except KeyboardInterrupt:
         kept = "nothing was kept" if cache is None else f"the same command goes on from {cache.folder}"
         raise KeyboardInterrupt(kept) from None
@@ -180,10 +190,10 @@ def _analyse(chosen: argparse.Namespace) -> None:
         data = read_series(chosen.file, axes=chosen.axes, every=chosen.every, variable=chosen.variable)
     for warning in caught:
         note(f"note: {warning.message}")
-    options = {"lags": chosen.lags, "seed": chosen.seed, "level": chosen.level, "force": chosen.force, "device": chosen.device}
+    options = {"lags": chosen.lags, "seed": chosen.seed, "confidence": chosen.confidence, "force": chosen.force, "device": chosen.device}
     options |= {"periods": tuple(chosen.period), "deseasonalise": chosen.deseasonalise, "detrend": chosen.detrend}
     options |= {"centre_members": chosen.centre_members}
-    found = analyse(data, chosen.preset, **options, tell=lambda stage: note(f"{stage} ..."))
+    found = analyse(data, preset=chosen.preset, **options, tell=lambda stage: note(f"{stage} ..."))
     saved = found.save(folder, report.page(found))
     say(found.suitability)
     say(found.verdict)

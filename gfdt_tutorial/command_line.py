@@ -7,7 +7,8 @@ from typing import TextIO
 from gfdt_tutorial import bench
 from gfdt_tutorial.core.progress import say
 from gfdt_tutorial.experiments import presets, shipped
-from gfdt_tutorial.responses.kicked_twins import KICKS
+from gfdt_tutorial.responses.kicked_twins import KICK_KINDS
+from gfdt_tutorial.responses.response import FORMS
 from gfdt_tutorial.responses.symmetries import SYMMETRIES
 from gfdt_tutorial.systems.built_in import SYSTEMS
 
@@ -38,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("series", help="an .npz with the keys u, times, axes")
     verb.add_argument("--preset", choices=presets.PRESETS, default="quick")
     verb.add_argument("--seed", type=int, default=0)
-    verb.add_argument("--levels", action="store_true", help="know all noise levels, to generate")
+    verb.add_argument("--noise-levels", action="store_true", help="know all noise levels, to generate")
     verb.add_argument("--context", action="store_true", help="give the network the context of the series")
     verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
     verb.add_argument("--out", required=True, help="folder for weights.safetensors and score.json")
@@ -48,16 +49,16 @@ def parser() -> argparse.ArgumentParser:
     words = "gaussian, analytic (only for a series made by `simulate`), or a folder written by fit-score"
     verb.add_argument("--score", default="gaussian", help=words)
     verb.add_argument("--lags", type=float, default=90.0, help="largest lag, in time units")
-    verb.add_argument("--normalise", action="store_true", help="R(t) R(0)⁻¹")
-    verb.add_argument("--control", action="store_true", help="take the Gaussian response as a control variate")
+    words = "raw, normalised: R(t) R(0)⁻¹, or controlled: with the Gaussian response as a control variate"
+    verb.add_argument("--form", choices=FORMS, default="raw", help=words)
     verb.add_argument("--symmetry", action="append", default=[], choices=SYMMETRIES, help="average over it; may be repeated")
-    verb.add_argument("--level", type=float, default=0.90, help="of the band")
+    verb.add_argument("--confidence", type=float, default=0.90, help="of the band")
 
     verb = _verb(verbs, "perturb", "the truth, from kicked twins", makes=True)
     _add_system(verb, seed=1)
     for name, kind, words in (("lags", float, "largest lag"), ("pairs", int, "kicked pairs"), ("every", float, "spacing of the lags")):
         verb.add_argument(f"--{name}", type=kind, help=f"{words}; the preset's by default")
-    verb.add_argument("--kick", choices=KICKS, default="pixel")
+    verb.add_argument("--kick", choices=KICK_KINDS, default="pixel")
     verb.add_argument("--amplitude", type=float, help="of the kick, in units of the field; the preset's by default")
     _add_cluster(verb)
 
@@ -83,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--variable", help="which array of the file")
     verb.add_argument("--preset", choices=presets.PRESETS, default="quick")
     verb.add_argument("--lags", type=float, help="largest lag, in time units; twice the memory of the data by default")
-    verb.add_argument("--level", type=float, default=0.90, help="of the bands")
+    verb.add_argument("--confidence", type=float, default=0.90, help="of the bands")
     verb.add_argument("--seed", type=int, default=0)
     verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
     words = "a likely season, in time units, to test for before all periods are searched; may be repeated"

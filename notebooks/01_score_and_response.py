@@ -123,7 +123,11 @@ assert abs(R_half - exact_half) < 0.05
 
 # %%
 mean_and_variance = Moments(float(x.mean()))  # x → (x, (x − ⟨x⟩)²)
-analytic = gfdt.respond(data.both_ways(), well.score, lags=2.0, observable=mean_and_variance)
+kick = {"kick": None}  # None stands for a kick of the field itself
+both_ways = data.both_ways()
+analytic = gfdt.sensitivities(
+    both_ways, well.score, mean_and_variance, kick, lags=2.0, integrate=False, form="raw"
+)["kick"]
 times = torch.linspace(0, 2, 81, dtype=torch.float64)
 exact = gfdt.Response(times, well.response(times, Moments(float(mean))), "exact")
 figures.mean_and_variance({"exact": exact, "analytic": analytic})

@@ -167,7 +167,7 @@ figures.response_curves({"exact": exact, "analytic": analytic, "gaussian": gauss
 
 # %%
 errors = {"gaussian": gfdt.compare(gaussian, exact), "analytic": gfdt.compare(analytic, exact)}
-normalised = gfdt.respond(data, system.score, lags=90.0, normalise=True)
+normalised = gfdt.respond(data, system.score, lags=90.0, form="normalised")
 forms = {"analytic, normalised": gfdt.compare(normalised, exact)}
 forms |= {"Gaussian": errors["gaussian"], "analytic, raw": errors["analytic"]}
 for name, error in forms.items():
@@ -271,9 +271,9 @@ def mean_square(u):
 
 
 knob = system.drift_derivative("lam")  # the pair (f, ∇·f) for λ
-predicted = gfdt.respond(
-    data, system.score, lags=100.0, observable=mean_square, perturbation=knob, integrate=True
-)
+predicted = gfdt.sensitivities(
+    data, system.score, mean_square, {"lam": knob}, lags=100.0, form="raw"
+)["lam"]
 
 # %% [markdown]
 # The closed form to hold it against: after λ is raised by δλ, the variance of each wave relaxes to its new value at twice the wave's own rate.

@@ -171,7 +171,7 @@ print(
 
 # %%
 lost = replace(budgets.budget("quick"), noise="white", level=0.05)
-recovered = gfdt.fit_score(fit, spent=lost, start="wrong", calibrate=False, seed=0)
+recovered = gfdt.fit_score(fit, budget=lost, start="wrong", calibrate=False, seed=0)
 print(
     f"from a wrong start: relative error {diagnostics.relative_error(recovered(some), system.score(some)):.3f}"
 )
@@ -220,7 +220,7 @@ assert apart < 0.02
 
 # %%
 factor = torch.exp(
-    torch.empty(grid.half).uniform_(-1.1, 1.1, generator=torch.Generator().manual_seed(3))
+    torch.empty(grid.spectral_shape).uniform_(-1.1, 1.1, generator=torch.Generator().manual_seed(3))
 )
 
 
@@ -229,7 +229,7 @@ def wrong(u):
 
 
 raw = gfdt.compare(gfdt.respond(use, wrong, lags=90.0), exact).quoted["l2"]
-tamed = gfdt.respond(use, wrong, lags=90.0, normalise=True)
+tamed = gfdt.respond(use, wrong, lags=90.0, form="normalised")
 gaussian = gfdt.respond(use, gfdt.GaussianScore.fit(use), lags=90.0)
 print(f"wrong score: L2 {raw:.3f} raw, {gfdt.compare(tamed, exact).quoted['l2']:.4f} normalised")
 print(
@@ -270,7 +270,9 @@ print(
 # field less its mean, and the *W1 distance* of two densities of a pixel, the mean gap between equal quantiles. (Training with levels, 100 steps, and 256 fields: 30 s.)
 
 # %%
-levels = gfdt.fit_score(fit, levels=True, spent=replace(budgets.budget("quick"), steps=100), seed=0)
+levels = gfdt.fit_score(
+    fit, noise_levels=True, budget=replace(budgets.budget("quick"), steps=100), seed=0
+)
 drawn = gfdt.sample(levels, 256, method="sde", seed=0)
 curves = {
     "exact": shell_average(grid, system.mode_covariance),

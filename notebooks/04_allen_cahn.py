@@ -30,15 +30,11 @@
 # > 2. The score of this field can be written down, equation (10). Will a network that has only seen data come closer to the true response than the formula?
 
 # %%
-from dataclasses import replace
-
 import plotly.graph_objects as go
 import torch
-from plotly.subplots import make_subplots
 
 import gfdt_tutorial as gfdt
 from gfdt_tutorial import figures
-from gfdt_tutorial.core.confidence_bands import band_factor
 from gfdt_tutorial.core.memory import free_memory
 from gfdt_tutorial.core.spectra import mode_covariance
 from gfdt_tutorial.course import panels, views, widgets
@@ -47,7 +43,6 @@ from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.responses.symmetries import symmetrise
 from gfdt_tutorial.scores import budgets, diagnostics
-from gfdt_tutorial.systems.simulate import Trajectory
 
 # networks and grids as small as these gain nothing from a second thread, and wait for it if anything else runs
 torch.set_num_threads(1)
@@ -89,6 +84,8 @@ figure
 # hold, they are folded back, and the product rule fails. The identity $\langle u_i s_j\rangle = -\delta_{ij}$ shows it (10 s):
 
 # %%
+from dataclasses import replace
+
 calm = gfdt.simulate(
     replace(system, advection=0.0), members=48, duration=150.0, every=5.0, seed=1, device="cpu"
 )
@@ -135,8 +132,8 @@ for name, s in (("Gaussian", gaussian), ("analytic", system.score), ("learned", 
 # and 500 of the 1200 steps of `quick`, and 64 fields: 15 s. `python -m gfdt_tutorial bench --only allen-cahn-generation` does it in full, with 2048 fields, and prints how well.)
 
 # %%
-spent = replace(budgets.budget("quick", "white", levels=True), steps=500, width=16)
-every_level = gfdt.fit_score(fit, spent=spent, levels=True, seed=0)
+spent = replace(budgets.budget("quick", "white", noise_levels=True), steps=500, width=16)
+every_level = gfdt.fit_score(fit, budget=spent, noise_levels=True, seed=0)
 drawn = gfdt.sample(every_level, 64, seed=0)
 figures.field_map(grid, drawn[0], "a field that never was")
 
@@ -187,7 +184,9 @@ figure.update_layout(yaxis_type="log", width=760, height=400, margin_t=130)
 # %%
 sizes = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0]
 options = {"kick": "random signs", "symmetries": ("reflect y",), "device": "cpu"}
-kicked = [gfdt.perturb(system, 10.0, 64, 5, amplitude=size, **options) for size in sizes]
+kicked = [
+    gfdt.perturb(system, lags=10.0, pairs=64, seed=5, amplitude=size, **options) for size in sizes
+]
 departures = []
 for one in kicked[1:]:
     gap = replace(one, values=one.values - kicked[0].values, parts=one.parts - kicked[0].parts)
@@ -210,8 +209,8 @@ figure.update_layout(width=640, height=380, margin_t=100)
 # A response comes in three forms:
 #
 # * *raw*, $\hat R(t) = -\langle u(\tau + t)\,s(\tau)\rangle$;
-# * *normalised*, $\hat R(t)\hat R(0)^{-1}$, the letter's form for this field (`normalise=True`);
-# * *controlled*, $\hat R(t) - [\hat R(0) - 1]\,G(t)$, with the Gaussian response $G$ (`control=True`). What is taken off is a **control variate**: its mean is known, zero for a true score, and its noise is like that of $\hat R(t)$.
+# * *normalised*, $\hat R(t)\hat R(0)^{-1}$, the letter's form for this field (`form="normalised"`);
+# * *controlled*, $\hat R(t) - [\hat R(0) - 1]\,G(t)$, with the Gaussian response $G$ (`form="controlled"`). What is taken off is a **control variate**: its mean is known, zero for a true score, and its noise is like that of $\hat R(t)$.
 #
 # Why is the noise alike? For a true score $\hat R(0)$ should be 1. In a finite sample it is $1 + \epsilon$, as $u$ and $s$ happen to be correlated by ε too much. Of $u(\tau)$ the part $G(t)\,u(\tau)$ is still in $u(\tau + t)$, since $G$ is the best linear forecast, and it carries the same excess along: $\hat R(t)$ is too large by $G(t)\,\epsilon$ as well. That is taken off, and so
 # is any error of the score that is linear in the field. Normalising takes off $R(t)\,\epsilon$ instead, which is too little where $R$ is smaller than $G$. The field has no preference for $+y$ over $-y$, so both may be averaged. (15 s)
@@ -221,7 +220,7 @@ options = {"lags": 90.0, "symmetries": ("reflect y",)}
 scores = {"analytic": system.score, "generative": score}
 responses = {"gaussian": gfdt.respond(use, gaussian, **options)}
 for name, s in scores.items():
-    responses[name] = gfdt.respond(use, s, control=True, **options)
+    responses[name] = gfdt.respond(use, s, form="controlled", **options)
 figures.response_curves({"truth": truth} | responses)
 
 # %% [markdown]
@@ -242,6 +241,8 @@ figures.error_curves(errors)
 # Inside a phase the well takes a kick back at once. At a border a kick lives on: it decides which phase gets the ground. Kick 96 members, each where its own field is deepest in a phase, or where it is nearest to a border (10 s).
 
 # %%
+from gfdt_tutorial.core.confidence_bands import band_factor
+from gfdt_tutorial.systems.simulate import Trajectory
 
 fields = use.u[:, -1]
 depth = grid.apply(torch.exp(-grid.k_squared / 30), fields).abs().flatten(1)
@@ -270,6 +271,8 @@ assert after["at a border"][20].max() > 2 * after["inside a phase"][20].max()
 figure.update_layout(title="the highest pixel, wherever it is", xaxis_title="lag t")
 
 # %%
+from plotly.subplots import make_subplots
+
 figure = make_subplots(1, 2, subplot_titles=[f"kicked {name}, t = 10" for name in after])
 for column, values in enumerate(after.values(), start=1):
     figure.add_trace(figures.heatmap(grid, values[10], zmin=-0.3, zmax=0.3), 1, column)
@@ -328,8 +331,8 @@ for form in ("raw", "normalised", "controlled"):
     settled.append([form, *spread, f"{gap.mean():+.4f} ± {error:.4f}", winner, *bumps])
 assert [row[4] for row in settled] == ["formula", "formula", "network"]
 columns = ["form", "formula, L2 ± scatter", "network", "difference ± its error", "closer"]
-titles = {"values": [*columns, "formula, bump", "network"]}
-table = go.Table(header=titles, cells={"values": list(zip(*settled, strict=True))})
+columns += ["formula, bump", "network"]
+table = go.Table(header={"values": columns}, cells={"values": list(zip(*settled, strict=True))})
 table.columnwidth = [2, 3, 3, 3, 2, 2, 2]
 go.Figure(table, layout={"template": "gfdt", "width": 980, "height": 280})
 
@@ -350,9 +353,7 @@ known = {"the size of the answer itself": nothing}
 for name in ("gaussian", "analytic", "generative"):
     known[f"{name}, shipped"] = gfdt.load_shipped(f"allen-cahn-{name}")
 known |= {f"{name}, normalised, from above": answers[name]["normalised"] for name in scores}
-squares = {
-    name: (gfdt.wave_errors(answer, truth) * bump).sum((1, 2)) for name, answer in known.items()
-}
+squares = {n: (gfdt.wave_errors(a, truth) * bump).sum((1, 2)) for n, a in known.items()}
 noise = grid.rfft(truth.parts.double()).var(0) / len(truth.parts)
 squares["standard error of the truth"] = (noise * bump).sum((1, 2))
 size, lags = squares.pop("the size of the answer itself"), [5, 15, 30, 60]

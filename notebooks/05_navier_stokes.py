@@ -182,8 +182,8 @@ figures.response_curves({"truth": truth, "gaussian": gaussian})
 
 def by_shell(answer, lag=0.5):
     """Root mean square error over the wavevectors of each shell, freed of the truth's noise."""
-    errors = gfdt.wave_errors(answer, truth)[int((answer.times - lag).abs().argmin())]
-    k, mean = shell_average(grid, errors)
+    row = int((answer.times - lag).abs().argmin())
+    k, mean = shell_average(grid, gfdt.wave_errors(answer, truth)[row])
     return k, mean.clamp_min(0).sqrt()
 
 
@@ -191,13 +191,14 @@ def shell_figure(answers):
     figure = go.Figure()
     for name, answer in answers.items():
         (k, error), line = by_shell(answer), theme.style(answer.method)
-        if answer.form == "raw" and answer.method != "gaussian":
-            line["dash"] = "dot"
+        dotted = answer.form == "raw" and answer.method != "gaussian"
+        line |= {"dash": "dot"} if dotted else {}
         figure.add_scatter(x=k, y=error, name=name, mode="lines+markers", line=line)
     figure.update_layout(template="gfdt", title="error by wavenumber, lag 1/2", xaxis_title="k")
     return figure.update_layout(width=680, height=400, margin_t=110)
 
 
+# %%
 shell_figure({"Gaussian": gaussian})
 
 # %% [markdown]
@@ -255,7 +256,7 @@ figure.update_xaxes(title="fifth of the kicked pixels, from the lowest to the hi
 small = ((grid.k_squared > 10**2) & (grid.k_squared <= 16**2)).float()
 v_x, v_y = velocity(some)
 whole = v_x * grid.apply(d_x, some) + v_y * grid.apply(d_y, some)
-for name, band in {"all scales": torch.ones(grid.half), "10 < |k| ≤ 16": small}.items():
+for name, band in {"all scales": torch.ones(grid.spectral_shape), "10 < |k| ≤ 16": small}.items():
     slopes = [grid.apply(band * d, some) for d in (d_x, d_y)]
     blind = 0.5 * (v_x**2 + v_y**2).mean() * sum(slope.square() for slope in slopes).mean()
     swept = float((v_x * slopes[0] + v_y * slopes[1]).square().mean() / blind)
@@ -295,7 +296,7 @@ figures.response_curves({"truth": truth} | raw)
 # part, as a control variate (lesson 04), costs nothing. The response in this form is called *controlled*. The steps one by one, from the raw response and the letter's measure, the mean over lags of the plain distance from the twins (the letter has 0.218 for the Gaussian and 0.193 for its network, of a flow whose phases stood still: see the end), to the root mean square that we quote, freed of the truth's noise:
 
 # %%
-controlled = gfdt.respond(use, score, control=True, thin=4, **options)
+controlled = gfdt.respond(use, score, form="controlled", thin=4, **options)
 forms = {"raw, ±y apart": gfdt.respond(use, score, lags=4.0, thin=4, resamples=2)}
 forms |= {"raw, averaged": generative, "controlled, averaged": controlled}
 for what, answer in forms.items():

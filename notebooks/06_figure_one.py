@@ -119,7 +119,7 @@ scores = {
     "analytic": system.score,
     "generative": learned,
 }
-options = {"lags": 40.0, "control": True, "symmetries": ("reflect y",)}
+options = {"lags": 40.0, "form": "controlled", "symmetries": ("reflect y",)}
 
 
 # %%

@@ -350,8 +350,8 @@ except ValueError as refusal:
 
 # %%
 lags = 15.0
-blind = gfdt.respond(uneven, gfdt.GaussianScore.fit(uneven), lags)
-plain = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags)
+blind = gfdt.respond(uneven, gfdt.GaussianScore.fit(uneven), lags=lags)
+plain = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=lags)
 figure = answers({"as it is": plain, "with its climate left in": blind})
 print(
     f"at lag {lags:g}: {float(blind.along(0)[-1]):.3f}, band ± {float(blind.band[1, -1, 0] - blind.values[-1, 0]):.4f}"

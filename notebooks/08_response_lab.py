@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 08 · The response lab
 #
-# **You will** kick any of the three fields with a shape of your own, push it for a while with a time course of your own, see what each method predicts at once, and have the prediction checked by an ensemble that is really pushed; find out where
+# **You will** kick any of the three fields with a shape of your own, push it for a while with a time profile of your own, see what each method predicts at once, and have the prediction checked by an ensemble that is really pushed; find out where
 # linear theory ends, and what a response that was sampled once a time unit cannot know; move parameters, and watch a response get better while its score is learned. **Time** 55 minutes. **Runs in** about a minute on two cores, in 0.7 GB. **Needs** [lesson 02](02_ornstein_uhlenbeck.ipynb);
 # [04](04_allen_cahn.ipynb) and [05](05_navier_stokes.ipynb) introduce the other two fields. **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
@@ -38,9 +38,9 @@ from gfdt_tutorial.core.memory import free_memory
 from gfdt_tutorial.core.spectra import shell_average
 from gfdt_tutorial.course import panels, widgets
 from gfdt_tutorial.course.exercises import check
-from gfdt_tutorial.course.views.response_lab import Answers, Course, Kick
+from gfdt_tutorial.course.views.response_lab import KickDesign, Predictions, TimeProfile
 from gfdt_tutorial.figures import theme
-from gfdt_tutorial.responses.forced_members import Pushed
+from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
 
 torch.set_num_threads(1)
 
@@ -62,13 +62,13 @@ figures.response_maps(truth, [0.0, 0.5, 1.0, 2.0], answer)
 # The same for a push that lasts. With responses known every $h$, the integral becomes a sum, $h\sum_m w_m\, R(t_m) * p\; f(t_n - t_m)$, with weights ½ at both ends.
 
 # %%
-course = torch.sin(2 * torch.pi * times / 1.5)
+time_profile = torch.sin(2 * torch.pi * times / 1.5)
 h = float(times[1])
 n = 32  # t = 2
 weights = torch.ones(n + 1)
 weights[[0, -1]] = 0.5
-by_hand = h * sum(weights[m] * course[n - m] * answer[m] for m in range(n + 1))
-pushed = truth.to(kick, course)
+by_hand = h * sum(weights[m] * time_profile[n - m] * answer[m] for m in range(n + 1))
+pushed = truth.to(kick, time_profile)
 print(f"largest response at t = 2: {pushed[n].max():.2f}")
 assert torch.allclose(by_hand.float(), pushed[n], atol=1e-5)
 
@@ -79,7 +79,7 @@ assert torch.allclose(by_hand.float(), pushed[n], atol=1e-5)
 # the error of each method over the whole field, beside the size of the true response (grey).
 
 # %%
-view = Answers("navier-stokes", Kick("bump", 1.0))
+view = Predictions("navier-stokes", KickDesign("bump", 1.0))
 panels.answers(view, time=1.0)
 
 # %% [markdown]
@@ -100,7 +100,7 @@ system = gfdt.OrnsteinUhlenbeck()
 exact = gfdt.exact_response(system, lags=30.0)
 bump, step = gfdt.kick_pattern(system.grid, "bump", 0.1), torch.ones(31)
 linear = exact.to(bump, step)
-found = Pushed(system, bump, linear, step, members=8).finish()
+found = ForcedEnsemble(system, bump, linear, step, members=8).finish()
 print(f"largest difference {(found.answers - linear).abs().max():.1e}")
 assert torch.allclose(found.answers, linear, atol=1e-4)
 
@@ -114,9 +114,9 @@ assert torch.allclose(found.answers, linear, atol=1e-4)
 # %%
 def measure(amplitude, lags=20, members=32):
     """The response of the Allen-Cahn field to a smooth random kick, measured over linear."""
-    one = Answers("allen-cahn", Kick("random", amplitude))
+    one = Predictions("allen-cahn", KickDesign("random", amplitude))
     linear = one.linear[: lags + 1]
-    return Pushed(one.known.system, one.pattern, linear, members=members).finish()
+    return ForcedEnsemble(one.known.system, one.pattern, linear, members=members).finish()
 
 
 sizes = (0.25, 0.5, 1.0, 2.0)
@@ -163,11 +163,11 @@ def bound(departure):
 
 
 def push_flow(pattern, linear, members):
-    course, more = flow.pushes[: len(linear)], {"every": h, "members": members, "spinup": 20.0}
-    return Pushed(flow.known.system, pattern, linear, course, **more).finish()
+    profile, more = flow.pushes[: len(linear)], {"every": h, "members": members, "spinup": 20.0}
+    return ForcedEnsemble(flow.known.system, pattern, linear, profile, **more).finish()
 
 
-flow = Answers("navier-stokes", Kick("bump", 2.0), Course("step"))
+flow = Predictions("navier-stokes", KickDesign("bump", 2.0), TimeProfile("step"))
 found = push_flow(flow.pattern, flow.linear, members=64)
 longest = grid.apply((grid.k_squared < 1.5).float(), flow.linear).square().sum()
 print(f"largest response {found.answers.abs().max():.2f}, where pixels fluctuate by 0.43")
@@ -224,7 +224,7 @@ print(", ".join(f"k = {q:.0f}: {r:.2f}" for q, r in zip(k[:6], left)), "left aft
 rates = system.rates
 closed = system.grid.irfft(torch.expm1(rates * 16.0) / rates * system.grid.rfft(bump.double()))
 for every in (4.0, 2.0, 1.0):
-    sampled = gfdt.exact_response(system, 16.0, every)
+    sampled = gfdt.exact_response(system, lags=16.0, every=every)
     error = (sampled.to(bump, torch.ones(len(sampled.times)))[-1] - closed).abs().max()
     print(f"h = {every:g}: error {float(error / closed.abs().max()):.1e} of the answer")
 
@@ -247,11 +247,11 @@ lab
 # First the static figure: the flow, pushed up and down every 1.5 time units.
 
 # %%
-view = Answers("navier-stokes", Kick("bump", 1.0), Course("periodic", 1.5))
+view = Predictions("navier-stokes", KickDesign("bump", 1.0), TimeProfile("periodic", 1.5))
 panels.answers(view, time=2.0)
 
 # %% [markdown]
-# Draw a time course, or take a step, a ramp, or a wave.
+# Draw a time profile, or take a step, a ramp, or a wave.
 #
 # * The second bet: the flow, "bump", "step", amplitude 4: what does the check say now, and how much of the departure is even?
 # * The flow, "plane wave", "periodic": find the period to which it responds most.

@@ -83,7 +83,7 @@ print(f"by hand, ∂⟨u²⟩/∂λ at t = 80: {lasting[-1]:.1f}")
 power = gfdt.observables.moment(linear.grid, 2)
 spectrum = gfdt.observables.spectrum(linear.grid)
 damping = {"lam": linear.drift_derivative("lam")}
-plain = gfdt.sensitivities(data, linear.score, power, damping, lags=80.0, control=False)["lam"]
+plain = gfdt.sensitivities(data, linear.score, power, damping, lags=80.0, form="raw")["lam"]
 better = gfdt.sensitivities(data, linear.score, power, damping, lags=80.0)["lam"]
 decay = -2 * linear.rates.real
 slope = linear.mode_covariance * 2 * linear.grid.inverse_helmholtz / decay  # −∂C/∂λ
@@ -140,7 +140,7 @@ assert abs(float(found.values[-1, 0]) - exact[-1]) < 4 * float(found.standard_er
 
 # %% [markdown]
 # For one wave of a linear field the regression hypothesis is exact, and has less noise than the theorem, which must find by averaging that the thousand other waves that $\kappa$ moves do not matter: sampling noise dominates its response below, as its band
-# would say. With `shrink=True` the response keeps to the regression on one observable as long as the data show no significant departure [21]: with $R_A$ from the theorem,
+# would say. With `form="shrunk"` the response keeps to the regression on one observable as long as the data show no significant departure [21]: with $R_A$ from the theorem,
 #
 # $$ T_A + w\,(R_A - T_A), \qquad w = \max(0,\,1 - 2/\chi^2), \qquad \chi^2 = \text{mean over lags and observables of } [(R_A - T_A)/\text{its standard error}]^2 . $$
 #
@@ -149,8 +149,8 @@ assert abs(float(found.values[-1, 0]) - exact[-1]) < 4 * float(found.standard_er
 # %%
 diffusivity = {"kappa": linear.drift_derivative("kappa")}
 ways = [
-    gfdt.sensitivities(data, linear.score, spectrum, diffusivity, lags=80.0, shrink=shrink)["kappa"]
-    for shrink in (False, True)
+    gfdt.sensitivities(data, linear.score, spectrum, diffusivity, lags=80.0, form=form)["kappa"]
+    for form in ("controlled", "shrunk")
 ]
 k, moved = gfdt.statistics.shell_average(
     linear.grid,
@@ -201,9 +201,9 @@ names = ("alpha", "kappa")
 changes = {name: field.drift_derivative(name) for name in names}
 potentials = {name: field.potential(name) for name in names}
 without_score = {
-    "regression on one": gfdt.regression(short, both, changes, 10.0, together=False),
-    "regression on all": gfdt.regression(short, several, changes, 10.0),
-    "kubo": gfdt.kubo(short, both, potentials, 10.0),
+    "regression on one": gfdt.regression(short, both, changes, lags=10.0, together=False),
+    "regression on all": gfdt.regression(short, several, changes, lags=10.0),
+    "kubo": gfdt.kubo(short, both, potentials, lags=10.0),
 }
 LABELS = {
     "generative": "theorem, learned score",
@@ -295,7 +295,9 @@ picture.update_layout(xaxis_title="u", yaxis_title="change of the density")
 
 # %%
 warmer = {"epsilon": gfdt.noise_derivative(linear.score, linear.grid, linear.noise_derivative())}
-answer = gfdt.sensitivities(data, linear.score, spectrum, warmer, lags=80.0, shrink=True)["epsilon"]
+answer = gfdt.sensitivities(data, linear.score, spectrum, warmer, lags=80.0, form="shrunk")[
+    "epsilon"
+]
 _, moved = gfdt.statistics.shell_average(
     linear.grid, 2 / linear.epsilon * linear.mode_covariance * -torch.expm1(-80 * decay)
 )

@@ -85,7 +85,7 @@ def test_the_score_is_the_formula_of_the_letter():
 
 
 def test_the_score_under_noise_is_left_to_a_network():
-    with pytest.raises(ValueError, match=r"no closed form; learn it with fit_score\(\.\.\., levels=True\)"):
+    with pytest.raises(ValueError, match=r"no closed form; learn it with fit_score\(\.\.\., noise_levels=True\)"):
         LETTER.score(torch.zeros(32, 32), sigma=0.1)
     with pytest.raises(ValueError, match="last axes must be"):
         LETTER.score(torch.zeros(16, 16))
@@ -270,7 +270,7 @@ def test_the_same_steps_take_the_local_equation():
     exact = torch.from_numpy(solved.y[:, -1]).reshape(grid.shape)
 
     def error(dt):
-        terms = {"alpha": 1.0, "epsilon": 0.0, "smoothing": torch.ones(grid.half)}
+        terms = {"alpha": 1.0, "epsilon": 0.0, "smoothing": torch.ones(grid.spectral_shape)}
         step = two_stages(grid, kappa * grid.laplacian, 1.0, dt, CPU, **terms)
         return float((grid.irfft(step(grid.rfft(start), None)) - exact).square().mean().sqrt())
 
@@ -291,7 +291,7 @@ def test_the_steps_are_for_one_and_the_same_time_whatever_the_speed():
 def test_a_step_adds_noise_of_the_covariance_of_the_equation(grid):
     """Without double well: N²ε²hΣ, half of the diffusion acting before and half after."""
     system = AllenCahn(alpha=1e-9, kappa=0.2, grid=grid, dt=0.1)
-    zero, one = torch.zeros(grid.half, dtype=torch.complex64), torch.ones(grid.half, dtype=torch.complex64)
+    zero, one = torch.zeros(grid.spectral_shape, dtype=torch.complex64), torch.ones(grid.spectral_shape, dtype=torch.complex64)
     kick = system.stepper(0.1, CPU)(zero, lambda: one)
     expected = grid.size * system.epsilon**2 * 0.1 / (1 + grid.k_squared) * torch.exp(-0.2 * grid.k_squared * 0.1)
     torch.testing.assert_close((kick / grid.white).abs().square(), expected, rtol=1e-5, atol=0)

@@ -514,7 +514,7 @@ def test_data_of_a_few_levels_are_told_that_they_have_no_score(change):
 
 
 def test_what_has_no_score_is_not_told_to_train_longer():
-    found = analyse(series("mt", lambda u: np.sign(u)), "tiny", lags=4)
+    found = analyse(series("mt", lambda u: np.sign(u)), preset="tiny", lags=4)
     assert "none can" in found.verdict and "train longer" not in found.verdict
 
 
@@ -559,7 +559,7 @@ def test_a_density_that_is_not_gaussian_is_known():
 @pytest.mark.parametrize("axes", SHAPES)
 def test_a_linear_series_of_any_shape_gets_its_known_answer(axes):
     """Independent pixels that forget by 0.8 a step answer a kick by 0.8^t, where it was."""
-    found = analyse(series(axes, steps=2000 if "m" not in axes else 600), "tiny", lags=8)
+    found = analyse(series(axes, steps=2000 if "m" not in axes else 600), preset="tiny", lags=8)
     for answer in found.responses.values():
         here = answer.along(0)
         error = answer.standard_error[(slice(None), *answer._index(0))]
@@ -572,7 +572,7 @@ def test_a_linear_series_of_any_shape_gets_its_known_answer(axes):
 
 @pytest.mark.slow
 def test_neither_unit_nor_offset_matters():
-    plain, other = (analyse(series("mtx", lambda u, a=a, b=b: a * u + b), "tiny", lags=4) for a, b in ((1, 0), (1e-6, 3e-6)))
+    plain, other = (analyse(series("mtx", lambda u, a=a, b=b: a * u + b), preset="tiny", lags=4) for a, b in ((1, 0), (1e-6, 3e-6)))
     for name, answer in plain.responses.items():
         torch.testing.assert_close(answer.values, other.responses[name].values, atol=2e-3, rtol=0)
     assert other.suitability.spread == pytest.approx(1e-6 * plain.suitability.spread, rel=1e-3)
@@ -584,7 +584,7 @@ def test_each_half_meets_the_score_of_the_other(monkeypatch):
 
     seen = []
     monkeypatch.setattr(analysis, "fit_score", lambda half, *_, **__: seen.append(half) or remembering(half))
-    found = analyse(series("mtx"), "tiny", lags=4)
+    found = analyse(series("mtx"), preset="tiny", lags=4)
     assert [half.u.shape[0] for half in seen] == [4, 4] and not seen[0].u.equal(seen[1].u)
     assert found.identities["generative"].linear[0] == pytest.approx(1, abs=0.05)
 
@@ -612,7 +612,7 @@ def test_an_identity_that_cannot_tell_does_not_pass():
 
 def test_heavy_tails_and_short_series_are_told_that_nothing_can_be_told():
     u = np.random.default_rng(0).standard_t(2, size=(4, 300))
-    found = analyse(series("mt", lambda _: u), "tiny", lags=4)
+    found = analyse(series("mt", lambda _: u), preset="tiny", lags=4)
     assert found.grade == "cannot tell" and found.verdict.startswith("Cannot tell: the data cannot judge")
     assert found.summary()["grade"] == "cannot tell" and found.summary()["identities"]["gaussian"]["grades"]["cubic"] == "cannot tell"
 
@@ -645,7 +645,7 @@ def test_the_implied_error_of_fields_is_the_actual_one():
     data, lags = simulate(system, members=32, duration=200.0, device="cpu"), 12.0
     halves, gaussian = data.split(0.5), GaussianScore.fit(data)
     found, exact = (identity(halves, [score] * 2, lags) for score in (gaussian, system.score))
-    first, second = (respond(data, score, lags, control=True).values for score in (gaussian, system.score))
+    first, second = (respond(data, score, lags=lags, form="controlled").values for score in (gaussian, system.score))
     actual = float((first - second)[2::2].flatten(1).norm(dim=1).max())
     assert found.response[0] == pytest.approx(actual, rel=0.2) and actual > 0.1
     assert exact.response[0] < 0.2 * actual
@@ -654,7 +654,7 @@ def test_the_implied_error_of_fields_is_the_actual_one():
 def test_halves_that_disagree_fail():
     """Two responses of 16 groups each, first alike but for sampling, then with scores that differ by more."""
     data = series("mt", members=32)
-    one, other = (respond(half, GaussianScore.fit(half), 8.0) for half in data.split(0.5))
+    one, other = (respond(half, GaussianScore.fit(half), lags=8.0) for half in data.split(0.5))
     alike, apart = Agreement.of(one, other), Agreement.of(one, replace(other, values=other.values + 0.3 * (other.times > 0)))
     assert alike.grade == "passes" and alike.distance < alike.limit and 3.2 < alike.limit < 5
     assert apart.grade == "fails" and "disagree" in apart.finding and apart.size > 0.2
@@ -695,30 +695,30 @@ def test_every_verdict_has_its_words(generative, gaussian, words):
 
 
 def test_hidden_memory_is_the_verdict_of_a_series_that_has_it():
-    found = analyse(series("mt", lambda _: flow_mean(64, 600, 0)), "tiny", lags=20)
+    found = analyse(series("mt", lambda _: flow_mean(64, 600, 0)), preset="tiny", lags=20)
     assert found.hidden.verdict == "found" and found.grade != "passes" and "held fixed during the kick" in found.verdict
     assert found.summary()["hidden_memory"]["verdict"] == "found" and json.dumps(found.summary())
     text = page(found).decode()
     assert text.index("Verdict</h2>") < text.index("May it be trusted?") and "this number alone is raised by one" in text
     assert "Does it remember more than it shows?" in text and "Three standard errors" not in text and "3 standard errors" in text
-    markov = analyse(series("mt", steps=3000, members=16), "tiny", lags=4)
+    markov = analyse(series("mt", steps=3000, members=16), preset="tiny", lags=4)
     assert markov.hidden.verdict == "not found" and "hidden memory" not in markov.verdict and markov.grade == "passes"
 
 
 def test_the_report_lists_what_was_done_to_the_data():
     plain = series("mt")
     info = {"preparation": ["the mean of each of 12 phases was taken off <b>"], "notes": "times were turned round"}
-    text = page(analyse(TimeSeries(plain.u, plain.times, "mt", info=info), "tiny", lags=4)).decode()
+    text = page(analyse(TimeSeries(plain.u, plain.times, "mt", info=info), preset="tiny", lags=4)).decode()
     assert "each of 12 phases was taken off &lt;b&gt;" in text and "times were turned round" in text
-    assert "What was done to the data" not in page(analyse(plain, "tiny", lags=4)).decode()
+    assert "What was done to the data" not in page(analyse(plain, preset="tiny", lags=4)).decode()
 
 
 def test_lags_follow_the_memory():
     slow = series("mt", memory=0.99, steps=4000)
-    found = analyse(slow, "tiny")
+    found = analyse(slow, preset="tiny")
     assert found.about["lags"] == pytest.approx(2 * found.suitability.decorrelation, abs=1) and found.about["lags"] > 200
     assert not any("lags end" in note for note in found.notes)
-    ring = analyse(series("mtx", memory=0.99, steps=4000), "tiny")
+    ring = analyse(series("mtx", memory=0.99, steps=4000), preset="tiny")
     assert ring.about["lags"] == 100 and any("take one sample in" in note for note in ring.notes)
 
 
@@ -736,11 +736,11 @@ def remembering(half):
 @pytest.mark.slow
 def test_the_learned_score_passes_where_the_gaussian_one_fails():
     system = AllenCahn(grid=PeriodicGrid((8, 8)), epsilon=4 * AllenCahn().epsilon)
-    found = analyse(simulate(system, members=64, duration=300.0, device="cpu"), "quick", lags=20)
+    found = analyse(simulate(system, members=64, duration=300.0, device="cpu"), preset="quick", lags=20)
     assert found.identities["generative"].holds and not found.identities["gaussian"].holds
     assert found.verdict.startswith("Passes: the learned score passes and the Gaussian one fails")
     data = simulate(system, members=64, duration=300.0, seed=9, device="cpu")
-    exact = respond(data, system.score, 20.0, control=True)
+    exact = respond(data, system.score, lags=20.0, form="controlled")
     gaps = {name: float((answer.values - exact.values).norm()) for name, answer in found.responses.items()}
     assert gaps["generative"] < 0.4 * gaps["gaussian"]
 
@@ -748,10 +748,10 @@ def test_the_learned_score_passes_where_the_gaussian_one_fails():
 @pytest.mark.slow
 def test_a_forced_analysis_says_so():
     with pytest.raises(ValueError, match=r"refused\. homogeneity: The variance varies"):
-        analyse(series("mtx", uneven), "tiny")
-    found = analyse(series("mtx", uneven), "tiny", lags=4, force=True)
+        analyse(series("mtx", uneven), preset="tiny")
+    found = analyse(series("mtx", uneven), preset="tiny", lags=4, force=True)
     assert found.forced and found.summary()["checks"]["homogeneity"]["verdict"] == "refused"
-    assert "<b>Forced.</b>" in page(found).decode() and "<b>Forced.</b>" not in page(analyse(series("mtx"), "tiny", lags=4)).decode()
+    assert "<b>Forced.</b>" in page(found).decode() and "<b>Forced.</b>" not in page(analyse(series("mtx"), preset="tiny", lags=4)).decode()
 
 
 @pytest.mark.slow
@@ -778,7 +778,7 @@ def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
 
 
 def test_what_is_not_a_number_is_null_and_what_cannot_be_written_leaves_nothing(here):
-    found = replace(analyse(series("mt"), "tiny", lags=4), halves=Agreement(math.nan, 3.6, 0.0))
+    found = replace(analyse(series("mt"), preset="tiny", lags=4), halves=Agreement(math.nan, 3.6, 0.0))
     with pytest.raises(TypeError, match="not JSON"):
         replace(found, notes=(here,)).save("out", b"page")
     Path("taken/analysis.json").mkdir(parents=True)
@@ -794,7 +794,7 @@ def test_what_is_not_a_number_is_null_and_what_cannot_be_written_leaves_nothing(
 def test_a_name_with_marks_does_not_break_the_page():
     data = series("mt")
     data = TimeSeries(data.u, data.times, "mt", info={"file": "<script>a&b.npy"})
-    text = page(analyse(data, "tiny", lags=4)).decode()
+    text = page(analyse(data, preset="tiny", lags=4)).decode()
     assert "&lt;script&gt;a&amp;b.npy" in text and "<script>a&b" not in text
 
 
@@ -807,7 +807,7 @@ def test_figures_show_the_series_and_the_answer(axes):
     width = float(curves["data"].x[1] - curves["data"].x[0])
     assert float(np.sum(curves["data"].y) * width) == pytest.approx(1, abs=1e-6)
     np.testing.assert_allclose(figure.data[-1].y, found.autocorrelation[: len(figure.data[-1].y)])
-    answer = respond(data, GaussianScore.fit(data), 8.0)
+    answer = respond(data, GaussianScore.fit(data), lags=8.0)
     shown = answers({"gaussian": answer})
     lines = [trace for trace in shown.data if trace.fill is None]
     assert len(lines) == (1 if axes == "mt" else 4)
@@ -820,7 +820,7 @@ def test_figures_show_the_series_and_the_answer(axes):
 
 def test_a_curve_of_many_lags_is_drawn_with_few_points():
     data = series("mt", steps=6000, members=2)
-    shown = answers({"gaussian": respond(data, GaussianScore.fit(data), 2000.0)})
+    shown = answers({"gaussian": respond(data, GaussianScore.fit(data), lags=2000.0)})
     assert all(len(trace.x) <= 2 * 501 for trace in shown.data)
     curve = next(trace for trace in shown.data if trace.fill is None)
     assert 400 < len(curve.x) <= 501 and curve.x[-1] == pytest.approx(2000, abs=5)
@@ -990,5 +990,5 @@ def test_a_season_is_taken_off_on_the_way_in_and_the_report_says_so(here, capsys
 
 def test_what_is_taken_off_is_taken_off_in_order():
     data = series("mt", lambda u: u + 0.01 * np.arange(u.shape[1]) + np.arange(8)[:, None], members=8)
-    found = analyse(data, "tiny", lags=4, detrend=True, centre_members=True)
+    found = analyse(data, preset="tiny", lags=4, detrend=True, centre_members=True)
     assert [step["step"] for step in found.data.info["preparation"]] == ["detrend", "centre_members"] and not found.forced

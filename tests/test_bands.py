@@ -38,7 +38,7 @@ def test_a_run_and_its_reverse_are_no_further_data(members, steps, groups):
     np.testing.assert_allclose(twice.values, once.values, atol=1e-2)
     assert np.sqrt((twice.errors**2).mean()) == pytest.approx(np.sqrt((once.errors**2).mean()), rel=0.12)
     data = coverage.autoregressive(members, steps, 0).both_ways()
-    assert data.paired and respond(data, torch.neg, 5.0).info["groups"] == groups
+    assert data.paired and respond(data, torch.neg, lags=5.0).info["groups"] == groups
 
 
 def test_the_quoted_error_is_the_scatter_over_repetitions():
@@ -109,8 +109,8 @@ def test_a_score_says_what_it_was_fitted_to():
     data, other = coverage.autoregressive(8, 400, 0), coverage.autoregressive(8, 400, 1)
     for score in (GaussianScore.fit(data), KernelScore.fit(data)):
         assert score.fitted_to == score.identity_on == data.fingerprint == data.both_ways().fingerprint != other.fingerprint
-        assert float(respond(data, score, 5.0).standard_error[0]) < 1e-4
-        assert float(respond(other, score, 5.0).standard_error[0]) > 1e-3
+        assert float(respond(data, score, lags=5.0).standard_error[0]) < 1e-4
+        assert float(respond(other, score, lags=5.0).standard_error[0]) > 1e-3
     assert KernelScore.fit(data, calibrate=False).identity_on is None
 
 
@@ -140,8 +140,8 @@ def data():
 
 def test_two_responses_on_the_same_data_differ_by_less_than_each_is_off(data):
     """A score wrong by a tenth: its L2 exceeds the right one's by more than the error of the difference, not by that of either."""
-    truth = exact_response(SMALL, 20.0)
-    right, wrong = (respond(data, lambda u, factor=factor: factor * SMALL.score(u), 20.0) for factor in (1.0, 1.1))
+    truth = exact_response(SMALL, lags=20.0)
+    right, wrong = (respond(data, lambda u, factor=factor: factor * SMALL.score(u), lags=20.0) for factor in (1.0, 1.1))
     found = difference(wrong, right, truth)
     alone = compare(wrong, truth).quoted
     assert found.value == pytest.approx(alone["l2"] - compare(right, truth).quoted["l2"], abs=1e-6)
@@ -151,25 +151,25 @@ def test_two_responses_on_the_same_data_differ_by_less_than_each_is_off(data):
 
 
 def test_the_error_of_an_l2_is_its_scatter_over_repetitions():
-    truth, found = exact_response(SMALL, 10.0), []
+    truth, found = exact_response(SMALL, lags=10.0), []
     for seed in range(24):
         series = simulate(SMALL, members=16, duration=60.0, seed=seed, device="cpu")
-        found.append(compare(respond(series, lambda u: 1.3 * SMALL.score(u), 10.0, resamples=2), truth).quoted)
+        found.append(compare(respond(series, lambda u: 1.3 * SMALL.score(u), lags=10.0, resamples=2), truth).quoted)
     scatter, quoted = np.std([one["l2"] for one in found], ddof=1), np.mean([one["l2_se_data"] for one in found])
     assert quoted == pytest.approx(scatter, rel=0.6) and all(one["l2_se_truth"] == 0 for one in found)
 
 
 def test_a_difference_that_cannot_be_told_is_refused(data, tmp_path):
-    truth = exact_response(SMALL, 10.0)
-    one = respond(data, SMALL.score, 10.0, resamples=2)
+    truth = exact_response(SMALL, lags=10.0)
+    one = respond(data, SMALL.score, lags=10.0, resamples=2)
     saved = type(one).load(one.save(tmp_path / "one.npz"))
     with pytest.raises(ValueError, match=r"read from a file.*does not say how groups of its data deviate"):
         difference(one, saved, truth)
     assert "l2_se_data" not in compare(saved, truth).quoted
     with pytest.raises(ValueError, match="not of the same data"):
-        difference(one, respond(data.split(0.5)[0], SMALL.score, 10.0, resamples=2), truth)
+        difference(one, respond(data.split(0.5)[0], SMALL.score, lags=10.0, resamples=2), truth)
     with pytest.raises(ValueError, match="different lags"):
-        difference(one, respond(data, SMALL.score, 5.0, resamples=2), truth)
+        difference(one, respond(data, SMALL.score, lags=5.0, resamples=2), truth)
 
 
 # --- forms
@@ -182,16 +182,16 @@ def test_all_forms_come_from_one_evaluation_of_the_score(data):
         calls.append(len(u))
         return SMALL.score(u) - u**3
 
-    forms = respond_in_forms(data, score, 20.0, resamples=20)
+    forms = respond_in_forms(data, score, lags=20.0, resamples=20)
     once = len(calls)
-    alone = {"raw": {}, "normalised": {"normalise": True}, "controlled": {"control": True}}
+    alone = {"raw": {}, "normalised": {"form": "normalised"}, "controlled": {"form": "controlled"}}
     for form, options in alone.items():
         calls.clear()
-        single = respond(data, score, 20.0, resamples=20, **options)
+        single = respond(data, score, lags=20.0, resamples=20, **options)
         assert len(calls) == once and single.form == forms[form].form == form
         torch.testing.assert_close(forms[form].values, single.values, atol=1e-6, rtol=1e-5)
         torch.testing.assert_close(forms[form].standard_error, single.standard_error, atol=1e-6, rtol=1e-4)
-    identity = exact_response(SMALL, 20.0).values[0]
+    identity = exact_response(SMALL, lags=20.0).values[0]
     for form in ("normalised", "controlled"):
         torch.testing.assert_close(forms[form].values[0], identity, atol=1e-5, rtol=0)
     assert (forms["normalised"].values[10] - forms["controlled"].values[10]).abs().max() > 1e-3
@@ -199,13 +199,13 @@ def test_all_forms_come_from_one_evaluation_of_the_score(data):
 
 
 def test_forms_that_do_not_go_together_or_are_unknown_are_refused(data):
-    with pytest.raises(ValueError, match=r"two forms of a response.*choose one, or take both from respond_in_forms"):
-        respond(data, SMALL.score, 10.0, normalise=True, control=True)
     with pytest.raises(ValueError, match="form 'divided' is unknown"):
-        respond_in_forms(data, SMALL.score, 10.0, ("divided",))
+        respond(data, SMALL.score, lags=10.0, form="divided")
+    with pytest.raises(ValueError, match="form 'divided' is unknown"):
+        respond_in_forms(data, SMALL.score, lags=10.0, forms=("divided",))
     for wrong in ("raw", ()):
         with pytest.raises(ValueError, match="expected a tuple of one form or more"):
-            respond_in_forms(data, SMALL.score, 10.0, wrong)
+            respond_in_forms(data, SMALL.score, lags=10.0, forms=wrong)
 
 
 # --- units
@@ -218,8 +218,8 @@ def test_a_response_does_not_depend_on_the_unit(data, unit):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             parts = [replace(one, u=one.u[:members]) for one in (data, scaled)]
-            for options in ({}, {"control": True}, {"normalise": True}, {"symmetries": ("sign",)}):
-                plain, other = (respond(one, GaussianScore.fit(one), 10.0, resamples=10, **options) for one in parts)
+            for options in ({}, {"form": "controlled"}, {"form": "normalised"}, {"symmetries": ("sign",)}):
+                plain, other = (respond(one, GaussianScore.fit(one), lags=10.0, resamples=10, **options) for one in parts)
                 torch.testing.assert_close(other.values, plain.values, atol=1e-5, rtol=1e-5)
                 torch.testing.assert_close(other.standard_error, plain.standard_error, atol=1e-5, rtol=1e-4)
 
@@ -233,5 +233,5 @@ def test_a_learned_score_does_not_depend_on_the_unit(data, exponent, tmp_path):
         score = fit_score(scaled, preset="tiny", device="cpu")
         loaded = LearnedScore.load(score.save(tmp_path / f"{scale:g}"))
         torch.testing.assert_close(loaded(scaled.u[:2, :3]) * scale, score(scaled.u[:2, :3]) * scale)
-        found.append(respond(scaled, loaded, 10.0, resamples=2).values)
+        found.append(respond(scaled, loaded, lags=10.0, resamples=2).values)
     torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-5)

@@ -262,7 +262,7 @@ def test_a_push_with_a_drawn_course_is_checked_by_an_ensemble_while_one_watches(
     page = open_lesson("force")
     lab = page.locator(EXPLORER)
     drag(page, lab.locator(".gfdt-canvas").nth(1), [(0.02, 0.5), (0.2, 0.1), (0.4, 0.1), (0.6, 0.8)])
-    sync_api.expect(lab.get_by_label("time course", exact=True)).to_have_value("drawn")
+    sync_api.expect(lab.get_by_label("time profile", exact=True)).to_have_value("drawn")
     lab.get_by_role("button", name="show the code").press("Enter")
     lab.get_by_role("button", name="check with an ensemble").press("Enter")
     sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("members at t = 90", timeout=60_000)

@@ -16,7 +16,7 @@ from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck
 from gfdt_tutorial.bench import figure1
 from gfdt_tutorial.core import storage
 from gfdt_tutorial.experiments import source_files
-from gfdt_tutorial.experiments.cache import Cache, Form, Stage, fetch
+from gfdt_tutorial.experiments.cache import Cache, Serializer, Stage, fetch
 from gfdt_tutorial.experiments.comparison import compare_methods
 from gfdt_tutorial.experiments.pipeline import plan
 from gfdt_tutorial.responses.kicked_twins import Twins
@@ -26,7 +26,7 @@ from gfdt_tutorial.systems import simulate as simulation
 STAGE = Stage(
     "allen-cahn", "fit", {"preset": "tiny", "seed": 0, "data": {"seed": 1000, "members": 8}}, ("gfdt_tutorial.core.checks",), "cpu"
 )
-NUMBER = Form(
+NUMBER = Serializer(
     lambda value, folder: storage.save_json(folder / "number.json", {"x": value}),
     lambda folder: json.loads((folder / "number.json").read_text(encoding="utf-8"))["x"],
 )
@@ -200,7 +200,7 @@ def test_a_half_written_entry_is_no_entry(cache):
         raise SystemExit
 
     with pytest.raises(SystemExit):
-        cache.fetch(STAGE, lambda checkpoint: 1.5, Form(killed, NUMBER.load))
+        cache.fetch(STAGE, lambda checkpoint: 1.5, Serializer(killed, NUMBER.load))
     assert not cache.has(STAGE)
     assert cache.fetch(STAGE, lambda checkpoint: 2.5, NUMBER).value == 2.5
 
@@ -283,7 +283,7 @@ def test_an_experiment_is_the_same_with_a_cache_without_and_from_it(cache, monke
         assert list(other.responses) == list(plain.responses) and other.headline == plain.headline
         for key, response in plain.responses.items():
             again = other.responses[key]
-            assert again.values.equal(response.values) and again.times.equal(response.times) and again.freedom == response.freedom
+            assert again.values.equal(response.values) and again.times.equal(response.times) and again.dof == response.dof
             assert (again.band is None) == (response.band is None) and (again.band is None or again.band.equal(response.band))
         assert other.snapshot.equal(plain.snapshot) and other.checks == plain.checks
         assert other.scores["generative"](some).equal(plain.scores["generative"](some))
@@ -327,13 +327,13 @@ def test_twins_that_were_stopped_go_on(cache, monkeypatch):
     with monkeypatch.context() as stopped:
         stopped.setattr(Twins, "add", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            compare_methods(system, "tiny", device="cpu", cache=cache)
+            compare_methods(system, preset="tiny", device="cpu", cache=cache)
     done = []
     monkeypatch.setattr(Twins, "add", lambda twins, *words: done.append(0) or add(twins, *words))
-    found = compare_methods(system, "tiny", device="cpu", cache=cache)
+    found = compare_methods(system, preset="tiny", device="cpu", cache=cache)
     assert len(done) == 16 - 9 and found.stages["fit"]["cached"] and found.stages["perturb"]["resumed"]
     monkeypatch.undo()
-    whole = compare_methods(system, "tiny", device="cpu")
+    whole = compare_methods(system, preset="tiny", device="cpu")
     assert found.responses["dynamical"].values.equal(whole.responses["dynamical"].values)
 
 
@@ -347,7 +347,7 @@ def test_of_large_series_one_at_a_time_is_held(cache, monkeypatch):
         return series
 
     monkeypatch.setattr(simulation, "_series", watched)
-    compare_methods(OrnsteinUhlenbeck(), "tiny", device="cpu", cache=cache)
+    compare_methods(OrnsteinUhlenbeck(), preset="tiny", device="cpu", cache=cache)
     assert len(made) == 2 and made[1]() is None
 
 

@@ -31,7 +31,7 @@ def run(*words: str) -> int:
 def test_simulate_respond_perturb_compare(here, capsys):
     assert run("simulate", *OU, "--members", 16, "--set", "kappa=0.0005", "--out", "series.npz") == 0
     assert run("respond", "series.npz", "--lags", 20, "--out", "gaussian.npz") == 0
-    assert run("respond", "series.npz", "--lags", 20, "--score", "analytic", "--normalise", "--out", "analytic.npz") == 0
+    assert run("respond", "series.npz", "--lags", 20, "--score", "analytic", "--form", "normalised", "--out", "analytic.npz") == 0
     assert run("perturb", *OU, "--set", "kappa=0.0005", "--kick", "random signs", "--out", "twins.npz") == 0
     assert run("compare", "gaussian.npz", "analytic.npz", "--truth", "exact", "--figure", "compare.html", "--json", "errors.json") == 0
     assert run("compare", "gaussian.npz", "--truth", "twins.npz") == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gfdt_tutorial import DoubleWell, GaussianScore, OrnsteinUhlenbeck, TimeSeries, exact_response, perturb, respond, simulate
+from gfdt_tutorial import DoubleWell, GaussianScore, OrnsteinUhlenbeck, TimeSeries, exact_response, perturb, sensitivities, simulate
 from gfdt_tutorial.bench import double_well as bench
 from gfdt_tutorial.course import widgets
 from gfdt_tutorial.course.views import KickedWell
@@ -149,8 +149,12 @@ def test_response_is_minus_the_slope_of_the_covariance_as_in_equilibrium():
 # The theorem on data
 
 
+def kicked(data, observable):
+    return sensitivities(data, WELL.score, observable, {"kick": None}, lags=2.0, integrate=False, form="raw")["kick"]
+
+
 def test_the_exact_score_gives_the_exact_response_within_its_band(data):
-    answer = respond(data.both_ways(), WELL.score, 2.0, observable=MOMENTS)
+    answer = kicked(data.both_ways(), MOMENTS)
     z = (answer.values - WELL.response(answer.times, MOMENTS)) / answer.standard_error
     assert float(z.abs().max()) < 4
     assert float(z.square().mean().sqrt()) < 2
@@ -158,9 +162,9 @@ def test_the_exact_score_gives_the_exact_response_within_its_band(data):
 
 def test_a_parameter_is_answered_too(data):
     """The mean after the tilt was raised for good: ∫₀ᵗ of the response to a unit force."""
-    answer = respond(data, WELL.score, 2.0, observable=torch.clone, perturbation=WELL.drift_derivative("tilt"), integrate=True)
+    answer = sensitivities(data, WELL.score, lambda x: x[..., None], {"tilt": WELL.drift_derivative("tilt")}, lags=2.0, form="raw")["tilt"]
     exact = torch.cumulative_trapezoid(WELL.response(LAGS), dx=0.25)
-    torch.testing.assert_close(answer.values[1:], exact, atol=4 * float(answer.standard_error.max()), rtol=0)
+    torch.testing.assert_close(answer.values[1:, 0], exact, atol=4 * float(answer.standard_error.max()), rtol=0)
     f, divergence = WELL.drift_derivative("barrier")
     x = torch.linspace(-1, 1, 9, dtype=torch.float64)
     torch.testing.assert_close(f(x), (DoubleWell(barrier=1.0).drift(x) - DoubleWell(barrier=0.5).drift(x)) / 0.5)
@@ -169,7 +173,7 @@ def test_a_parameter_is_answered_too(data):
 
 @pytest.mark.slow
 def test_time_backwards_is_the_same_process_and_narrows_the_scatter(data):
-    once, twice = (respond(series, WELL.score, 2.0, observable=MOMENTS) for series in (data, data.both_ways()))
+    once, twice = (kicked(series, MOMENTS) for series in (data, data.both_ways()))
     exact = WELL.response(once.times, MOMENTS)
     assert data.both_ways().u.shape == (10_000, 20)
     assert float((twice.values - exact).norm()) < float((once.values - exact).norm())
@@ -324,7 +328,7 @@ def test_the_bench_judges_each_estimator_on_equal_data():
 def test_relative_errors_are_those_of_compare(data):
     score = HistogramScore.fit(data)
     checked = check_score(WELL, score, data)
-    truth = exact_response(WELL, 2.0, 0.25)
+    truth = exact_response(WELL, lags=2.0, every=0.25)
     moments = truth.__class__(truth.times, WELL.response(truth.times, MOMENTS), "exact")
     size = float(moments.values[1:].square().sum(1).mean().sqrt())
     assert checked.both == pytest.approx(compare(checked.answer, moments).quoted["l2"] / size, rel=1e-4)

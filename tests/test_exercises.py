@@ -52,8 +52,8 @@ def test_the_memory_of_a_fast_forcing_against_the_largest_of_many():
 def test_the_steady_swing_against_a_push_by_convolution():
     """A uniform push, up and down with a period of 100, long enough for the start to be forgotten."""
     response = exact_response(OrnsteinUhlenbeck(), lags=400.0, every=0.5)
-    course = torch.sin(2 * math.pi * response.times / 100)
-    answer = response.to(torch.ones(32, 32), course)[-200:, 0, 0]
+    time_profile = torch.sin(2 * math.pi * response.times / 100)
+    answer = response.to(torch.ones(32, 32), time_profile)[-200:, 0, 0]
     assert EXERCISES["08.4"].answer == pytest.approx(float(answer.max()), abs=0.02)
 
 

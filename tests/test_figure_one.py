@@ -28,7 +28,7 @@ def response(system, lags, method, form="raw", value=0.5):
 @pytest.fixture(scope="module")
 def figure():
     linear, field = OrnsteinUhlenbeck(), AllenCahn()
-    one = comparison(linear, exact_response(linear, LAGS), METHODS)
+    one = comparison(linear, exact_response(linear, lags=LAGS), METHODS)
     other = comparison(
         field, response(field, 3 * LAGS, "dynamical"), [("gaussian", "raw"), ("generative", "raw"), ("generative", "normalised")]
     )
@@ -72,7 +72,7 @@ def test_each_method_is_named_once(figure):
 
 
 def test_curves_of_any_displacements_are_named_once():
-    exact = exact_response(OrnsteinUhlenbeck(), 4.0)
+    exact = exact_response(OrnsteinUhlenbeck(), lags=4.0)
     for displacements in ((0, 2, 4), (2, 4), (-1, 0)):
         drawn = figures.response_curves({"exact": exact, "mine": exact}, displacements)
         assert [trace.name for trace in drawn.data if trace.showlegend] == ["exact", "mine"]

@@ -20,6 +20,7 @@ from gfdt_tutorial import (
     fit_score,
     perturb,
     respond,
+    sensitivities,
     simulate,
 )
 from gfdt_tutorial.core.correlations import lagged_sum
@@ -71,7 +72,7 @@ def test_exact_steps(grid):
 @every_grid
 def test_spectra_without_the_symmetry_of_a_real_field_count_by_their_symmetric_part(grid):
     """cuFFT by itself leaves them undefined."""
-    spectra = torch.randn(3, *grid.half, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    spectra = torch.randn(3, *grid.spectral_shape, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
     there = spectra.cuda()
     assert_same(grid.irfft(there), grid.irfft(spectra))
     assert there.cpu().equal(spectra)
@@ -82,7 +83,7 @@ def test_two_phases_step_by_step(grid):
     system = AllenCahn(grid=grid, epsilon=AllenCahn().epsilon * math.sqrt(1024 / grid.size))
     rng = torch.Generator().manual_seed(0)
     spectra = system.initial(range(2), 0, torch.device("cpu"))
-    noises = [torch.randn(2, *grid.half, dtype=torch.complex64, generator=rng) for _ in range(4)]
+    noises = [torch.randn(2, *grid.spectral_shape, dtype=torch.complex64, generator=rng) for _ in range(4)]
     here, there = iter(noises), iter([noise.cuda() for noise in noises])
     moved = system.stepper(0.125, torch.device("cuda"))(spectra.cuda(), lambda: next(there))
     expected = system.stepper(0.125, torch.device("cpu"))(spectra, lambda: next(here))
@@ -114,10 +115,15 @@ def test_averages():
 def test_response_of_the_same_data(members):
     data = simulate(LETTER, members=members, duration=200.0, device="cpu")
     there = TimeSeries(data.u.cuda(), data.times)
-    change = {"observable": lambda u: u.square().mean((-2, -1)), "perturbation": LETTER.drift_derivative("lam"), "integrate": True}
-    for options in ({}, {"normalise": True}, change):
-        answer, answer_there = (respond(series, LETTER.score, lags=20.0, **options) for series in (data, there))
-        assert_same(answer_there.values, answer.values, tolerance=1e-4 if options is change else 1e-5)
+    change = {"lam": LETTER.drift_derivative("lam")}
+
+    def changed(series):
+        return sensitivities(series, LETTER.score, lambda u: u.square().mean((-2, -1)), change, lags=20.0, form="raw")["lam"]
+
+    kicked = [lambda series, form=form: respond(series, LETTER.score, lags=20.0, form=form) for form in ("raw", "normalised")]
+    for way in (*kicked, changed):
+        answer, answer_there = (way(series) for series in (data, there))
+        assert_same(answer_there.values, answer.values, tolerance=1e-4 if way is changed else 1e-5)
         torch.testing.assert_close(answer_there.standard_error.cpu(), answer.standard_error, rtol=1e-2, atol=1e-5)
 
 
@@ -165,7 +171,7 @@ def test_controlled_twins_agree_on_both_machines():
 def test_responses_with_less_noise_from_the_same_data():
     data = simulate(TWO_PHASES, members=9, duration=100.0, device="cpu")
     there = TimeSeries(data.u.cuda(), data.times)
-    for options in ({"control": True}, {"thin": 4}, {"thin": 4, "control": True, "symmetries": ("reflect y", "sign")}):
+    for options in ({"form": "controlled"}, {"thin": 4}, {"thin": 4, "form": "controlled", "symmetries": ("reflect y", "sign")}):
         answer, answer_there = (respond(series, TWO_PHASES.score, lags=10.0, **options) for series in (data, there))
         assert_same(answer_there.values.cuda(), answer.values, tolerance=1e-4)
 
@@ -224,6 +230,6 @@ def test_the_forcing_of_the_flow():
 
 def test_a_conditioned_score_is_the_same_there():
     data = simulate(NavierStokes(), members=8, spinup=1.0, duration=4.0, every=1.0, device="cpu", context=True)
-    score = fit_score(data, "tiny", context=True, device="cpu")
+    score = fit_score(data, preset="tiny", context=True, device="cpu")
     here = score(data.u, data.context)
     assert_same(score.to("cuda")(data.u.cuda(), data.context.cuda()), here, 1e-4)

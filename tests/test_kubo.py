@@ -9,7 +9,7 @@ import torch
 
 from gfdt_tutorial import (
     AllenCahn,
-    Changed,
+    ChangedEnsemble,
     NavierStokes,
     OrnsteinUhlenbeck,
     PeriodicGrid,
@@ -40,7 +40,7 @@ def shell_change(system, parameter, lags):
     """∂C_k(t)/∂p by shell, (lag, shell), for a parameter that moves at t = 0: (dC_k/dp)(1 − e^(2 Re L_k t)), as the drift stays linear."""
     h = 1e-4 * getattr(system, parameter)
     up, down = (replace(system, **{parameter: getattr(system, parameter) + sign * h}).mode_covariance for sign in (1, -1))
-    moved = (up - down) / (2 * h) * -torch.expm1(2 * system.rates.real * lags.reshape(-1, *[1] * len(system.grid.half)))
+    moved = (up - down) / (2 * h) * -torch.expm1(2 * system.rates.real * lags.reshape(-1, *[1] * len(system.grid.spectral_shape)))
     return shell_average(system.grid, moved)[1]
 
 
@@ -72,7 +72,7 @@ def test_advection_has_no_potential_and_the_flow_none_at_all():
 def test_a_linear_field_moves_as_its_closed_form_says(name, advection):
     """Sign and factor: without the ½ the size would be 2."""
     system = replace(SMALL, advection=advection)
-    found = kubo(ensemble(system), SHELLS, {name: system.potential(name)}, 40.0)[name]
+    found = kubo(ensemble(system), SHELLS, {name: system.potential(name)}, lags=40.0)[name]
     expected = shell_change(system, name, found.times)
     assert found.method == "kubo" and found.values[0].abs().max() < 1e-12
     z = (found.values - expected)[1:] / found.standard_error[1:]
@@ -89,7 +89,7 @@ def test_the_size_is_right_over_seeds_and_so_is_its_error():
     sizes, quoted = [], []
     for seed in range(12):
         data = simulate(small, members=64, duration=200.0, seed=seed, device="cpu")
-        found = kubo(data, observables.moment(small.grid, 2), {"lam": small.potential("lam")}, 20.0)["lam"]
+        found = kubo(data, observables.moment(small.grid, 2), {"lam": small.potential("lam")}, lags=20.0)["lam"]
         sizes.append(found.values[-1, 0])
         quoted.append(found.standard_error[-1, 0])
     moved = shell_power(small, "lam", 20.0)
@@ -112,7 +112,7 @@ def test_the_sums_are_those_of_the_definition(members):
     data = TimeSeries(data.u[:members], data.times)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # few blocks
-        found = kubo(data, POWER, {"lam": SMALL.potential("lam")}, 25.0)["lam"]
+        found = kubo(data, POWER, {"lam": SMALL.potential("lam")}, lags=25.0)["lam"]
     a, phi = POWER(data.u).double()[..., 0], SMALL.potential("lam")(data.u).double()
     for lag in (1, 7, 25):
         direct = 0.5 * ((a[:, lag:] - a[:, :-lag]) * (phi[:, lag:] - phi[:, :-lag])).mean()
@@ -126,8 +126,8 @@ def test_two_phases_that_are_really_changed_move_so(name):
     data = ensemble(TWO_PHASES, members=256, duration=60.0, every=0.25)
     value = getattr(TWO_PHASES, name)
     up, down = (replace(TWO_PHASES, **{name: factor * value}, dt=1 / 80) for factor in (1.05, 0.95))
-    truth = Changed(replace(TWO_PHASES, dt=1 / 80), [up, down], both, 2.0, every=0.25, members=512).finish().response()
-    found = kubo(data, both, {name: TWO_PHASES.potential(name)}, 2.0)[name]
+    truth = ChangedEnsemble(replace(TWO_PHASES, dt=1 / 80), [up, down], both, lags=2.0, every=0.25, members=512).finish().response()
+    found = kubo(data, both, {name: TWO_PHASES.potential(name)}, lags=2.0)[name]
     predicted, error = (0.05 * value * part[1:] for part in (found.values, found.standard_error))
     z = (predicted - truth.values[1:]) / (error.square() + truth.standard_error[1:].square()).sqrt()
     assert z.abs().max() < 4
@@ -163,9 +163,9 @@ def first_pixel(u):
 )
 def test_what_it_does_not_hold_for_is_refused(observable, potentials, message):
     with pytest.raises(ValueError, match=message):
-        kubo(ensemble(), observable, potentials, 10.0)
+        kubo(ensemble(), observable, potentials, lags=10.0)
     with pytest.raises(ValueError, match="ask for lags ≤ 200"):
-        kubo(ensemble(), POWER, {"lam": SMALL.potential("lam")}, 300.0)
+        kubo(ensemble(), POWER, {"lam": SMALL.potential("lam")}, lags=300.0)
 
 
 def saw_teeth(seed):
@@ -177,12 +177,12 @@ def saw_teeth(seed):
 
 def test_a_series_that_is_not_reversible_is_told_from_one_that_is():
     with pytest.warns(UserWarning, match="The dynamics are not reversible as these observables see them"):
-        found = kubo(saw_teeth(0), lambda u: u**2, {"it": lambda u: u}, 20.0)["it"]
+        found = kubo(saw_teeth(0), lambda u: u**2, {"it": lambda u: u}, lags=20.0)["it"]
     assert found.info["irreversibility"] > 6
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for seed in range(20):
-            kubo(ensemble(members=16, duration=100.0, seed=seed), SHELLS, {"lam": SMALL.potential("lam")}, 20.0)
+            kubo(ensemble(members=16, duration=100.0, seed=seed), SHELLS, {"lam": SMALL.potential("lam")}, lags=20.0)
 
 
 # --- the regression hypothesis
@@ -191,8 +191,8 @@ def test_a_series_that_is_not_reversible_is_told_from_one_that_is():
 def test_the_regression_on_all_observables_is_what_the_theorem_is_without_its_score():
     """B = −∇·f − f·s with s = 0 is a constant for a linear f, and K(t) ⟨∇A·f⟩ is left."""
     data, change = ensemble(members=16, duration=100.0), {"kappa": SMALL.drift_derivative("kappa")}
-    found = regression(data, SHELLS, change, 20.0)["kappa"]
-    bare = sensitivities(data, torch.zeros_like, SHELLS, change, 20.0)["kappa"]
+    found = regression(data, SHELLS, change, lags=20.0)["kappa"]
+    bare = sensitivities(data, torch.zeros_like, SHELLS, change, lags=20.0)["kappa"]
     torch.testing.assert_close(found.values, bare.values)
     assert found.method == "regression on all"
 
@@ -201,7 +201,7 @@ def test_of_single_waves_of_a_linear_field_both_regressions_are_exact():
     line = OrnsteinUhlenbeck(grid=PeriodicGrid((16,)), advection=0.0)
     data, change = ensemble(line, members=128), {"lam": line.drift_derivative("lam")}
     for together in (True, False):
-        found = regression(data, observables.spectrum(line.grid), change, 40.0, together=together)["lam"]
+        found = regression(data, observables.spectrum(line.grid), change, lags=40.0, together=together)["lam"]
         expected = shell_change(line, "lam", found.times)
         assert ((found.values - expected)[5:].norm() / expected[5:].norm()) < 0.1
         z = (found.values - expected)[1:] / found.standard_error[1:]
@@ -213,8 +213,8 @@ def test_of_two_phases_the_regression_on_one_observable_has_the_wrong_sign_and_k
     data = ensemble(TWO_PHASES, members=64, duration=60.0, every=0.125)
     both = observables.together(POWER, observables.moment(GRID, 4))
     change = {"alpha": TWO_PHASES.drift_derivative("alpha")}
-    one, all_of_them = (regression(data, both, change, 2.0, together=together)["alpha"] for together in (False, True))
-    found = kubo(data, both, {"alpha": TWO_PHASES.potential("alpha")}, 2.0)["alpha"]
+    one, all_of_them = (regression(data, both, change, lags=2.0, together=together)["alpha"] for together in (False, True))
+    found = kubo(data, both, {"alpha": TWO_PHASES.potential("alpha")}, lags=2.0)["alpha"]
     lower = [float((one.values - 4 * one.standard_error)[-1, 0]) for one in (all_of_them, found)]
     assert one.values[-1, 0] + 4 * one.standard_error[-1, 0] < 0 < min(lower)
 
@@ -231,4 +231,4 @@ def test_of_two_phases_the_regression_on_one_observable_has_the_wrong_sign_and_k
 def test_the_regression_checks_what_it_is_given(given, message):
     given = {"observable": POWER, "perturbations": {"lam": SMALL.drift_derivative("lam")}} | given
     with pytest.raises(ValueError, match=message):
-        regression(ensemble(), given["observable"], given["perturbations"], 10.0)
+        regression(ensemble(), given["observable"], given["perturbations"], lags=10.0)

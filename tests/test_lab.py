@@ -8,12 +8,12 @@ import torch
 
 from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, PeriodicGrid, exact_response, kick_pattern, load_shipped
 from gfdt_tutorial.course.views import response_lab
-from gfdt_tutorial.course.views.response_lab import Answers, Course, Kick
-from gfdt_tutorial.responses.forced_members import Pushed
+from gfdt_tutorial.course.views.response_lab import KickDesign, Predictions, TimeProfile
+from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
 from gfdt_tutorial.systems.built_in import SYSTEMS
 
 OU = OrnsteinUhlenbeck.name
-DRAWN = Kick("nothing", 0.5, ((3, 4, 1.0), (3, 5, 1.0), (3, 6, -1.0), (31, 0, 1.0)))
+DRAWN = KickDesign("nothing", 0.5, ((3, 4, 1.0), (3, 5, 1.0), (3, 6, -1.0), (31, 0, 1.0)))
 
 
 def close(found, expected, atol=1e-5):
@@ -28,11 +28,11 @@ def test_a_drawing_is_added_to_a_ready_made_kick():
     expected = kick_pattern(grid, "bump", -0.5)
     expected[3, 4:6] -= 0.5
     expected[-1, 2] += 0.25
-    close(Kick("bump", -0.5, ((3, 4, 1.0), (3, 5, 1.0), (-1, 2, -0.5))).pattern(grid), expected)
+    close(KickDesign("bump", -0.5, ((3, 4, 1.0), (3, 5, 1.0), (-1, 2, -0.5))).pattern(grid), expected)
     with pytest.raises(ValueError, match="expected one of"):
-        Kick("sledgehammer").pattern(grid)
+        KickDesign("sledgehammer").pattern(grid)
     with pytest.raises(ValueError, match="finite"):
-        Kick("bump", math.nan).pattern(grid)
+        KickDesign("bump", math.nan).pattern(grid)
 
 
 def test_neighbours_in_a_row_take_one_line():
@@ -41,14 +41,14 @@ def test_neighbours_in_a_row_take_one_line():
 
 def test_time_courses():
     times = torch.arange(5, dtype=torch.float64)
-    assert Course("step").values(times).tolist() == [1, 1, 1, 1, 1]
-    assert Course("ramp", 2.0).values(times).tolist() == [0, 0.5, 1, 1, 1]
-    close(Course("periodic", 4.0).values(times), torch.tensor([0, 1, 0, -1, 0], dtype=torch.float64))
-    assert Course("drawn", drawing=(0, 1, 0.5, 0, 0)).values(times).tolist() == [0, 1, 0.5, 0, 0]
+    assert TimeProfile("step").values(times).tolist() == [1, 1, 1, 1, 1]
+    assert TimeProfile("ramp", 2.0).values(times).tolist() == [0, 0.5, 1, 1, 1]
+    close(TimeProfile("periodic", 4.0).values(times), torch.tensor([0, 1, 0, -1, 0], dtype=torch.float64))
+    assert TimeProfile("drawn", drawing=(0, 1, 0.5, 0, 0)).values(times).tolist() == [0, 1, 0.5, 0, 0]
     with pytest.raises(ValueError, match="2 values for 5 lags"):
-        Course("drawn", drawing=(0, 1)).values(times)
+        TimeProfile("drawn", drawing=(0, 1)).values(times)
     with pytest.raises(ValueError, match="scale"):
-        Course("ramp", 0.0).values(times)
+        TimeProfile("ramp", 0.0).values(times)
 
 
 # Lasting pushes
@@ -56,7 +56,7 @@ def test_time_courses():
 
 def lasting(system, every, lags=40.0):
     """The closed form of a step, (e^{Lt} − 1)/L p, and the trapezoid sum over sampled responses."""
-    grid, response = system.grid, exact_response(system, lags, every)
+    grid, response = system.grid, exact_response(system, lags=lags, every=every)
     pattern = kick_pattern(grid, "bump")
     exact = grid.irfft(torch.expm1(system.rates * response.times[:, None, None]) / system.rates * grid.rfft(pattern.double()))
     return exact.float(), response.to(pattern, torch.ones_like(response.times))
@@ -71,34 +71,34 @@ def test_a_lasting_push_is_summed_to_second_order():
 
 def test_a_push_of_one_instant_is_a_kick():
     response = load_shipped("allen-cahn-truth")
-    kick, course = kick_pattern(response.grid, "random"), torch.zeros(len(response.times))
-    course[3] = 1.0
-    found = response.to(kick, course)
+    kick, time_profile = kick_pattern(response.grid, "random"), torch.zeros(len(response.times))
+    time_profile[3] = 1.0
+    found = response.to(kick, time_profile)
     close(found[4:], response.to(kick)[1:-3])
     close(found[3], 0.5 * response.to(kick)[0])
     assert not found[:3].any()
 
 
-@pytest.mark.parametrize("course", [torch.ones(7), torch.full((91,), torch.nan)])
-def test_a_course_that_does_not_fit_is_refused(course):
+@pytest.mark.parametrize("time_profile", [torch.ones(7), torch.full((91,), torch.nan)])
+def test_a_course_that_does_not_fit_is_refused(time_profile):
     response = exact_response(OrnsteinUhlenbeck())
-    with pytest.raises(ValueError, match="course"):
-        response.to(kick_pattern(response.grid), course)
+    with pytest.raises(ValueError, match="time_profile"):
+        response.to(kick_pattern(response.grid), time_profile)
 
 
 # Ensembles that are pushed
 
 
-def pushed(system=None, kick="bump", amplitude=1.0, course=None, lags=12.0, every=1.0, **options):
+def pushed(system=None, kick="bump", amplitude=1.0, time_profile=None, lags=12.0, every=1.0, **options):
     system = system or OrnsteinUhlenbeck()
     pattern = kick_pattern(system.grid, kick, amplitude)
-    linear = exact_response(OrnsteinUhlenbeck(grid=system.grid), lags, every).to(pattern, course)
-    return Pushed(system, pattern, linear, course, every=every, **{"members": 8} | options).finish()
+    linear = exact_response(OrnsteinUhlenbeck(grid=system.grid), lags=lags, every=every).to(pattern, time_profile)
+    return ForcedEnsemble(system, pattern, linear, time_profile, every=every, **{"members": 8} | options).finish()
 
 
-@pytest.mark.parametrize("course", [None, torch.ones(13), torch.sin(torch.arange(13.0))])
-def test_a_linear_field_answers_as_its_response_says(course):
-    found = pushed(course=course)
+@pytest.mark.parametrize("time_profile", [None, torch.ones(13), torch.sin(torch.arange(13.0))])
+def test_a_linear_field_answers_as_its_response_says(time_profile):
+    found = pushed(time_profile=time_profile)
     close(found.answers, found.linear, atol=2e-5)
     assert abs(found.departure.value) < 1e-4 and abs(found.even_part.value) < 1e-4
     assert found.gain.value == pytest.approx(1, abs=1e-4)
@@ -108,7 +108,7 @@ def test_pushes_come_to_the_continuous_force_at_second_order():
     """Against (e^{Lt} − 1)/L p, by steps that are halved: Strang's splitting."""
     exact, errors = lasting(OrnsteinUhlenbeck(), 4.0, 16.0)[0][-1], []
     for every in (4.0, 2.0, 1.0):
-        found = pushed(course=torch.ones(round(16 / every) + 1), lags=16.0, every=every)
+        found = pushed(time_profile=torch.ones(round(16 / every) + 1), lags=16.0, every=every)
         errors.append(float((found.answers[-1] - exact).abs().max()))
     assert errors[0] / errors[1] == pytest.approx(4, abs=0.3) and errors[1] / errors[2] == pytest.approx(4, abs=0.3)
 
@@ -122,7 +122,7 @@ class Squared:
         self.c, self.grid = c, PeriodicGrid((2, 4))
 
     def initial(self, members, seed, device):
-        return torch.zeros(len(members), *self.grid.half, dtype=torch.complex64)
+        return torch.zeros(len(members), *self.grid.spectral_shape, dtype=torch.complex64)
 
     def stepper(self, every, device):
         def step(spectra, noise):
@@ -135,7 +135,7 @@ class Squared:
 def test_the_even_part_of_an_answer_is_measured():
     system, pattern = Squared(0.3), torch.zeros(2, 4)
     pattern[0, 0] = 1.0
-    found = Pushed(system, pattern, torch.stack([pattern, 0.5 * pattern]), members=8).finish()
+    found = ForcedEnsemble(system, pattern, torch.stack([pattern, 0.5 * pattern]), members=8).finish()
     close(found.answers[1], 0.5 * pattern)  # odd: c drops out
     assert found.even_part.value == pytest.approx(0.3 / 0.5, abs=1e-5)
     assert found.departure.value == pytest.approx(0.3 / 0.5, abs=1e-5)
@@ -158,7 +158,7 @@ def test_scatter_of_members_is_no_departure():
 
 def test_a_run_that_was_left_goes_on_where_it_stopped():
     whole, system = pushed(), OrnsteinUhlenbeck()
-    parted = Pushed(system, kick_pattern(system.grid, "bump"), whole.linear, members=8)
+    parted = ForcedEnsemble(system, kick_pattern(system.grid, "bump"), whole.linear, members=8)
     for row in parted:
         if row == 3:
             break
@@ -171,11 +171,11 @@ def test_bad_pushes_are_refused():
     system, pattern = OrnsteinUhlenbeck(), kick_pattern(PeriodicGrid())
     linear = torch.zeros(5, 32, 32)
     with pytest.raises(ValueError, match="shapes"):
-        Pushed(system, pattern[:4], linear)
+        ForcedEnsemble(system, pattern[:4], linear)
     with pytest.raises(ValueError, match="3 values"):
-        Pushed(system, pattern, linear, torch.ones(3))
+        ForcedEnsemble(system, pattern, linear, torch.ones(3))
     with pytest.raises(ValueError, match="members"):
-        Pushed(system, pattern, linear, members=2)
+        ForcedEnsemble(system, pattern, linear, members=2)
 
 
 # What is known of a system
@@ -191,21 +191,21 @@ def test_all_that_is_shipped_is_used_and_a_gaussian_is_made():
 
 def test_a_shipped_response_with_other_lags_is_refused(monkeypatch):
     monkeypatch.setattr(response_lab, "shipped_names", lambda: [f"{OU}-gaussian"])
-    monkeypatch.setattr(response_lab, "load_shipped", lambda name: exact_response(OrnsteinUhlenbeck(), 30.0))
+    monkeypatch.setattr(response_lab, "load_shipped", lambda name: exact_response(OrnsteinUhlenbeck(), lags=30.0))
     with pytest.raises(ValueError, match="lags"):
         response_lab.known.__wrapped__(OU)
 
 
-# Answers, and the code that is printed
+# Predictions, and the code that is printed
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-@pytest.mark.parametrize("course", [None, Course("periodic", 7.0)])
-def test_answers_are_convolutions_of_the_responses(name, course):
-    view = Answers(name, Kick("random", 0.7, ((3, 4, 1.0),)), course)
+@pytest.mark.parametrize("time_profile", [None, TimeProfile("periodic", 7.0)])
+def test_answers_are_convolutions_of_the_responses(name, time_profile):
+    view = Predictions(name, KickDesign("random", 0.7, ((3, 4, 1.0),)), time_profile)
     pattern = kick_pattern(view.grid, "random", 0.7)
     pattern[3, 4] += 0.7
-    f = None if course is None else torch.sin(2 * torch.pi * view.times / 7)
+    f = None if time_profile is None else torch.sin(2 * torch.pi * view.times / 7)
     for method, response in view.known.responses.items():
         close(view.fields[method], response.to(pattern, f))
     truth = view.fields[view.known.truth]
@@ -216,15 +216,15 @@ def test_answers_are_convolutions_of_the_responses(name, course):
 
 
 SHOWN = [
-    Answers(OU, Kick("plane wave", -0.3)),
-    Answers(OU, DRAWN, Course("step")),
-    Answers("allen-cahn", replace(DRAWN, ready="bump"), Course("ramp", 12.5)),
-    Answers("navier-stokes", Kick("random", 1.2345678), Course("periodic", 1.7)),
-    Answers("navier-stokes", DRAWN, Course("drawn", drawing=tuple(0.001 * i for i in range(65)))),
+    Predictions(OU, KickDesign("plane wave", -0.3)),
+    Predictions(OU, DRAWN, TimeProfile("step")),
+    Predictions("allen-cahn", replace(DRAWN, ready="bump"), TimeProfile("ramp", 12.5)),
+    Predictions("navier-stokes", KickDesign("random", 1.2345678), TimeProfile("periodic", 1.7)),
+    Predictions("navier-stokes", DRAWN, TimeProfile("drawn", drawing=tuple(0.001 * i for i in range(65)))),
 ]
 
 
-@pytest.mark.parametrize("view", SHOWN, ids=lambda view: f"{view.name}, {view.kick.ready}, {view.course and view.course.shape}")
+@pytest.mark.parametrize("view", SHOWN, ids=lambda view: f"{view.name}, {view.kick.ready}, {view.time_profile and view.time_profile.shape}")
 def test_the_printed_code_gives_what_is_shown(view):
     time = float(view.times[20])
     printed, row = view.code(time), view.row(time)
@@ -237,7 +237,7 @@ def test_the_printed_code_gives_what_is_shown(view):
 
 
 def test_the_printed_code_gives_what_was_measured():
-    view = Answers(OU, Kick("bump", 0.5), Course("ramp", 30.0))
+    view = Predictions(OU, KickDesign("bump", 0.5), TimeProfile("ramp", 30.0))
     found = {}
     exec(view.code(20.0, measured=True), found)
     close(found["measured"], view.ensemble().finish().answers[20])
@@ -247,18 +247,18 @@ def test_the_printed_code_gives_what_was_measured():
 
 
 def test_an_empty_drawing_is_said_to_be_empty():
-    view = Answers("allen-cahn", Kick("nothing"))
+    view = Predictions("allen-cahn", KickDesign("nothing"))
     assert view.doubts() == ["nothing is kicked yet: draw, add a pixel, or choose a ready-made kick"]
     assert not view.linear.any() and all(torch.isfinite(curve).all() for curve in [*view.along.values(), *view.errors.values()])
-    idle = Answers("allen-cahn", Kick(), Course("drawn", drawing=(0.0,) * 91))
+    idle = Predictions("allen-cahn", KickDesign(), TimeProfile("drawn", drawing=(0.0,) * 91))
     assert "zero throughout" in idle.doubts()[0]
 
 
 @pytest.mark.slow
 def test_a_kick_outside_the_linear_regime_is_told_from_one_within():
     for amplitude, outside in ((0.5, False), (4.0, True)):
-        view = Answers(AllenCahn.name, Kick("bump", amplitude))
-        measured = Pushed(view.known.system, view.pattern, view.linear[:21], members=32)
+        view = Predictions(AllenCahn.name, KickDesign("bump", amplitude))
+        measured = ForcedEnsemble(view.known.system, view.pattern, view.linear[:21], members=32)
         assert view.doubts(measured) == []  # nothing is known before it ran
         measured.finish()
         assert bool(view.doubts(measured)) is outside, (amplitude, measured.departure, measured.gain)

@@ -45,7 +45,7 @@ def energy(system, spectra):
 def test_a_plane_wave_decays_and_drifts_as_in_closed_form(grid):
     """One wave alone does not advect itself, as ψ is proportional to u."""
     system = replace(LETTER, forcing=0.0, nu=1e-3, nu_h=3e-2, advection=0.7, grid=grid)
-    spectra = torch.zeros(1, *grid.half, dtype=torch.complex64)
+    spectra = torch.zeros(1, *grid.spectral_shape, dtype=torch.complex64)
     spectra[0, 2, 1] = 0.3 * grid.size
     k = float(grid.wavenumbers[1][0, 1])
     k_squared = float(grid.k_squared[2, 1])
@@ -132,7 +132,7 @@ def test_forcing_on_other_grids_has_the_variance_it_says():
 
 def test_phases_stand_still_only_when_frozen():
     moving, frozen = (
-        simulate(replace(LETTER, frozen=frozen), 2, spinup=1.0, duration=2.0, every=0.5, seed=1, device="cpu", context=True)
+        simulate(replace(LETTER, frozen=frozen), members=2, spinup=1.0, duration=2.0, every=0.5, seed=1, device="cpu", context=True)
         for frozen in (False, True)
     )
     assert moving.context.shape == (2, 5, 1, 32, 32)
@@ -147,16 +147,16 @@ def test_the_context_is_the_forcing_that_acts():
     first = noise.spectra.clone()
     noise.frozen = True
     step = replace(LETTER, advection=0.0).stepper(1e-3, CPU)
-    after = step(torch.zeros(4, *LETTER.grid.half, dtype=torch.complex64), noise)
+    after = step(torch.zeros(4, *LETTER.grid.spectral_shape, dtype=torch.complex64), noise)
     assert torch.allclose(after / 1e-3, first, atol=0.01 * float(first.abs().max()))
 
 
 def test_a_member_is_the_same_in_any_company():
-    alone = simulate(LETTER, 1, spinup=1.0, duration=1.0, every=0.5, seed=4, device="cpu", context=True)
-    among = simulate(LETTER, 5, spinup=1.0, duration=1.0, every=0.5, seed=4, device="cpu", context=True)
+    alone = simulate(LETTER, members=1, spinup=1.0, duration=1.0, every=0.5, seed=4, device="cpu", context=True)
+    among = simulate(LETTER, members=5, spinup=1.0, duration=1.0, every=0.5, seed=4, device="cpu", context=True)
     assert torch.allclose(alone.u[0], among.u[0], atol=1e-5)
     assert torch.allclose(alone.context[0], among.context[0], atol=1e-6)
-    again = simulate(LETTER, 5, spinup=1.0, duration=1.0, every=0.5, seed=4, device="cpu")
+    again = simulate(LETTER, members=5, spinup=1.0, duration=1.0, every=0.5, seed=4, device="cpu")
     assert torch.equal(again.u, among.u)
 
 
@@ -164,7 +164,7 @@ def test_a_member_is_the_same_in_any_company():
 def test_the_start_has_the_stationary_spectrum():
     spectra = LETTER.initial(range(64), 0, CPU)
     start = mode_covariance(LETTER.grid, LETTER.grid.irfft(spectra))
-    data = simulate(LETTER, 16, spinup=20.0, duration=20.0, every=4.0, seed=0, device="cpu")
+    data = simulate(LETTER, members=16, spinup=20.0, duration=20.0, every=4.0, seed=0, device="cpu")
     later = mode_covariance(LETTER.grid, data.u)
     ratio = shell_average(LETTER.grid, later)[1] / shell_average(LETTER.grid, start)[1]
     assert ((ratio[2:15] - 1).abs() < 0.3).all()
@@ -190,7 +190,7 @@ def test_divergences_are_traces():
 
 
 def test_twins_start_at_the_identity_and_drift_downstream():
-    truth = perturb(LETTER, 0.25, 16, every=1 / 16, amplitude=1 / 64, spinup=2.0, device="cpu")
+    truth = perturb(LETTER, lags=0.25, pairs=16, every=1 / 16, amplitude=1 / 64, spinup=2.0, device="cpu")
     assert abs(float(truth.values[0, 0, 0]) - 1) < 1e-5
     rows = truth.values[:, 0].argmax(1)
     assert rows.tolist() == [0, 1, 2, 3, 4]  # a pixel each 1/16, as A = π
@@ -210,7 +210,7 @@ def test_kicked_twins_feel_the_same_forcing():
 
 def test_a_step_that_would_diverge_is_refused_at_once():
     with pytest.raises(DivergedError, match="Courant number"):
-        simulate(replace(LETTER, dt=0.5), 2, duration=4.0, device="cpu")
+        simulate(replace(LETTER, dt=0.5), members=2, duration=4.0, device="cpu")
     assert 64 * replace(LETTER, grid=PeriodicGrid((64, 64))).step <= 1
 
 
@@ -236,7 +236,7 @@ def test_there_is_no_analytic_score_and_the_message_says_what_to_use():
     with pytest.raises(ValueError, match="fit_score"):
         _ = LETTER.score
     with pytest.raises(ValueError, match="hidden forcing"):
-        simulate(make_system("allen-cahn"), 1, duration=2.0, context=True)
+        simulate(make_system("allen-cahn"), members=1, duration=2.0, context=True)
 
 
 def test_the_letters_nyquist_variant_differs_at_nyquist_only():

@@ -67,9 +67,9 @@ def test_simulated_variance_of_every_mode_is_the_closed_form(grid):
 
 def spread(grid):
     """Standard deviation of |û|²/⟨|û|²⟩: 1 for a complex Gaussian, √2 for the real ones, which are their own mirror image."""
-    own_mirror = torch.ones(grid.half, dtype=torch.bool)
+    own_mirror = torch.ones(grid.spectral_shape, dtype=torch.bool)
     for axis, n in zip(grid.axes, grid.shape, strict=True):
-        k = torch.arange(grid.half[axis]).reshape([-1 if a == axis else 1 for a in grid.axes])
+        k = torch.arange(grid.spectral_shape[axis]).reshape([-1 if a == axis else 1 for a in grid.axes])
         own_mirror = own_mirror & ((2 * k) % n == 0)
     return torch.where(own_mirror, math.sqrt(2), 1.0)
 
@@ -118,7 +118,7 @@ def test_score_is_the_formula_of_the_physics_page():
 @every_grid
 def test_one_step_of_two_is_two_steps_of_one_in_law(grid):
     system, device = OrnsteinUhlenbeck(grid=grid), torch.device("cpu")
-    one, zero = torch.ones(grid.half, dtype=torch.complex64), torch.zeros(grid.half, dtype=torch.complex64)
+    one, zero = torch.ones(grid.spectral_shape, dtype=torch.complex64), torch.zeros(grid.spectral_shape, dtype=torch.complex64)
 
     def law(step):  # what becomes of a state; the variance that is added, for noise of unit variance
         return step(one, lambda: zero), (step(zero, lambda: one) / grid.white).abs().square().float()
@@ -259,7 +259,7 @@ class Runaway:
     spinup: float = 0.0
 
     def initial(self, members, seed, device):
-        return torch.zeros(len(members), *self.grid.half, dtype=torch.complex64)
+        return torch.zeros(len(members), *self.grid.spectral_shape, dtype=torch.complex64)
 
     def stepper(self, every, device):
         return lambda state, noise: state + 1 if float(state.real.max()) < self.last - 1 else state * math.inf

@@ -42,8 +42,8 @@ def test_every_number_has_a_name(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_has_an_answer_per_relative_change(name):
     system = SYSTEMS[name]()
-    data = undisturbed(system, "tiny")
-    answers = predicted(system, data, GaussianScore.fit(data), "tiny", shrink=False)
+    data = undisturbed(system, preset="tiny")
+    answers = predicted(system, data, GaussianScore.fit(data), preset="tiny", form="controlled")
     assert list(answers.info["parameters"]) == list(asked.PARAMETERS[name])
     steps = len(answers.times)
     assert answers.values.shape == (steps, len(asked.PARAMETERS[name]), len(measures(system).names))
@@ -143,7 +143,7 @@ def learn(system, data):
 
 @pytest.fixture(scope="module")
 def target():
-    return Target.of(simulate(SMALL, 32, duration=200.0, seed=5, device="cpu"), SPECTRUM)
+    return Target.of(simulate(SMALL, members=32, duration=200.0, seed=5, device="cpu"), SPECTRUM)
 
 
 def wrong():
@@ -151,9 +151,9 @@ def wrong():
 
 
 def test_a_target_has_the_mean_of_its_series_and_the_error_of_its_members(target):
-    data = simulate(SMALL, 32, duration=200.0, seed=5, device="cpu")
+    data = simulate(SMALL, members=32, duration=200.0, seed=5, device="cpu")
     torch.testing.assert_close(target.values, SPECTRUM(data.u).double().mean((0, 1)), rtol=1e-5, atol=0)
-    longer = Target.of(simulate(SMALL, 128, duration=200.0, seed=5, device="cpu"), SPECTRUM)
+    longer = Target.of(simulate(SMALL, members=128, duration=200.0, seed=5, device="cpu"), SPECTRUM)
     assert (longer.errors / target.errors).mean() == pytest.approx(0.5, rel=0.2)
 
 
@@ -197,7 +197,9 @@ class Crooked(Calibration):
 
 @pytest.mark.parametrize("reachable", [True, False])
 def test_wrong_slopes_end_elsewhere_unless_the_target_can_be_met_and_the_shift_says_how_far(target, reachable):
-    own = Target.of(simulate(SMALL, 32, duration=200.0, seed=0, device="cpu"), SPECTRUM)  # the runs of the calibration have this seed
+    own = Target.of(
+        simulate(SMALL, members=32, duration=200.0, seed=0, device="cpu"), SPECTRUM
+    )  # the runs of the calibration have this seed
     off = torch.tensor([0.0, 1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
     given = own if reachable else replace(own, values=own.values + 8 * off * own.errors)
     near = replace(SMALL, lam=0.9 * SMALL.lam, kappa=1.1 * SMALL.kappa)
@@ -236,7 +238,7 @@ def test_the_standard_errors_are_those_of_least_squares():
 def test_the_parameters_scatter_by_their_standard_errors():
     z = []
     for seed in range(10):
-        mine = Target.of(simulate(SMALL, 32, duration=200.0, seed=100 + seed, device="cpu"), SPECTRUM)
+        mine = Target.of(simulate(SMALL, members=32, duration=200.0, seed=100 + seed, device="cpu"), SPECTRUM)
         found = Calibration(SMALL, ("lam", "kappa"), mine, SPECTRUM, None, SIZE, updates=3, seed=seed).run().estimate()
         z += [(found.parameters[name] - getattr(SMALL, name)) / found.standard_errors[name] for name in ("lam", "kappa")]
     assert 0.6 < (sum(value**2 for value in z) / len(z)) ** 0.5 < 1.5
@@ -290,9 +292,9 @@ def test_a_calibration_checks_what_it_is_given(target, changes, message):
     with pytest.raises(ValueError, match="acts through a hidden forcing"):
         Calibration(NavierStokes(), ("forcing",), target, SPECTRUM, learn, SIZE)
     with pytest.raises(ValueError, match=r"gives \(\) for each field"):
-        Target.of(simulate(SMALL, 8, duration=20.0, device="cpu"), lambda u: u.square().mean((-2, -1)))
+        Target.of(simulate(SMALL, members=8, duration=20.0, device="cpu"), lambda u: u.square().mean((-2, -1)))
     with pytest.raises(ValueError, match="members is 2"):
-        Target.of(simulate(SMALL, 2, duration=20.0, device="cpu"), SPECTRUM)
+        Target.of(simulate(SMALL, members=2, duration=20.0, device="cpu"), SPECTRUM)
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def small_paper(monkeypatch):
 @pytest.mark.slow
 @named
 def test_the_paper_preset_goes_on_after_an_interrupt_to_the_same_bits(system, small_paper, tmp_path, monkeypatch):
-    whole = compare_methods(system, "paper", device="cpu")
+    whole = compare_methods(system, preset="paper", device="cpu")
     cache, advance = Cache(tmp_path), Training.advance
 
     def interrupted(training):
@@ -55,9 +55,9 @@ def test_the_paper_preset_goes_on_after_an_interrupt_to_the_same_bits(system, sm
 
     monkeypatch.setattr(Training, "advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        compare_methods(system, "paper", device="cpu", cache=cache)
+        compare_methods(system, preset="paper", device="cpu", cache=cache)
     monkeypatch.setattr(Training, "advance", advance)
-    resumed = compare_methods(system, "paper", device="cpu", cache=cache)
+    resumed = compare_methods(system, preset="paper", device="cpu", cache=cache)
     assert resumed.stages["fit"]["resumed"]
     assert list(resumed.responses) == list(whole.responses)
     for key, response in whole.responses.items():
@@ -68,7 +68,7 @@ def test_the_paper_preset_goes_on_after_an_interrupt_to_the_same_bits(system, sm
 
 
 def comparison_of(system, *responses):
-    found = Comparison(system, torch.zeros(system.grid.shape), exact_response(OrnsteinUhlenbeck(), 4.0), "cpu")
+    found = Comparison(system, torch.zeros(system.grid.shape), exact_response(OrnsteinUhlenbeck(), lags=4.0), "cpu")
     for response in responses:
         found.add(response)
     return found
@@ -76,7 +76,7 @@ def comparison_of(system, *responses):
 
 @pytest.mark.parametrize("system", [AllenCahn(), NavierStokes()], ids=lambda system: system.name)
 def test_the_letters_form_is_shown_where_there_is_one_and_the_raw_where_not(system):
-    raw = replace(exact_response(OrnsteinUhlenbeck(), 4.0), method="generative")
+    raw = replace(exact_response(OrnsteinUhlenbeck(), lags=4.0), method="generative")
     normalised, controlled = (replace(raw, form=form) for form in ("normalised", "controlled"))
     for order in itertools.permutations((raw, normalised, controlled)):
         assert comparison_of(system, *order).headline == {"generative": "generative_normalised"}
@@ -84,7 +84,7 @@ def test_the_letters_form_is_shown_where_there_is_one_and_the_raw_where_not(syst
 
 
 def test_a_system_on_one_axis_is_compared_too():
-    found = compare_methods(AllenCahn(grid=PeriodicGrid((8,))), "tiny", device="cpu")
+    found = compare_methods(AllenCahn(grid=PeriodicGrid((8,))), preset="tiny", device="cpu")
     told = metrics([found], "tiny", 0)["systems"]["allen-cahn"]
     assert len(told["truth"]["l2_se"]) == len(found.truth.times)  # one a lag
 
@@ -121,7 +121,7 @@ def test_a_system_of_which_nothing_is_shipped_is_named(monkeypatch):
 
 
 def test_a_band_holds_what_lies_in_it():
-    long = exact_response(OrnsteinUhlenbeck(), 4.0)
+    long = exact_response(OrnsteinUhlenbeck(), lags=4.0)
     error = torch.full_like(long.values, 0.1)
     answer = replace(long, values=long.values.clone(), standard_error=error)
     answer.values[2, 0, 4] += 0.17  # 1.645 × 0.1 is the half-width of a 90 % band

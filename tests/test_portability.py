@@ -62,15 +62,15 @@ def load_all(folder):
     """Every shipped result, score and table."""
     for name, entry in shipped.manifest(folder).items():
         if name.endswith("-score"):
-            load_shipped_score(name.removesuffix("-score"), folder)
+            load_shipped_score(name.removesuffix("-score"), folder=folder)
         elif entry["file"].endswith(".npz"):
-            load_shipped(name, folder)
+            load_shipped(name, folder=folder)
         else:
-            assert shipped.load_table(name, folder)
+            assert shipped.load_table(name, folder=folder)
 
 
 def test_a_clone_with_the_line_ends_of_windows_loads_all_that_is_shipped(clone):
-    load_all(clone / "gfdt_tutorial" / "assets")
+    load_all(clone / "gfdt_tutorial" / "experiments" / "assets")
     assert git("status", "--porcelain", cwd=clone) == ""
 
 
@@ -80,7 +80,7 @@ def test_a_clone_with_the_line_ends_of_windows_runs_its_scripts(clone):
 
 
 def test_what_is_no_text_is_cloned_as_it_is(clone):
-    for path in (ROOT / "gfdt_tutorial" / "assets").rglob("*"):
+    for path in (ROOT / "gfdt_tutorial" / "experiments" / "assets").rglob("*"):
         if path.suffix in (".npz", ".safetensors", ".png"):
             assert (clone / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
 
@@ -95,7 +95,7 @@ def test_shipped_text_with_other_line_ends_is_the_same_text(tmp_path):
     score = assets / "allen-cahn-score" / "score.json"
     score.write_bytes(score.read_bytes().replace(b"0.", b"1.", 1))
     with pytest.raises(ValueError, match="not the file that the manifest describes"):
-        load_shipped_score("allen-cahn", assets)
+        load_shipped_score("allen-cahn", folder=assets)
 
 
 def test_line_ends_count_in_what_is_no_text(tmp_path):

@@ -18,6 +18,8 @@ from gfdt_tutorial import (
     exact_response,
     kick_pattern,
     respond,
+    sensitivities,
+    sensitivity_maps,
     simulate,
 )
 from gfdt_tutorial.core.spectra import mode_covariance, shell_average
@@ -144,7 +146,7 @@ def test_the_band_has_the_width_of_the_error_it_stands_for():
 
 def test_a_higher_level_is_a_wider_band():
     data = ensemble()
-    half = {level: respond(data, SMALL.score, lags=5.0, level=level).band.diff(dim=0) / 2 for level in (0.5, 0.99)}
+    half = {level: respond(data, SMALL.score, lags=5.0, confidence=level).band.diff(dim=0) / 2 for level in (0.5, 0.99)}
     assert (half[0.99] > 3 * half[0.5]).all()
 
 
@@ -152,7 +154,7 @@ def test_few_blocks_are_confessed():
     data = ensemble(members=2, duration=100.0)
     with pytest.warns(UserWarning, match=r"too narrow: the whole record lasts \S+ decorrelation times, and its 4 blocks"):
         answer = respond(data, SMALL.score, lags=50.0)
-    assert answer.freedom == 3
+    assert answer.dof == 3
     with pytest.warns(UserWarning, match="the band rests on 6 blocks of data only"):
         respond(ensemble(members=3, duration=1000.0), SMALL.score, lags=500.0)
 
@@ -165,7 +167,7 @@ def test_normalising_restores_a_score_of_wrong_amplitude_and_phase():
         return SMALL.grid.apply(2 + SMALL.grid.derivative(), SMALL.score(u))
 
     data, identity = ensemble(), exact_response(SMALL).values[0]
-    wanted, mended = (respond(data, score, lags=20.0, normalise=True) for score in (SMALL.score, wrong))
+    wanted, mended = (respond(data, score, lags=20.0, form="normalised") for score in (SMALL.score, wrong))
     assert mended.form == "normalised"
     torch.testing.assert_close(mended.values, wanted.values, atol=1e-5, rtol=0)
     torch.testing.assert_close(mended.values[0], identity, atol=1e-6, rtol=0)
@@ -193,9 +195,9 @@ def test_the_gaussian_response_is_c_of_t_over_c_of_zero():
 def test_normalising_warns_of_noise_and_refuses_nothing():
     data, keep = ensemble(), SMALL.grid.k_squared < 9
     with pytest.warns(UserWarning, match="normalising multiplies its noise"):
-        respond(data, lambda u: SMALL.grid.apply(torch.where(keep, 1.0, 0.01).double(), SMALL.score(u)), lags=5.0, normalise=True)
+        respond(data, lambda u: SMALL.grid.apply(torch.where(keep, 1.0, 0.01).double(), SMALL.score(u)), lags=5.0, form="normalised")
     with pytest.raises(ValueError, match=r"R\(0\) vanishes"):
-        respond(data, lambda u: SMALL.grid.apply(keep.double(), SMALL.score(u)), lags=5.0, normalise=True)
+        respond(data, lambda u: SMALL.grid.apply(keep.double(), SMALL.score(u)), lags=5.0, form="normalised")
 
 
 # --- any observable, any perturbation
@@ -212,11 +214,20 @@ def parameter_response(system, parameter, lags):
     return (up - down) / (2 * h) * -torch.expm1(2 * system.rates.real * lags.reshape(-1, 1, 1))
 
 
+def lasting(data, observable, change, lags):
+    """The response of numbers to a lasting change, without a control variate."""
+    return sensitivities(data, SMALL.score, observable, {"it": change}, lags=lags, form="raw")["it"]
+
+
+def kick_map(data, observable, change, *, integrate=False):
+    return sensitivity_maps(data, SMALL.score, observable, {"it": change}, lags=10.0, integrate=integrate)["it"]
+
+
 @pytest.mark.parametrize("parameter", ["lam", "kappa"])
 def test_the_variance_answers_a_parameter_as_the_closed_form_says(parameter):
     data = ensemble(members=256, duration=1000.0)
     change = SMALL.drift_derivative(parameter)
-    answer = respond(data, SMALL.score, lags=100.0, observable=mean_square, perturbation=change, integrate=True)
+    answer = lasting(data, mean_square, change, lags=100.0)
     expected = torch.stack([torch.tensor(SMALL.grid.trace(modes) / 64) for modes in parameter_response(SMALL, parameter, answer.times)])
     assert answer.values.shape == (101,)
     assert answer.values[0] == 0
@@ -230,7 +241,7 @@ def test_the_spectrum_answers_a_parameter_shell_by_shell():
 
     data = ensemble(members=256, duration=1000.0)
     change = SMALL.drift_derivative("lam")
-    answer = respond(data, SMALL.score, lags=60.0, observable=shells, perturbation=change, integrate=True)
+    answer = lasting(data, shells, change, lags=60.0)
     expected = shell_average(SMALL.grid, parameter_response(SMALL, "lam", answer.times))[1]
     assert answer.values.shape == expected.shape == (61, 5)
     assert z_scores(answer, expected)[1:].abs().max() < 5  # 300 of them, Student's t with 31 degrees of freedom
@@ -239,17 +250,14 @@ def test_the_spectrum_answers_a_parameter_shell_by_shell():
 
 def test_the_variance_does_not_answer_advection():
     data = ensemble(members=256, duration=1000.0)
-    by_advection, by_lam = (
-        respond(data, SMALL.score, lags=50.0, observable=mean_square, perturbation=SMALL.drift_derivative(name), integrate=True)
-        for name in ("advection", "lam")
-    )
+    by_advection, by_lam = (lasting(data, mean_square, SMALL.drift_derivative(name), lags=50.0) for name in ("advection", "lam"))
     # f·s = ∂ₓu·C⁻¹u vanishes field by field, as ∂ₓ is antisymmetric and commutes with C: what is left is rounding.
     assert by_advection.values.abs().max() < 1e-6 * by_lam.values.abs().max()
 
 
 def test_the_field_as_an_explicit_observable_is_the_default():
     data = ensemble()
-    given, default = respond(data, SMALL.score, lags=10.0, observable=lambda u: u), respond(data, SMALL.score, lags=10.0)
+    given, default = kick_map(data, lambda u: u, None), respond(data, SMALL.score, lags=10.0)
     torch.testing.assert_close(given.values, default.values, atol=1e-5, rtol=0)
     torch.testing.assert_close(given.standard_error, default.standard_error, atol=1e-5, rtol=0)
 
@@ -257,7 +265,7 @@ def test_the_field_as_an_explicit_observable_is_the_default():
 def test_the_cube_of_the_field_answers_a_kick_by_three_variances():
     """⟨3u² ∂u/∂u_j⟩ = 3⟨u²⟩ R(t): an odd observable, at whose every pixel the answer is known."""
     data = ensemble(members=128, duration=400.0)
-    answer = respond(data, SMALL.score, lags=10.0, observable=lambda u: u**3)
+    answer = kick_map(data, lambda u: u**3, None)
     expected = 3 * SMALL.variance * exact_response(SMALL, lags=10.0).values
     assert z_scores(answer, expected).abs().max() < 5  # 704 of them
     assert answer.standard_error.max() < 0.15 * expected.max()
@@ -265,7 +273,8 @@ def test_the_cube_of_the_field_answers_a_kick_by_three_variances():
 
 def test_the_spatial_mean_answers_a_kick_at_one_pixel():
     data = ensemble(members=128, duration=400.0)
-    answer = respond(data, SMALL.score, lags=30.0, observable=lambda u: u.mean((-2, -1)))
+    options = {"lags": 30.0, "integrate": False, "form": "raw"}
+    answer = sensitivities(data, SMALL.score, lambda u: u.mean((-2, -1)), {"kick": None}, **options)["kick"]
     expected = torch.exp(-SMALL.lam * answer.times) / 64
     assert z_scores(answer, expected).abs().max() < 3.5
     assert answer.standard_error.max() < 0.2 * expected[0]
@@ -274,7 +283,7 @@ def test_the_spatial_mean_answers_a_kick_at_one_pixel():
 def test_a_constant_change_of_the_drift_is_a_kick_of_that_shape():
     pattern = kick_pattern(SMALL.grid, "bump")
     data = ensemble(members=128, duration=400.0)
-    answer = respond(data, SMALL.score, lags=10.0, perturbation=(lambda u: pattern.expand_as(u), lambda u: 0.0))
+    answer = kick_map(data, lambda u: u, (lambda u: pattern.expand_as(u), lambda u: 0.0))
     expected = exact_response(SMALL, lags=10.0).to(pattern)
     assert z_scores(answer, expected).abs().max() < 5
     assert answer.standard_error.max() < 0.2 * expected.max()
@@ -282,8 +291,8 @@ def test_a_constant_change_of_the_drift_is_a_kick_of_that_shape():
 
 def test_a_lasting_change_is_the_integral_over_lags():
     data = ensemble(duration=100.0)
-    impulse, lasting = (respond(data, SMALL.score, lags=10.0, integrate=integrate).values for integrate in (False, True))
-    torch.testing.assert_close(lasting, torch.cat([0 * impulse[:1], torch.cumulative_trapezoid(impulse, dx=1.0, dim=0)]), atol=1e-5, rtol=0)
+    impulse, whole = (kick_map(data, lambda u: u, None, integrate=integrate).values for integrate in (False, True))
+    torch.testing.assert_close(whole, torch.cat([0 * impulse[:1], torch.cumulative_trapezoid(impulse, dx=1.0, dim=0)]), atol=1e-5, rtol=0)
 
 
 # --- less noise from the same data
@@ -311,7 +320,7 @@ def assert_within_the_band(one, other):
 @pytest.mark.slow
 @SYSTEMS
 def test_control_ties_the_start_and_leaves_the_mean(system):
-    plain, controlled = answers(system, {"control": True})
+    plain, controlled = answers(system, {"form": "controlled"})
     identity = kick_pattern(system.grid)
     torch.testing.assert_close(controlled.values[0], identity, atol=1e-5, rtol=0)
     assert controlled.standard_error[0].max() < 1e-5
@@ -327,15 +336,15 @@ def test_control_of_a_linear_score_is_the_gaussian_response():
     data = ensemble()
     gaussian = respond(data, GaussianScore.fit(data), lags=10.0)
     for score in (SMALL.score, lambda u: -0.3 * u, lambda u: SMALL.grid.apply(SMALL.grid.derivative(), u)):
-        torch.testing.assert_close(respond(data, score, lags=10.0, control=True).values, gaussian.values, atol=1e-4, rtol=0)
+        torch.testing.assert_close(respond(data, score, lags=10.0, form="controlled").values, gaussian.values, atol=1e-4, rtol=0)
 
 
 def test_control_takes_out_what_is_linear_in_an_error_of_the_score():
     data = ensemble(TWO_PHASES, members=64, duration=100.0, seed=4)
-    right = respond(data, TWO_PHASES.score, lags=8.0, control=True)
-    wrong = respond(data, lambda u: TWO_PHASES.score(u) + 0.4 * u, lags=8.0, control=True)
+    right = respond(data, TWO_PHASES.score, lags=8.0, form="controlled")
+    wrong = respond(data, lambda u: TWO_PHASES.score(u) + 0.4 * u, lags=8.0, form="controlled")
     torch.testing.assert_close(wrong.values, right.values, atol=1e-4, rtol=0)
-    weak = respond(data, lambda u: 0.5 * TWO_PHASES.score(u), lags=8.0, control=True)
+    weak = respond(data, lambda u: 0.5 * TWO_PHASES.score(u), lags=8.0, form="controlled")
     assert (weak.values - right.values).abs().max() > 0.02  # what is not linear is still the score's
 
 
@@ -351,7 +360,7 @@ def test_a_reflection_leaves_the_mean_and_narrows_the_band(system):
 
 
 def test_control_and_symmetries_go_together():
-    plain, both, controlled = answers(TWO_PHASES, {"control": True, "symmetries": ("reflect y", "sign")}, {"control": True})
+    plain, both, controlled = answers(TWO_PHASES, {"form": "controlled", "symmetries": ("reflect y", "sign")}, {"form": "controlled"})
     assert_within_the_band(both, plain)
     assert width(both) < width(controlled) < width(plain)
 
@@ -381,7 +390,7 @@ def test_the_symmetry_of_sign_says_nothing_about_a_context():
 
 
 def lagged_means(grid, later, earlier, origins, lags):
-    """⟨later(τ + t) earlier(τ)*⟩ / N² over members and the origins given, (lag, *half), as a loop."""
+    """⟨later(τ + t) earlier(τ)*⟩ / N² over members and the origins given, (lag, *spectral_shape), as a loop."""
     late, early = grid.rfft(later), grid.rfft(earlier)
     length = later.shape[1]
     return torch.stack(
@@ -398,7 +407,7 @@ def test_thinned_origins_are_every_so_manyth_and_all_lags_are_kept():
     torch.testing.assert_close(respond(data, lambda u: u**3, lags=6.0, thin=4).values, grid.irfft(response), atol=1e-5, rtol=1e-5)
     overall = lagged_means(grid, u, u, every, 6)
     expected = overall / overall[0].real + response - response[0] * spectrum / spectrum[0].real
-    answer = respond(data, lambda u: u**3, lags=6.0, thin=4, control=True)
+    answer = respond(data, lambda u: u**3, lags=6.0, thin=4, form="controlled")
     torch.testing.assert_close(answer.values, grid.irfft(expected), atol=1e-5, rtol=1e-5)
     assert answer.info["thin"] == 4
 
@@ -426,7 +435,7 @@ def test_thinning_costs_little_where_samples_remember_one_another(members):
 @pytest.mark.slow
 def test_control_gives_back_more_than_thinning_takes():
     data = ensemble(TWO_PHASES, members=64, duration=100.0, every=0.5, seed=4)
-    plain, thinned, both = (respond(data, TWO_PHASES.score, lags=5.0, **o) for o in ({}, {"thin": 4}, {"thin": 4, "control": True}))
+    plain, thinned, both = (respond(data, TWO_PHASES.score, lags=5.0, **o) for o in ({}, {"thin": 4}, {"thin": 4, "form": "controlled"}))
     assert width(both) < 0.8 * width(thinned)
     assert width(both, slice(1, 3)) < 0.5 * width(thinned, slice(1, 3))
     assert_within_the_band(both, thinned)
@@ -437,7 +446,7 @@ def test_control_gives_back_more_than_thinning_takes():
 @pytest.mark.slow
 def test_a_controlled_band_covers_the_truth_as_often_as_it_says():
     runs = [ensemble(members=33, duration=150.0, seed=seed) for seed in range(16)]
-    found = [respond(data, SMALL.score, lags=20.0, control=True, thin=3, symmetries=("reflect y",)) for data in runs]
+    found = [respond(data, SMALL.score, lags=20.0, form="controlled", thin=3, symmetries=("reflect y",)) for data in runs]
     assert 0.84 < coverage(found, exact_response(SMALL, lags=20.0)) < 0.96
 
 
@@ -485,33 +494,12 @@ BAD = {
     "lags not positive": ({"lags": 0.0}, "lags is 0.0"),
     "score of another shape": ({"score": lambda u: u[..., :4]}, "the score returned shape"),
     "score with NaN": ({"score": lambda u: u * math.nan}, "the score has .* NaN"),
-    "observable of another shape": ({"observable": lambda u: u.mean()}, "observable returned"),
-    "observable of pieces": ({"observable": lambda u: u[..., :4]}, "observable returned"),
-    "observable with NaN": ({"observable": lambda u: mean_square(u) * math.nan}, "what observable returned has .* NaN"),
-    "f of another shape": ({"perturbation": (mean_square, lambda u: 0.0)}, "perturbation f returned shape"),
-    "f with NaN": ({"perturbation": (lambda u: u / 0, lambda u: 0.0)}, "what perturbation f returned has .* NaN"),
-    "∇·f of another shape": ({"perturbation": (lambda u: u, lambda u: u)}, "∇·f returned shape"),
-    "normalise an observable": ({"normalise": True, "observable": mean_square}, "leave it False here"),
-    "normalise a perturbation": ({"normalise": True, "perturbation": SMALL.drift_derivative("lam")}, "leave it False here"),
-    "control of a field that is changed otherwise": (
-        {"control": True, "perturbation": SMALL.drift_derivative("lam")},
-        "control=True is for kicks",
-    ),
-    "shrink a field": ({"shrink": True}, "shrink=True for the latter"),
-    "control of what has no derivative": (
-        {"control": True, "observable": lambda u: torch.from_numpy(u.numpy()).mean((-2, -1))},
-        "derivative of the observable; .*torch cannot differentiate it",
-    ),
-    "symmetries of a number": ({"symmetries": ("reflect y",), "observable": mean_square}, "averaged over displacements from a kick"),
-    "symmetries of a perturbation": (
-        {"symmetries": ("reflect y",), "perturbation": SMALL.drift_derivative("lam")},
-        "averaged over displacements from a kick",
-    ),
+    "form unknown": ({"form": "divided"}, "form 'divided' is unknown"),
     "symmetry unknown": ({"symmetries": ("rotate",)}, "symmetry 'rotate' is unknown"),
     "symmetry as a text": ({"symmetries": "sign"}, "symmetries is the text 'sign'"),
     "no origins": ({"thin": 0}, "thin is 0; expected a whole number ≥ 1"),
     "half an origin": ({"thin": 1.5}, "thin is 1.5"),
-    "level in percent": ({"level": 90}, "a probability between 0 and 1"),
+    "confidence in percent": ({"confidence": 90}, "a probability between 0 and 1"),
     "one resample": ({"resamples": 1}, "resamples is 1"),
     "seed": ({"seed": -1}, "seed is -1"),
 }
@@ -521,7 +509,38 @@ BAD = {
 def test_bad_input_is_refused_in_words(name):
     changes, message = BAD[name]
     with pytest.raises(ValueError, match=message):
-        respond(**{"data": ensemble(), "score": SMALL.score, "lags": 10.0} | changes)
+        respond(ensemble(), **{"score": SMALL.score, "lags": 10.0} | changes)
+
+
+BAD_CHANGES = {
+    "observable of another shape": ({"observable": lambda u: u.mean()}, "observable returned"),
+    "observable of pieces": ({"observable": lambda u: u[..., :4]}, "observable returned"),
+    "observable of fields": ({"observable": lambda u: u}, "the observable returns fields"),
+    "observable with NaN": ({"observable": lambda u: mean_square(u) * math.nan}, "what observable returned has .* NaN"),
+    "no change": ({"perturbations": {}}, "one or more"),
+    "a change without a name": ({"perturbations": SMALL.drift_derivative("lam")}, "one or more"),
+    "f of another shape": ({"perturbations": {"it": (mean_square, lambda u: 0.0)}}, "perturbation f returned shape"),
+    "f with NaN": ({"perturbations": {"it": (lambda u: u / 0, lambda u: 0.0)}}, "what perturbation f returned has .* NaN"),
+    "∇·f of another shape": ({"perturbations": {"it": (lambda u: u, lambda u: u)}}, "∇·f returned shape"),
+    "an unknown form": ({"form": "normalised"}, "form 'normalised' is unknown"),
+    "control of what has no derivative": (
+        {"form": "controlled", "observable": lambda u: torch.from_numpy(u.numpy()).mean((-2, -1))},
+        "derivative of the observable; .*torch cannot differentiate it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CHANGES)
+def test_bad_changes_and_observables_are_refused_in_words(name):
+    changes, message = BAD_CHANGES[name]
+    given = {"observable": mean_square, "perturbations": {"it": SMALL.drift_derivative("lam")}, "lags": 10.0, "form": "raw"} | changes
+    with pytest.raises(ValueError, match=message):
+        sensitivities(ensemble(), SMALL.score, **given)
+
+
+def test_a_map_is_of_fields_only():
+    with pytest.raises(ValueError, match="the observable returns numbers"):
+        sensitivity_maps(ensemble(), SMALL.score, mean_square, {"kick": None}, lags=10.0)
 
 
 def test_no_score_comes_from_data_without_variance():

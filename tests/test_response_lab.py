@@ -12,7 +12,7 @@ import torch
 from gfdt_tutorial import OrnsteinUhlenbeck, figures, kick_pattern
 from gfdt_tutorial.course import panels, widgets
 from gfdt_tutorial.course.views import response_lab
-from gfdt_tutorial.course.views.response_lab import Course, Kick
+from gfdt_tutorial.course.views.response_lab import KickDesign, TimeProfile
 from gfdt_tutorial.course.widgets.kick_pad import Canvas
 from gfdt_tutorial.systems.simulate import DivergedError
 
@@ -24,11 +24,11 @@ def maps(panel) -> list:
     return [np.roll(trace.z, (16, 16), (0, 1)) for trace in panel.figure.data[: panels.MAPS] if trace.visible]
 
 
-def assert_shows(panel, system, pattern, course=None):
+def assert_shows(panel, system, pattern, time_profile=None):
     """Each map and curve is the answer of a response, as the API gives it."""
     known = response_lab.known(system)
     row = int((known.responses[known.truth].times - panel.controls["time"].value).abs().argmin())
-    answers = [response.to(pattern, course) for response in known.responses.values()]
+    answers = [response.to(pattern, time_profile) for response in known.responses.values()]
     np.testing.assert_allclose(maps(panel)[:-1], [answer[row] for answer in answers], atol=1e-5)
     errors = {trace.name: trace.y for trace in panel.figure.data if trace.xaxis == "x7" and trace.visible}
     np.testing.assert_allclose(errors["Gaussian"], (answers[1] - answers[0]).flatten(1).norm(dim=1), atol=1e-4)
@@ -64,7 +64,7 @@ def test_strokes_change_what_they_touch_and_are_acknowledged():
     assert not canvas.drawing.any() and canvas.heard == 2
 
 
-# Kick
+# KickDesign
 
 
 def test_every_control_moves_the_maps_to_the_answers():
@@ -133,7 +133,7 @@ def test_reset_goes_back_to_the_start():
     panel.add(1, 2, 3.0)
     panel.set_course(1.0, 2.0, 0.5)
     panel.again.click()
-    assert panel.values == first and not panel.canvas.drawing.any() and not panel.courses.drawing.any()
+    assert panel.values == first and not panel.canvas.drawing.any() and not panel.profile_pad.drawing.any()
     np.testing.assert_allclose(maps(panel), shown)
 
 
@@ -143,22 +143,22 @@ def test_reset_goes_back_to_the_start():
 @pytest.mark.parametrize("shape", ["step", "ramp", "periodic"])
 def test_a_push_of_each_course_is_a_convolution(shape):
     panel = widgets.ForceLab(OU, amplitude=0.1)
-    panel.controls["course"].value = shape
+    panel.controls["time_profile"].value = shape
     panel.controls["scale"].value = 30.0
     times = panel.view.times
-    assert_shows(panel, OU, kick_pattern(panel.view.grid, "bump", 0.1), Course(shape, 30.0).values(times))
+    assert_shows(panel, OU, kick_pattern(panel.view.grid, "bump", 0.1), TimeProfile(shape, 30.0).values(times))
 
 
 def test_a_course_is_drawn_by_hand_or_by_fields_and_is_then_what_pushes():
     panel = widgets.ForceLab(OU)
-    assert panel.controls["course"].value == "step"
-    stroke(panel.courses, [[10, 0.25], [11, -0.5]])
-    assert panel.controls["course"].value == "drawn"
+    assert panel.controls["time_profile"].value == "step"
+    stroke(panel.profile_pad, [[10, 0.25], [11, -0.5]])
+    assert panel.controls["time_profile"].value == "drawn"
     panel.pad_course["from"].value, panel.pad_course["to"].value, panel.pad_course["f"].value = 20.0, 30.0, 1.0
     panel.pad_course["set"].click()
-    course = torch.zeros(91)
-    course[10], course[11], course[20:31] = 0.25, -0.5, 1.0
-    assert_shows(panel, OU, kick_pattern(panel.view.grid, "bump"), course)
+    time_profile = torch.zeros(91)
+    time_profile[10], time_profile[11], time_profile[20:31] = 0.25, -0.5, 1.0
+    assert_shows(panel, OU, kick_pattern(panel.view.grid, "bump"), time_profile)
     panel.pad_course["f"].value = 7.0
     panel.pad_course["set"].click()
     assert "gfdt-error" in panel.readout.value and "from −1 to 1" in panel.readout.value
@@ -168,7 +168,7 @@ def test_a_course_is_drawn_by_hand_or_by_fields_and_is_then_what_pushes():
     panel.pad_course["clear"].click()
     assert "zero throughout" in panel.readout.value
     panel.controls["system"].value = "navier-stokes"
-    assert panel.courses.columns == 65 and panel.controls["scale"].max == 4 and "gfdt-error" not in panel.readout.value
+    assert panel.profile_pad.columns == 65 and panel.controls["scale"].max == 4 and "gfdt-error" not in panel.readout.value
 
 
 # The code
@@ -244,7 +244,7 @@ def test_a_run_is_stopped_resumed_and_one_at_a_time():
 def test_after_a_failure_the_button_starts_anew_and_the_failure_is_shown_again(monkeypatch):
     panel = widgets.KickLab(OU)
     with monkeypatch.context() as broken:
-        broken.setattr(response_lab.Pushed, "_measure", lambda *arguments: 1 / 0)
+        broken.setattr(response_lab.ForcedEnsemble, "_measure", lambda *arguments: 1 / 0)
         for _ in range(2):
             panel.go.click()
             finish(panel)
@@ -257,9 +257,9 @@ def test_after_a_failure_the_button_starts_anew_and_the_failure_is_shown_again(m
 def test_a_run_that_fails_at_its_first_lag_leaves_what_can_be_shown():
     panel = widgets.KickLab(OU)
     panel.measured = panel.view.ensemble()
-    panel.measured._measure(torch.zeros(3, 8, *panel.view.grid.half, dtype=torch.complex64))
+    panel.measured._measure(torch.zeros(3, 8, *panel.view.grid.spectral_shape, dtype=torch.complex64))
     with pytest.raises(DivergedError):
-        panel.measured._measure(torch.full((3, 8, *panel.view.grid.half), torch.nan, dtype=torch.complex64))
+        panel.measured._measure(torch.full((3, 8, *panel.view.grid.spectral_shape), torch.nan, dtype=torch.complex64))
     panel.update()
     assert "gfdt-error" not in panel.readout.value and "members at t = 0" in panel.readout.value
 
@@ -277,7 +277,7 @@ def test_a_run_that_diverges_and_a_callback_that_fails_are_shown(monkeypatch):
     panel.controls["amplitude"].value = 0.5
     assert "gfdt-error" not in panel.readout.value
     with monkeypatch.context() as broken:
-        broken.setattr(Kick, "pattern", lambda *arguments: 1 / 0)
+        broken.setattr(KickDesign, "pattern", lambda *arguments: 1 / 0)
         panel.add(0, 0, 1.0)
         assert "ZeroDivisionError" in panel.readout.value
 

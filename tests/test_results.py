@@ -70,7 +70,7 @@ def test_metrics_of_the_first_format_are_read_with_normalised_as_controlled(tmp_
 
 
 def test_arrays_of_the_first_format_are_read_with_normalised_as_controlled(tmp_path):
-    values = exact_response(OrnsteinUhlenbeck(), 2.0).values
+    values = exact_response(OrnsteinUhlenbeck(), lags=2.0).values
     arrays = {f"allen-cahn/{name}": values for name in METHODS} | {"allen-cahn/times": torch.arange(3.0)}
     found = results.load_arrays(storage.save_npz(tmp_path / "responses.npz", arrays))
     assert set(found) == {f"allen-cahn/{name}" for name in ("gaussian", "generative", "generative_controlled", "times")}

@@ -36,12 +36,12 @@ def series(system=SMALL):
 
 @lru_cache(maxsize=8)
 def learned(system=SMALL, steps=60):
-    return fit_score(series(system), spent=Budget(steps=steps, level=0.05, pairs=16, width=8), levels=True, device="cpu")
+    return fit_score(series(system), budget=Budget(steps=steps, level=0.05, pairs=16, width=8), noise_levels=True, device="cpu")
 
 
 @lru_cache(maxsize=4)
 def untrained(system=SMALL, noise="data"):
-    return Training(series(system), Budget(steps=1, level=0.05, width=8, noise=noise), levels=True, device="cpu").score()
+    return Training(series(system), Budget(steps=1, level=0.05, width=8, noise=noise), noise_levels=True, device="cpu").score()
 
 
 def shells(grid, spectrum):
@@ -67,7 +67,7 @@ def spectrum_error(fields, system=SMALL):
 @pytest.mark.parametrize("method", METHODS)
 def test_generated_fields_have_the_statistics_of_the_data(method, grid, within):
     system = OrnsteinUhlenbeck(grid=grid)
-    fields = sample(learned(system), 512, method, steps=30)
+    fields = sample(learned(system), 512, method=method, steps=30)
     assert fields.shape == (512, *grid.shape)
     assert spectrum_error(fields, system) < within
     assert diagnostics.kurtosis(fields) == pytest.approx(3, abs=0.15)
@@ -79,7 +79,7 @@ def test_generated_fields_have_the_statistics_of_the_data(method, grid, within):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_letters_field_is_generated(method):
     system = OrnsteinUhlenbeck()
-    fields = sample(learned(system, steps=150), 1024, method)
+    fields = sample(learned(system, steps=150), 1024, method=method)
     assert spectrum_error(fields, system) < 0.15
     assert diagnostics.kurtosis(fields) == pytest.approx(3, abs=0.1)
     assert diagnostics.density_distance(fields, series(system).u) < 0.05
@@ -90,15 +90,15 @@ def test_the_letters_field_is_generated(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_for_gaussian_data_any_number_of_steps_is_exact(method, noise, steps):
     """The linear part of each step is solved exactly, and there is no other where the filter is where it starts."""
-    assert spectrum_error(sample(untrained(noise=noise), 256, method, steps=steps)) < 0.2
+    assert spectrum_error(sample(untrained(noise=noise), 256, method=method, steps=steps)) < 0.2
 
 
 @pytest.mark.parametrize("noise", ["data", "white"])
 def test_probability_flow_leaves_gaussian_data_where_they_are(noise):
     """r(y, φ) = y/v + s_y(y, φ) = 0, so the field is its own noise, coloured."""
-    few, many = (sample(untrained(noise=noise), 4, "ode", seed=3, steps=steps) for steps in (1, 40))
+    few, many = (sample(untrained(noise=noise), 4, method="ode", seed=3, steps=steps) for steps in (1, 40))
     torch.testing.assert_close(few, many, atol=1e-4, rtol=0)
-    assert not sample(untrained(), 4, "sde", seed=3).allclose(few, atol=0.1)
+    assert not sample(untrained(), 4, method="sde", seed=3).allclose(few, atol=0.1)
 
 
 @pytest.mark.parametrize("gain", [1.5, 0.8])
@@ -113,7 +113,7 @@ def test_a_wrong_gain_is_seen_in_the_spectrum_as_the_equations_say(method, gain)
     lapse = math.log(math.cos(path[1]) / math.cos(path[0]))
     relaxed = 2 / pull + (1 - 2 / pull) * math.exp(-pull * lapse)
     expected = math.exp(2 * (1 - gain) * lapse) if method == "ode" else relaxed
-    found = mode_covariance(system.grid, sample(score, 128, method, steps=100)[None], score.mean) / score.network.root.square()
+    found = mode_covariance(system.grid, sample(score, 128, method=method, steps=100)[None], score.mean) / score.network.root.square()
     assert float(found.mean()) == pytest.approx(expected, rel=0.15)
     assert abs(expected - 1) > 0.3
 
@@ -123,23 +123,26 @@ def test_a_step_of_the_probability_flow_is_of_order_two():
     score = copy.deepcopy(untrained(noise="white"))
     with torch.no_grad():
         score.network.layers[-1].weight.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
-    coarse, middle, fine, exact = (sample(score, 4, "ode", seed=3, steps=steps) for steps in (20, 40, 80, 640))
+    coarse, middle, fine, exact = (sample(score, 4, method="ode", seed=3, steps=steps) for steps in (20, 40, 80, 640))
     first, second, third = (float((fields - exact).square().mean().sqrt()) for fields in (coarse, middle, fine))
     assert first / second > 3 < second / third
     assert third > 1e-5  # above rounding
-    assert (exact - sample(untrained(noise="white"), 4, "ode", seed=3)).abs().max() > 0.1  # the network does something
+    assert (exact - sample(untrained(noise="white"), 4, method="ode", seed=3)).abs().max() > 0.1  # the network does something
 
 
 @pytest.mark.slow
 def test_two_phases_are_generated_and_the_gaussian_score_has_none():
     system = AllenCahn(grid=PeriodicGrid((16, 16)), epsilon=2 * AllenCahn().epsilon)
     data = simulate(system, members=128, duration=60.0, every=2.0, seed=1, device="cpu")
-    spent = replace(suited(data, levels=True), steps=500)
+    spent = replace(suited(data, noise_levels=True), steps=500)
     assert spent.noise == "white"
-    score, start = fit_score(data, spent=spent, levels=True, device="cpu"), Training(data, spent, levels=True, device="cpu").score()
+    score, start = (
+        fit_score(data, budget=spent, noise_levels=True, device="cpu"),
+        Training(data, spent, noise_levels=True, device="cpu").score(),
+    )
     known = shells(system.grid, mode_covariance(system.grid, data.u, float(data.u.mean())))
     for method in METHODS:
-        drawn, gaussian = sample(score, 256, method), sample(start, 256, method)
+        drawn, gaussian = sample(score, 256, method=method), sample(start, 256, method=method)
         found = shells(system.grid, mode_covariance(system.grid, drawn[None], float(drawn.mean())))
         assert float((found / known - 1)[1:].abs().max()) < 0.2
         assert abs(diagnostics.kurtosis(drawn) - diagnostics.kurtosis(data.u)) < 0.1 < diagnostics.kurtosis(gaussian) - 2
@@ -151,11 +154,14 @@ def test_a_density_that_is_not_gaussian_is_generated():
     rng = torch.Generator().manual_seed(0)
     u = 2.0 * torch.randint(2, (16, 100, 8, 8), generator=rng) - 1 + 0.4 * torch.randn(16, 100, 8, 8, generator=rng)
     data, spent = TimeSeries(u, torch.arange(100.0)), Budget(steps=400, pairs=32, width=16, kernels=(1, 1), noise="white", rate=1e-2)
-    score, start = (fit_score(data, spent=spent, levels=True, device="cpu"), Training(data, spent, levels=True, device="cpu").score())
+    score, start = (
+        fit_score(data, budget=spent, noise_levels=True, device="cpu"),
+        Training(data, spent, noise_levels=True, device="cpu").score(),
+    )
     for method in METHODS:
-        fields = sample(score, 128, method)
+        fields = sample(score, 128, method=method)
         assert diagnostics.kurtosis(fields) < diagnostics.kurtosis(u) + 0.3 < 2.2
-        assert diagnostics.density_distance(fields, u) < 0.1 < diagnostics.density_distance(sample(start, 128, method), u)
+        assert diagnostics.density_distance(fields, u) < 0.1 < diagnostics.density_distance(sample(start, 128, method=method), u)
 
 
 # --- how it is drawn
@@ -164,18 +170,18 @@ def test_a_density_that_is_not_gaussian_is_generated():
 @pytest.mark.parametrize("method", METHODS)
 def test_a_field_is_the_same_however_many_are_drawn(method, monkeypatch):
     score = learned()
-    many = sample(score, 70, method, seed=5, steps=4)  # in two chunks
+    many = sample(score, 70, method=method, seed=5, steps=4)  # in two chunks
     assert sampling.CHUNK == 64
     for count in (1, 66):
-        torch.testing.assert_close(sample(score, count, method, seed=5, steps=4), many[:count], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(sample(score, count, method=method, seed=5, steps=4), many[:count], atol=1e-5, rtol=1e-5)
     monkeypatch.setattr(sampling, "CHUNK", 4)
-    torch.testing.assert_close(sample(score, 7, method, seed=5, steps=4), many[:7], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(sample(score, 7, method=method, seed=5, steps=4), many[:7], atol=1e-5, rtol=1e-5)
     assert many.flatten(1).unique(dim=0).shape[0] == 70
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_seeds_decide(method):
-    first, again, other = (sample(learned(), 4, method, seed=seed, steps=8) for seed in (1, 1, 2))
+    first, again, other = (sample(learned(), 4, method=method, seed=seed, steps=8) for seed in (1, 1, 2))
     assert first.equal(again)
     assert not first.equal(other)
 
@@ -199,13 +205,13 @@ def test_the_callers_random_numbers_are_untouched():
 def test_scores_that_cannot_generate_are_refused():
     one_level = Training(series(), Budget(steps=1, width=4), device="cpu").score()
     for score in (one_level, GaussianScore.fit(series()), SMALL.score):
-        with pytest.raises(ValueError, match="levels=True"):
+        with pytest.raises(ValueError, match="noise_levels=True"):
             sample(score, 2)
 
 
 def test_a_score_with_context_is_refused():
     data = replace(series(), context=torch.zeros(32, 200, 1, 12, 16))
-    score = Training(data, Budget(steps=1, width=4), levels=True, context=True, device="cpu").score()
+    score = Training(data, Budget(steps=1, width=4), noise_levels=True, context=True, device="cpu").score()
     with pytest.raises(ValueError, match="needs a context"):
         sample(score, 2)
 
@@ -228,4 +234,4 @@ def test_samples_that_cannot_be_are_refused(arguments, message):
 
 def test_a_lowest_level_above_the_largest_is_refused():
     with pytest.raises(ValueError, match="level"):
-        Training(series(), Budget(steps=1, level=25.0), levels=True, device="cpu")
+        Training(series(), Budget(steps=1, level=25.0), noise_levels=True, device="cpu")

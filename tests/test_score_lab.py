@@ -48,13 +48,13 @@ def test_the_response_is_that_of_the_averaged_network_and_starts_as_the_gaussian
     # the network starts from the smoothed spectrum of other members: with the Gaussian part as control variate, no difference is left
     torch.testing.assert_close(start, view.responses["gaussian"].values, atol=1e-4, rtol=0)
     assert list(view) == list(range(1, 21)) and [step for step, _ in view.history] == [0, 8, 16, 20]
-    options = {"control": True, "thin": 8, "symmetries": ("reflect y",)}
-    answer = respond(kept, training.current(), 20.0, **options)
+    options = {"form": "controlled", "thin": 8, "symmetries": ("reflect y",)}
+    answer = respond(kept, training.current(), lags=20.0, **options)
     torch.testing.assert_close(view.responses["generative"].values, answer.values)
     assert view.history[-1][1] == pytest.approx(compare(answer, truth).quoted["l2"])
-    gaussian = respond(kept, GaussianScore.fit(kept), 20.0, symmetries=("reflect y",))
+    gaussian = respond(kept, GaussianScore.fit(kept), lags=20.0, symmetries=("reflect y",))
     assert view.errors["gaussian"] == pytest.approx(compare(gaussian, truth).quoted["l2"])
-    assert view.errors["analytic"] == pytest.approx(compare(respond(kept, SYSTEM.score, 20.0, **options), truth).quoted["l2"])
+    assert view.errors["analytic"] == pytest.approx(compare(respond(kept, SYSTEM.score, lags=20.0, **options), truth).quoted["l2"])
 
 
 @pytest.mark.slow

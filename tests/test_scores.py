@@ -25,7 +25,7 @@ def series(grid=LETTER.grid, members=16, duration=199.0, seed=1):
 
 def stirred(grid=LETTER.grid, **options):
     """A score whose filter and convolutions are no longer where they start."""
-    training = Training(series(grid, duration=20.0), Budget(steps=1, width=8, **options.pop("spent", {})), device="cpu", **options)
+    training = Training(series(grid, duration=20.0), Budget(steps=1, width=8, **options.pop("budget", {})), device="cpu", **options)
     rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weights in training.best.parameters():
@@ -72,7 +72,9 @@ def test_cubic_stein_identity_separates_a_bimodal_density_from_its_gaussian_scor
     assert diagnostics.cubic_stein(u, gaussian) == pytest.approx(kurtosis / 3, rel=0.02)
     assert kurtosis / 3 < 0.6
     grid = PeriodicGrid((8, 8))
-    torch.testing.assert_close(diagnostics.stein(grid, u, gaussian).real, torch.ones(grid.half), atol=1e-4, rtol=0)  # none the wiser
+    torch.testing.assert_close(
+        diagnostics.stein(grid, u, gaussian).real, torch.ones(grid.spectral_shape), atol=1e-4, rtol=0
+    )  # none the wiser
 
 
 def test_cubic_stein_identity_holds_for_a_gaussian_field():
@@ -137,7 +139,7 @@ def test_both_losses_are_least_near_the_exact_score():
 @pytest.mark.parametrize("sigma", [0.1, 1.0, 5.0])
 def test_with_levels_the_loss_is_the_error_of_the_noise_read_off_the_field(sigma):
     """½|z + sin φ s|², for Gaussian data and their score ½ cos²φ; the antithetic form leaves out the ½|z|²."""
-    network = Training(series(), Budget(steps=1, width=4), levels=True, device="cpu").network
+    network = Training(series(), Budget(steps=1, width=4), noise_levels=True, device="cpu").network
     w, z = torch.randn(2, 256, *network.grid.shape, generator=torch.Generator().manual_seed(0))
     angle = torch.full((256,), math.atan(sigma))
     with torch.no_grad():
@@ -192,7 +194,7 @@ def test_smoothing_is_unbiased_where_samples_are_few(grid):
 
 def test_smoothing_keeps_a_significant_anisotropy():
     grid = LETTER.grid
-    ky, kx = (k.expand(grid.half) for k in grid.wavenumbers)
+    ky, kx = (k.expand(grid.spectral_shape) for k in grid.wavenumbers)
     stretch = torch.exp((kx**2 - ky**2) / (1 + grid.k_squared))  # by e² across, along a shell
     u = grid.apply(stretch.sqrt(), series().u)
     covariances = group_covariances(grid, u, 0.0)
@@ -205,7 +207,7 @@ def test_smoothing_keeps_a_significant_anisotropy():
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
 def test_smoothing_a_lone_member(grid):
     covariances = group_covariances(grid, series(grid, members=1, duration=999.0).u, 0.0)
-    assert covariances.shape == (16, *grid.half)
+    assert covariances.shape == (16, *grid.spectral_shape)
     smooth, raw = smooth_spectrum(grid, covariances), covariances.mean(0)
     if len(grid.shape) == 1:  # a shell is one wavevector: nothing to share
         torch.testing.assert_close(smooth, raw)
@@ -234,7 +236,7 @@ def test_an_untrained_score_is_the_gaussian_score_of_the_smoothed_spectrum(grid,
 @pytest.mark.parametrize("levels", [False, True])
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
 def test_a_score_moves_with_the_field(grid, levels):
-    score, u, shift = stirred(grid, levels=levels), series(grid).u[:2, 5], (5, 7)[-len(grid.shape) :]
+    score, u, shift = stirred(grid, noise_levels=levels), series(grid).u[:2, 5], (5, 7)[-len(grid.shape) :]
     torch.testing.assert_close(score(u.roll(shift, grid.axes)), score(u).roll(shift, grid.axes), atol=2e-4, rtol=1e-4)
     assert diagnostics.relative_error(score(u.roll(shift, grid.axes)), score(u)) > 0.1
 
@@ -249,7 +251,7 @@ def test_a_score_does_not_depend_on_what_it_is_evaluated_with():
 @pytest.mark.parametrize("sigma", [0.2, 1.0, 5.0])
 def test_a_score_of_all_levels_knows_the_noisy_data(sigma):
     """With noise of the spectrum of the data, u + σ C^½ z has the covariance (1 + σ²) C."""
-    score = Training(series(), Budget(steps=1, level=0.02), levels=True, device="cpu").score()
+    score = Training(series(), Budget(steps=1, level=0.02), noise_levels=True, device="cpu").score()
     x = math.sqrt(1 + sigma**2) * series(seed=2).u[:4, ::20]
     assert diagnostics.relative_error(score(x, sigma=sigma), LETTER.score(x) / (1 + sigma**2)) < 0.08
     assert diagnostics.relative_error(score(x), LETTER.score(x)) < 0.08
@@ -370,13 +372,13 @@ def test_a_score_with_context_is_calibrated_with_it():
 @pytest.mark.parametrize("sigma", [0, -0.1, math.nan, math.inf, "much"])
 def test_impossible_noise_levels_are_refused(sigma):
     with pytest.raises(ValueError, match="sigma is"):
-        stirred(levels=True)(series().u[0, 0], sigma=sigma)
+        stirred(noise_levels=True)(series().u[0, 0], sigma=sigma)
 
 
 def test_a_level_that_a_score_never_saw_is_refused():
     score = stirred()
     score(series().u[0, 0], sigma=0.15)
-    with pytest.raises(ValueError, match=r"knows sigma=0\.15 alone; fit one with levels=True"):
+    with pytest.raises(ValueError, match=r"knows sigma=0\.15 alone; fit one with noise_levels=True"):
         score(series().u[0, 0], sigma=0.2)
 
 

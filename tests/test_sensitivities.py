@@ -9,7 +9,7 @@ import torch
 
 from gfdt_tutorial import (
     AllenCahn,
-    Changed,
+    ChangedEnsemble,
     DivergedError,
     GaussianScore,
     NavierStokes,
@@ -102,7 +102,7 @@ class Conditioned:
 
 
 def changed_lam(observable):
-    return Changed(SMALL, replace(SMALL, lam=0.05), observable, lags=2.0, members=8).finish()
+    return ChangedEnsemble(SMALL, replace(SMALL, lam=0.05), observable, lags=2.0, members=8).finish()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def changed_lam(observable):
         (lambda: sensitivities(ensemble(), SMALL.score, POWER, {}), "perturbations names changes of the drift"),
         (lambda: sensitivities(ensemble(), SMALL.score, POWER, SMALL.drift_derivative("lam")), "perturbations names changes of the drift"),
         (
-            lambda: sensitivities(ensemble(), SMALL.score, POWER, changes(SMALL, "lam"), 10.0, resolved=11.0),
+            lambda: sensitivities(ensemble(), SMALL.score, POWER, changes(SMALL, "lam"), lags=10.0, resolved=11.0),
             "resolved must be a lag from 1",
         ),
         (lambda: sensitivities(ensemble(), SMALL.score, lambda u: u, changes(SMALL, "lam")), "the observable returns fields"),
@@ -132,18 +132,21 @@ def changed_lam(observable):
             lambda: sensitivities(ensemble(), SMALL.score, lambda u: (u * (u > 1)).mean((-2, -1)), changes(SMALL, "lam")),
             "number 0 of the observable jumps",
         ),
-        (lambda: Changed(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
-        (lambda: Changed(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
+        (lambda: ChangedEnsemble(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
+        (lambda: ChangedEnsemble(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
         (lambda: noise_derivative(Conditioned(), GRID, SMALL.noise_derivative()), "needs the hidden forcing"),
         (lambda: sensitivities(ensemble(), SMALL.score, one_wave, changes(SMALL, "lam")), "is complex; .* real and imaginary part as two"),
         (lambda: changed_lam(lambda u: (-u.square().mean((-2, -1))).sqrt()), "what observable returned has .* NaN"),
         (lambda: changed_lam(lambda u: u[..., :2, :3]), r"observable returned \(1, 2, 2, 3\)"),
         (lambda: changed_lam(lambda u: u.square().mean()), r"observable returned \(\) for fields of \(1, 2, 8, 8\)"),
-        (lambda: Changed(SMALL, SMALL, POWER, members=2), "members is 2"),
-        (lambda: Changed(SMALL, SMALL, POWER, lags=2.0, every=1.5), "lags = 2 is no multiple of every = 1.5; try lags = 1.5, or every = 2"),
-        (lambda: Changed(SMALL, TWO_PHASES, POWER), "the changed system is AllenCahn, not OrnsteinUhlenbeck"),
-        (lambda: Changed(SMALL, [SMALL, OrnsteinUhlenbeck()], POWER), r"on PeriodicGrid\(shape=\(32, 32\).*keep the grid"),
-        (lambda: Changed(FLOW, replace(FLOW, cutoff=3.0), POWER), "another cutoff forces other waves"),
+        (lambda: ChangedEnsemble(SMALL, SMALL, POWER, members=2), "members is 2"),
+        (
+            lambda: ChangedEnsemble(SMALL, SMALL, POWER, lags=2.0, every=1.5),
+            "lags = 2 is no multiple of every = 1.5; try lags = 1.5, or every = 2",
+        ),
+        (lambda: ChangedEnsemble(SMALL, TWO_PHASES, POWER), "the changed system is AllenCahn, not OrnsteinUhlenbeck"),
+        (lambda: ChangedEnsemble(SMALL, [SMALL, OrnsteinUhlenbeck()], POWER), r"on PeriodicGrid\(shape=\(32, 32\).*keep the grid"),
+        (lambda: ChangedEnsemble(FLOW, replace(FLOW, cutoff=3.0), POWER), "another cutoff forces other waves"),
     ],
 )
 def test_bad_input_is_refused_in_words(make, message):
@@ -165,26 +168,31 @@ def test_parameters_move_the_spectrum_as_the_closed_form_says():
 
 def test_the_control_variate_changes_no_mean_and_takes_scatter_out():
     data = ensemble()
-    plain, controlled = (respond_to_lam(data, control=control) for control in (False, True))
+    plain, controlled = (respond_to_lam(data, form=form) for form in ("raw", "controlled"))
     assert (controlled.standard_error[1:30] < 0.6 * plain.standard_error[1:30]).all()
     apart = (controlled.values - plain.values)[1:] / plain.standard_error[1:]
     assert apart.abs().max() < 3
 
 
+def kicked(data, score, observable, lags, form):
+    return sensitivities(data, score, observable, {"kick": None}, lags=lags, integrate=False, form=form)["kick"]
+
+
 def respond_to_lam(data, **options):
-    return respond(data, SMALL.score, 40.0, observable=POWER, perturbation=SMALL.drift_derivative("lam"), integrate=True, **options)
+    return sensitivities(data, SMALL.score, POWER, {"lam": SMALL.drift_derivative("lam")}, lags=40.0, **options)["lam"]
 
 
 def test_at_lag_zero_the_control_variate_needs_no_score():
     """⟨A B⟩ = ⟨∇A·f⟩, so that even a wrong score gives the right start."""
-    answer = respond(ensemble(), lambda u: 0.3 * u, 5.0, observable=POWER, perturbation=SMALL.drift_derivative("lam"), control=True)
+    change = {"lam": SMALL.drift_derivative("lam")}
+    answer = sensitivities(ensemble(), lambda u: 0.3 * u, POWER, change, lags=5.0, integrate=False)["lam"]
     expected = -2 * float((GRID.inverse_helmholtz * SMALL.mode_covariance * GRID.multiplicity).sum()) / 64
     assert float(answer.values[0, 0]) == pytest.approx(expected, rel=0.05)
 
 
 def test_what_a_kick_leaves_alone_may_be_watched_with_a_control_variate():
     """⟨∇C_k·1⟩ = 0 for k > 0 is the right answer at t = 0, and no jump of the observable."""
-    plain, controlled = (respond(ensemble(), SMALL.score, 20.0, observable=SHELLS, control=control) for control in (False, True))
+    plain, controlled = (kicked(ensemble(), SMALL.score, SHELLS, 20.0, form) for form in ("raw", "controlled"))
     assert controlled.values[0, 1:].abs().max() < 1e-6 < plain.values[0, 1:].abs().max()
     assert z_scores(plain, controlled.values).abs().max() < 4
 
@@ -193,7 +201,7 @@ def test_members_whose_means_differ_do_not_bias_the_answer():
     """Where nothing moves in time, every lag is the covariance of A and B between members, and must be its unbiased estimate."""
     u = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0)).expand(8, 9, 8, 8)
     data, mean = TimeSeries(u, torch.arange(9.0)), observables.moment(GRID, 1)
-    answer = respond(data, torch.sin, 4.0, observable=mean)
+    answer = kicked(data, torch.sin, mean, 4.0, "raw")
     pairs = torch.stack([u[:, 0].mean((-2, -1)), -torch.sin(u[:, 0]).mean((-2, -1))])
     torch.testing.assert_close(answer.values[:, 0], torch.cov(pairs)[0, 1].expand(5))
 
@@ -207,7 +215,7 @@ def test_an_answer_relaxes_as_fluctuations_do_from_where_it_is_no_longer_resolve
     errors = [(answer.values - expected)[20:].norm() / expected[20:].norm() for answer in (whole, part)]
     assert errors[1] < 0.05 < errors[0]
     assert part.standard_error[-1].norm() < 0.85 * whole.standard_error[-1].norm()
-    held = sensitivities(ensemble(), SMALL.score, **wanted, resolved=10.0, shrink=True)["lam"]  # a linear field does relax so
+    held = sensitivities(ensemble(), SMALL.score, **wanted, resolved=10.0, form="shrunk")["lam"]  # a linear field does relax so
     assert held.info["tail_chi2"] < 2
     assert held.info["tail_kept"] == 0
 
@@ -219,7 +227,7 @@ def test_shrinking_finds_nothing_beyond_onsager_in_a_linear_field_and_keeps_what
     measure = observables.spectrum(fine.grid)
     data = simulate(fine, members=32, duration=400.0, device="cpu")
     raw, shrunk = (
-        sensitivities(data, fine.score, measure, changes(fine, "kappa"), 50.0, shrink=shrink)["kappa"] for shrink in (False, True)
+        sensitivities(data, fine.score, measure, changes(fine, "kappa"), lags=50.0, form=form)["kappa"] for form in ("controlled", "shrunk")
     )
     h = 1e-6
     rates = replace(fine, kappa=fine.kappa + h).mode_covariance - replace(fine, kappa=fine.kappa - h).mode_covariance
@@ -231,7 +239,7 @@ def test_shrinking_finds_nothing_beyond_onsager_in_a_linear_field_and_keeps_what
 
     data = ensemble(TWO_PHASES, every=0.5, duration=200.0)
     both = observables.together(POWER, observables.moment(GRID, 4), SHELLS)
-    kept = sensitivities(data, TWO_PHASES.score, both, changes(TWO_PHASES, "alpha"), 10.0, shrink=True)["alpha"].info
+    kept = sensitivities(data, TWO_PHASES.score, both, changes(TWO_PHASES, "alpha"), lags=10.0, form="shrunk")["alpha"].info
     assert kept["departure_chi2"] > 10
     assert kept["departure_kept"] > 0.8
 
@@ -243,7 +251,7 @@ def test_a_tail_that_relaxes_otherwise_is_kept():
     both = observables.together(POWER, observables.moment(GRID, 4), SHELLS)
     options = {"observable": both, "perturbations": changes(TWO_PHASES, "kappa"), "lags": 4.0, "resolved": 1 / 16}
     whole, plain, held = (
-        sensitivities(data, TWO_PHASES.score, **options | chosen)["kappa"] for chosen in ({"resolved": None}, {}, {"shrink": True})
+        sensitivities(data, TWO_PHASES.score, **options | chosen)["kappa"] for chosen in ({"resolved": None}, {}, {"form": "shrunk"})
     )
     assert held.info["tail_chi2"] > 10
     apart, kept = ((answer.values - whole.values)[-1, :2].norm() for answer in (plain, held))
@@ -256,7 +264,7 @@ def test_the_noise_moves_the_spectrum_as_the_closed_form_says(score):
     data = ensemble()
     given = SMALL.score if score == "exact" else GaussianScore.fit(data)
     change = noise_derivative(given, GRID, SMALL.noise_derivative("epsilon"))
-    answer = sensitivities(data, given, SHELLS, {"epsilon": change}, 40.0)["epsilon"]
+    answer = sensitivities(data, given, SHELLS, {"epsilon": change}, lags=40.0)["epsilon"]
     grown = 2 / SMALL.epsilon * SMALL.mode_covariance * -torch.expm1(2 * SMALL.rates.real * answer.times.reshape(-1, 1, 1))
     expected = shell_average(GRID, grown)[1]
     assert z_scores(answer, expected).abs().max() < 5
@@ -267,17 +275,17 @@ def test_weights_that_are_being_trained_leave_no_trace_in_the_answer():
     scale = torch.nn.Parameter(torch.tensor(1.0))
     data = ensemble(members=8, duration=60.0)
     trained = (lambda u: -scale * u, lambda u: -64 * scale.expand(u.shape[:2]))
-    found = sensitivities(data, SMALL.score, lambda u: scale * POWER(u), {"decay": trained}, 10.0)["decay"]
+    found = sensitivities(data, SMALL.score, lambda u: scale * POWER(u), {"decay": trained}, lags=10.0)["decay"]
     assert not found.values.requires_grad
-    plain = sensitivities(data, SMALL.score, POWER, {"decay": (lambda u: -u, lambda u: -64.0)}, 10.0)["decay"]
+    plain = sensitivities(data, SMALL.score, POWER, {"decay": (lambda u: -u, lambda u: -64.0)}, lags=10.0)["decay"]
     torch.testing.assert_close(torch.as_tensor(np.asarray(found.band)), plain.band)
 
 
 def test_numbers_of_numpy_do_as_well():
     data, change = ensemble(members=8, duration=60.0), (lambda u: -u, lambda u: -64.0)
-    plain = sensitivities(data, SMALL.score, POWER, {"decay": change}, 10.0)["decay"]
+    plain = sensitivities(data, SMALL.score, POWER, {"decay": change}, lags=10.0)["decay"]
     change = (lambda u: -u.double().numpy(), lambda u: np.full(u.shape[:2], -64.0))
-    found = sensitivities(data, lambda u: SMALL.score(u).double().numpy(), POWER, {"decay": change}, 10.0)["decay"]
+    found = sensitivities(data, lambda u: SMALL.score(u).double().numpy(), POWER, {"decay": change}, lags=10.0)["decay"]
     torch.testing.assert_close(found.values, plain.values)
 
 
@@ -297,17 +305,18 @@ def test_a_noise_derivative_does_not_depend_on_how_snapshots_are_blocked(monkeyp
     torch.testing.assert_close(parts, whole)
     other = noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative(), seed=1)[1](data.u[:2, :6])
     assert not torch.equal(other, whole)
-    options = {"lags": 5.0, "observable": POWER, "perturbation": change, "thin": 1}
-    answer = respond(data, TWO_PHASES.score, **options)
+    options = {"lags": 5.0, "integrate": False, "form": "raw"}
+    answer = sensitivities(data, TWO_PHASES.score, POWER, {"it": change}, **options)["it"]
     monkeypatch.setattr(numerics, "BLOCK_BYTES", 2**12)
-    torch.testing.assert_close(respond(data, TWO_PHASES.score, **options).values, answer.values, rtol=1e-4, atol=1e-6)
+    again = sensitivities(data, TWO_PHASES.score, POWER, {"it": change}, **options)["it"]
+    torch.testing.assert_close(again.values, answer.values, rtol=1e-4, atol=1e-6)
 
 
 def test_a_kick_of_a_number_and_of_a_field_agree():
     """The spatial mean after a kick at one pixel: R summed over displacements, over N²."""
     data = ensemble()
-    mean = respond(data, SMALL.score, 20.0, observable=observables.moment(GRID, 1))
-    field = respond(data, SMALL.score, 20.0)
+    mean = kicked(data, SMALL.score, observables.moment(GRID, 1), 20.0, "raw")
+    field = respond(data, SMALL.score, lags=20.0)
     torch.testing.assert_close(mean.values[:, 0], field.values.mean((-2, -1)), rtol=5e-3, atol=1e-5)  # means are taken off differently
 
 
@@ -318,15 +327,15 @@ def test_a_kick_of_a_number_and_of_a_field_agree():
 def test_changed_members_follow_the_closed_form(parameter):
     value = getattr(SMALL, parameter)
     both = [replace(SMALL, **{parameter: factor * value}) for factor in (1.025, 0.975)]
-    found = Changed(SMALL, both, SHELLS, 40.0, members=256).finish().response()
+    found = ChangedEnsemble(SMALL, both, SHELLS, lags=40.0, members=256).finish().response()
     expected = 0.025 * value * shell_change(parameter, found.times)
     assert z_scores(found, expected).abs().max() < 5
     assert (found.values - expected).norm() / expected.norm() < 0.1
 
 
 def test_further_rounds_narrow_the_band_and_repeat_what_one_large_round_gives():
-    whole = Changed(SMALL, replace(SMALL, lam=0.05), POWER, 10.0, members=32).finish().response()
-    parts = Changed(SMALL, replace(SMALL, lam=0.05), POWER, 10.0, members=8)
+    whole = ChangedEnsemble(SMALL, replace(SMALL, lam=0.05), POWER, lags=10.0, members=32).finish().response()
+    parts = ChangedEnsemble(SMALL, replace(SMALL, lam=0.05), POWER, lags=10.0, members=8)
     first = parts.finish().response()
     again = parts.finish(3).response()
     assert parts.rounds == 4
@@ -337,7 +346,11 @@ def test_further_rounds_narrow_the_band_and_repeat_what_one_large_round_gives():
 
 def test_a_change_of_nothing_changes_nothing():
     for system in (SMALL, TWO_PHASES, NavierStokes(grid=PeriodicGrid((16, 16)))):
-        found = Changed(system, system, observables.moment(system.grid, 2), 1.0, every=0.25, members=8, spinup=1.0).finish().response()
+        found = (
+            ChangedEnsemble(system, system, observables.moment(system.grid, 2), lags=1.0, every=0.25, members=8, spinup=1.0)
+            .finish()
+            .response()
+        )
         assert found.values.abs().max() == 0
 
 
@@ -347,9 +360,9 @@ def test_two_phases_under_another_well_are_predicted():
     both = observables.together(POWER, observables.moment(GRID, 4))
     data = ensemble(TWO_PHASES, members=256, every=1 / 16, duration=16.0)
     up, down = (replace(TWO_PHASES, alpha=factor * 16.0, dt=1 / 64) for factor in (1.05, 0.95))
-    truth = Changed(replace(TWO_PHASES, dt=1 / 64), [up, down], both, 2.0, every=1 / 16, members=256).finish().response()
+    truth = ChangedEnsemble(replace(TWO_PHASES, dt=1 / 64), [up, down], both, lags=2.0, every=1 / 16, members=256).finish().response()
     predicted, gaussian = (
-        0.8 * sensitivities(data, score, both, changes(TWO_PHASES, "alpha"), 2.0)["alpha"].values
+        0.8 * sensitivities(data, score, both, changes(TWO_PHASES, "alpha"), lags=2.0)["alpha"].values
         for score in (TWO_PHASES.score, GaussianScore.fit(data))
     )
     error, wrong = ((found - truth.values)[4:].norm() / truth.values[4:].norm() for found in (predicted, gaussian))
@@ -360,7 +373,7 @@ def stirred(*factors, members):
     """The mean and the power of members whose forcing is changed by factors, (lag, 2)."""
     both = observables.together(*(observables.moment(FLOW.grid, order) for order in (1, 2)))
     changed = [replace(FLOW, forcing=factor * FLOW.forcing) for factor in factors]
-    return Changed(FLOW, changed, both, 2.0, every=0.25, members=members, spinup=4.0).finish().response()
+    return ChangedEnsemble(FLOW, changed, both, lags=2.0, every=0.25, members=members, spinup=4.0).finish().response()
 
 
 def test_the_mean_of_a_flow_that_is_stirred_harder_moves_in_proportion():
@@ -373,7 +386,7 @@ def test_the_mean_of_a_flow_that_is_stirred_harder_moves_in_proportion():
 def test_the_power_of_a_flow_that_is_stirred_harder_moves_as_the_theorem_says():
     data = simulate(FLOW, members=64, duration=6.0, every=0.25, spinup=4.0, device="cpu", context=True)
     change = {"forcing": FLOW.drift_derivative("forcing")}
-    answer = sensitivities(data, GaussianScore.fit(data), observables.moment(FLOW.grid, 2), change, 2.0)["forcing"]
+    answer = sensitivities(data, GaussianScore.fit(data), observables.moment(FLOW.grid, 2), change, lags=2.0)["forcing"]
     predicted, error = (0.02 * FLOW.forcing * part[1:, 0] for part in (answer.values, answer.standard_error))
     found = stirred(1.02, 0.98, members=64)
     measured, scatter = found.values[1:, 1], found.standard_error[1:, 1]
@@ -384,7 +397,11 @@ def test_the_power_of_a_flow_that_is_stirred_harder_moves_as_the_theorem_says():
 def test_waves_may_come_to_rest_and_start_again():
     resting = replace(FLOW, frozen=True)
     for system, changed in ((FLOW, resting), (resting, FLOW)):
-        found = Changed(system, changed, observables.spectrum(FLOW.grid), 1.0, every=0.5, members=8, spinup=1.0).finish().response()
+        found = (
+            ChangedEnsemble(system, changed, observables.spectrum(FLOW.grid), lags=1.0, every=0.5, members=8, spinup=1.0)
+            .finish()
+            .response()
+        )
         assert (found.values[1:].abs().amax(1) > 0).all()
 
 
@@ -395,16 +412,17 @@ def test_a_flow_that_is_stirred_harder_needs_its_forcing():
     force = change[0](data.u, data.context)
     torch.testing.assert_close(force, data.context[:, :, 0] / flow.forcing)
     score = GaussianScore.fit(data)
-    answer = respond(data, score, 1.0, observable=power, perturbation=change, control=True)
+    options = {"lags": 1.0, "integrate": False}
+    answer = sensitivities(data, score, power, {"forcing": change}, **options)["forcing"]
     assert answer.values.shape == (5, 1)
     start = 2 * (data.u * force)[:, ::4].mean()  # what the control variate puts there, taken at every fourth snapshot
     assert float(answer.values[0, 0]) == pytest.approx(float(start), rel=1e-3)
     with pytest.raises(ValueError, match="context=True"):
-        respond(replace(data, context=None), score, 1.0, observable=power, perturbation=change)
+        sensitivities(replace(data, context=None), score, power, {"forcing": change}, **options)
     with pytest.raises(ValueError, match="not forced"):
         replace(flow, forcing=0.0).drift_derivative("forcing")
 
 
 def test_a_change_that_ruins_a_run_says_when():
     with pytest.raises(DivergedError, match=r"diverged"):
-        Changed(TWO_PHASES, replace(TWO_PHASES, alpha=3000.0), POWER, 40.0, members=8, spinup=1.0).finish()
+        ChangedEnsemble(TWO_PHASES, replace(TWO_PHASES, alpha=3000.0), POWER, lags=40.0, members=8, spinup=1.0).finish()

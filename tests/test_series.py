@@ -129,7 +129,7 @@ def test_rounding_that_blurs_the_fields_is_a_warning():
         series(u=np.ones((9, 5)))
 
 
-@pytest.mark.parametrize("fit", [GaussianScore.fit, fit_score, lambda u: respond(u, lambda v: -v, 3.0)])
+@pytest.mark.parametrize("fit", [GaussianScore.fit, fit_score, lambda u: respond(u, lambda v: -v, lags=3.0)])
 def test_an_array_is_no_series(fit):
     with pytest.raises(ValueError, match="data is of type Tensor; expected a series"):
         fit(torch.randn(4, 20, 8))

@@ -81,11 +81,11 @@ def test_a_few_kicks_of_today_agree_with_the_shipped_truth():
 
 def agreement(name, folder, lags):
     """How far the shipped generative response is from one that the shipped score gives on data of today: rms, in standard errors."""
-    was, score = load_shipped(f"{name}-generative", folder), load_shipped_score(name, folder)
+    was, score = load_shipped(f"{name}-generative", folder=folder), load_shipped_score(name, folder=folder)
     system, every = system_of(was.info["data"]), float(was.times[1])
-    data = simulate(system, 16, None, 16 * lags, every, seed=77, device="cpu")
-    options = {"normalise": was.form == "normalised", "control": was.form == "controlled", "symmetries": was.info["symmetries"]}
-    now = respond(data, score, lags, **options, thin=was.info["thin"])
+    data = simulate(system, members=16, spinup=None, duration=16 * lags, every=every, seed=77, device="cpu")
+    options = {"form": was.form, "symmetries": was.info["symmetries"]}
+    now = respond(data, score, lags=lags, **options, thin=was.info["thin"])
     count = len(now.times)
     z = (now.values - was.values[:count])[1:] / (now.standard_error[1:].square() + was.standard_error[1:count].square()).sqrt()
     return float(z.square().mean().sqrt())
@@ -124,15 +124,15 @@ def test_the_verb_ships_scores_and_responses_with_how_they_were_made(made):
     for entry in manifest.values():
         assert entry["command"] == "python -m gfdt_tutorial assets --preset tiny" and entry["seed"] == 0 and entry["seconds"] > 0
     assert manifest[f"{name}-score"]["config"] == {"preset": "tiny", "system": name, "parameters": parameters(OrnsteinUhlenbeck())}
-    found = load_shipped(f"{name}-generative", made)
+    found = load_shipped(f"{name}-generative", folder=made)
     assert found.method == "generative" and found.form == "raw" and found.info["shipped"] == manifest[f"{name}-generative"]
-    assert load_shipped_score(name, made).method == "generative"
+    assert load_shipped_score(name, folder=made).method == "generative"
 
 
 def test_a_score_and_its_response_belong_together(made, tmp_path):
     assert 0.6 < agreement("ornstein-uhlenbeck", made, 10.0) < 1.5  # eight members only
     folder = shutil.copytree(made, tmp_path / "wrong")
-    score = load_shipped_score("ornstein-uhlenbeck", folder)
+    score = load_shipped_score("ornstein-uhlenbeck", folder=folder)
     wrong = replace(score, correction=1.1 * score.correction - 0.1 * score.unit**2)
     shipped.ship_score("ornstein-uhlenbeck", wrong, command="x", folder=folder)
     assert agreement("ornstein-uhlenbeck", folder, 10.0) > 1.5
@@ -143,10 +143,10 @@ def test_a_changed_score_is_refused(made, tmp_path):
     path = folder / "ornstein-uhlenbeck-score" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(ValueError, match="damaged, truncated, or of another score"):
-        load_shipped_score("ornstein-uhlenbeck", folder)
+        load_shipped_score("ornstein-uhlenbeck", folder=folder)
     (path.parent / "score.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match="not the file that the manifest describes"):
-        load_shipped_score("ornstein-uhlenbeck", folder)
+        load_shipped_score("ornstein-uhlenbeck", folder=folder)
 
 
 def test_what_was_changed_is_refused(folder):
@@ -154,10 +154,10 @@ def test_what_was_changed_is_refused(folder):
     content[5000] ^= 1
     (folder / "allen-cahn-truth.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"not the file that the manifest describes.*python -m gfdt_tutorial truth"):
-        load_shipped("allen-cahn-truth", folder)
+        load_shipped("allen-cahn-truth", folder=folder)
     (folder / "allen-cahn-architectures.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ValueError, match="not the file that the manifest describes"):
-        shipped.load_table("allen-cahn-architectures", folder)
+        shipped.load_table("allen-cahn-architectures", folder=folder)
 
 
 def test_what_is_not_there_is_named(folder, tmp_path):
@@ -165,13 +165,13 @@ def test_what_is_not_there_is_named(folder, tmp_path):
         load_shipped("weights")
     (folder / "allen-cahn-truth.npz").unlink()
     with pytest.raises(FileNotFoundError):
-        load_shipped("allen-cahn-truth", folder)
+        load_shipped("allen-cahn-truth", folder=folder)
 
 
 def test_shipping_keeps_values_and_tells_how(tmp_path):
     made = perturb(AllenCahn(grid=PeriodicGrid((4, 6))), lags=3.0, pairs=16, spinup=1.0, device="cpu")
     shipped.ship("small", made, command="python -m gfdt_tutorial truth", folder=tmp_path)
-    found = load_shipped("small", tmp_path)
+    found = load_shipped("small", folder=tmp_path)
     assert found.values.equal(made.values)
     torch.testing.assert_close(found.parts, made.parts.unflatten(0, (4, 4)).mean(1), atol=1e-3, rtol=1e-3)
     np.testing.assert_allclose(found.standard_error, made.standard_error, rtol=1e-3, atol=1e-6)

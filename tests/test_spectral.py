@@ -108,7 +108,7 @@ def test_laplacian_is_symmetric_and_a_derivative_antisymmetric(grid):
 @every_grid
 def test_transform_and_back(grid):
     u = noise(grid, 2, 3)
-    assert grid.rfft(u).shape == (2, 3, *grid.half)
+    assert grid.rfft(u).shape == (2, 3, *grid.spectral_shape)
     torch.testing.assert_close(grid.irfft(grid.rfft(u)), u)
     torch.testing.assert_close(grid.irfft(grid.rfft(u.float())), u.float())
 
@@ -131,7 +131,7 @@ def test_precision_of_the_field_is_kept():
 
 def test_a_grid_without_axes_carries_plain_numbers():
     grid, numbers = PeriodicGrid(()), torch.tensor([1.0, -2.0])
-    assert (grid.size, grid.half, grid.axes) == (1, (), ())
+    assert (grid.size, grid.spectral_shape, grid.axes) == (1, (), ())
     assert grid.irfft(grid.rfft(numbers)).equal(numbers)
     assert grid.apply(grid.inverse_helmholtz, numbers).equal(numbers)
     assert grid.trace(grid.inverse_helmholtz) == 1
@@ -167,7 +167,7 @@ def test_fields_of_another_grid_are_refused(shape):
 
 def half_spectrum(grid, dtype, *leading):
     """Complex normals, with no regard to û(−k) = û(k)*."""
-    return torch.randn(*leading, *grid.half, dtype=dtype, generator=torch.Generator().manual_seed(6))
+    return torch.randn(*leading, *grid.spectral_shape, dtype=dtype, generator=torch.Generator().manual_seed(6))
 
 
 def symmetric_part(grid, spectra):
@@ -177,7 +177,7 @@ def symmetric_part(grid, spectra):
     if len(grid.shape) == 2:
         mirrored = mirrored.flip(-2).roll(1, -2)
     full = torch.zeros(*spectra.shape[:-1], n, dtype=spectra.dtype)
-    for column in range(grid.half[-1]):
+    for column in range(grid.spectral_shape[-1]):
         own_mirror = column in (0, n - column)
         full[..., column] = 0.5 * (spectra[..., column] + mirrored[..., column]) if own_mirror else spectra[..., column]
         full[..., -column] = full[..., column] if own_mirror else mirrored[..., column]
@@ -207,7 +207,7 @@ def test_the_transform_axis_by_axis_is_the_same(grid, dtype):
 @small_grid
 def test_complex_normals_times_white_are_independent_unit_normals(grid):
     """Covariance between all pixels: the identity."""
-    drawn = torch.randn(20_000, *grid.half, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
+    drawn = torch.randn(20_000, *grid.spectral_shape, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
     fields = grid.irfft(torch.view_as_complex(drawn) * grid.white).flatten(1)
     covariance = fields.T @ fields / len(fields)
     assert (covariance - torch.eye(grid.size)).abs().max() < 0.045  # ± 0.007 off the diagonal, ± 0.01 on it
@@ -218,7 +218,7 @@ def test_complex_normals_times_white_are_independent_unit_normals(grid):
 
 @small_grid
 def test_what_a_field_shows_of_spectra_is_their_transform_there_and_back(grid):
-    drawn = torch.randn(3, *grid.half, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    drawn = torch.randn(3, *grid.spectral_shape, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     spectra = torch.view_as_complex(drawn)
     shown = grid.shown(spectra)
     torch.testing.assert_close(shown, grid.rfft(grid.irfft(spectra)))

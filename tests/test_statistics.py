@@ -54,7 +54,7 @@ def test_mode_covariance_is_the_same_in_blocks(monkeypatch):
 
 @pytest.mark.parametrize("grid", [PeriodicGrid((12,)), PeriodicGrid((8, 12)), PeriodicGrid((8, 8), lengths=(1.0, 3.0))], ids=str)
 def test_shell_average_is_the_mean_over_the_full_spectrum(grid):
-    modes = torch.rand(2, *grid.half, generator=torch.Generator().manual_seed(3))
+    modes = torch.rand(2, *grid.spectral_shape, generator=torch.Generator().manual_seed(3))
     k, mean = shell_average(grid, modes)
     unit = 2 * math.pi / max(grid.lengths)
     nearest = full(grid, (grid.k_squared.sqrt() / unit).round())
@@ -156,7 +156,7 @@ def test_a_response_does_not_depend_on_the_blocks_it_was_summed_in(members, monk
 
 def test_a_response_is_the_naive_average_over_members_origins_and_pixels():
     grid = PeriodicGrid((3, 4))
-    data, score = TimeSeries(noise(9, 7, 3, 4), torch.arange(7.0)), GaussianScore(grid, 0.0, torch.ones(grid.half))
+    data, score = TimeSeries(noise(9, 7, 3, 4), torch.arange(7.0)), GaussianScore(grid, 0.0, torch.ones(grid.spectral_shape))
     answer, u, s = respond(data, score, lags=3.0).values, data.u - data.u.mean(), -data.u
     for lag, (y, x) in itertools.product(range(4), shifts(grid)):
         moved = u.roll((-y, -x), (-2, -1))
@@ -165,7 +165,7 @@ def test_a_response_is_the_naive_average_over_members_origins_and_pixels():
 
 @pytest.mark.parametrize("grid", [*GRIDS, PeriodicGrid((6, 10), lengths=(2.0, 5.0))], ids=str)
 def test_shell_mean_gives_every_wavevector_the_mean_of_its_shell(grid):
-    modes = torch.rand(grid.half, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    modes = torch.rand(grid.spectral_shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     found, shell = shell_mean(grid, modes), (grid.k_squared.sqrt() / (2 * math.pi / max(grid.lengths))).round()
     for number in shell.unique():
         expected = full(grid, modes)[full(grid, shell) == number].mean()
@@ -177,7 +177,7 @@ def test_shell_mean_gives_every_wavevector_the_mean_of_its_shell(grid):
 def test_a_thin_box_takes_no_more_memory_than_its_wavevectors():
     """Sides in different units: shells are counted, not numbered up to the largest |k| over the lowest."""
     grid = PeriodicGrid((4, 4), lengths=(1e12, 1.0))
-    fields, modes = noise(2, 30, 4, 4), torch.rand(grid.half, generator=torch.Generator().manual_seed(3))
+    fields, modes = noise(2, 30, 4, 4), torch.rand(grid.spectral_shape, generator=torch.Generator().manual_seed(3))
     found = autocovariance(grid, fields)
     assert found.shape == (16, 5)  # three without k_x, and those of its first and second multiple
     assert float(found[0].sum()) == pytest.approx(float(fields.square().mean()), rel=1e-5)
@@ -247,12 +247,12 @@ def test_products_are_counted_without_a_list_of_them(times, origins, first, spac
 
 LONG = """
 import numpy as np, torch
-from gfdt_tutorial import GaussianScore, TimeSeries, respond
+from gfdt_tutorial import GaussianScore, TimeSeries, respond, sensitivities
 from gfdt_tutorial.core.memory import peak_memory_mb
 data = TimeSeries(np.random.default_rng(0).normal(size=100_000), np.arange(1e5), "t")
 before = peak_memory_mb()
-respond(data, GaussianScore.fit(data), 2e4, resamples=2, control=True)
-respond(data, torch.neg, 2e4, resamples=2, observable=lambda u: torch.stack([u, u**2], -1))
+respond(data, GaussianScore.fit(data), lags=2e4, resamples=2, form="controlled")
+sensitivities(data, torch.neg, lambda u: torch.stack([u, u**2], -1), {"kick": None}, lags=2e4, resamples=2, form="raw")
 print(peak_memory_mb() - before)
 """
 

@@ -54,7 +54,7 @@ def test_without_its_season_a_series_responds_as_it_should():
         data = seasonal(seed, 1.0, 30)
         for removed in held:
             series = deseasonalise(data, 12) if removed else data
-            low, high = respond(series, GaussianScore.fit(series), 6.0).band_along(0)
+            low, high = respond(series, GaussianScore.fit(series), lags=6.0).band_along(0)
             held[removed] += bool(low[-1] <= 0.7**6 <= high[-1])
     assert held[True] >= 15 and held[False] <= 2, held
 

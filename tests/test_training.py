@@ -31,7 +31,7 @@ from gfdt_tutorial.core.spectra import shell_mean
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import BUDGETS, budget, wide
 from gfdt_tutorial.scores.fit import suited
-from gfdt_tutorial.scores.matching import antithetic_loss, liveliness
+from gfdt_tutorial.scores.matching import antithetic_loss, local_variance
 
 LETTER = OrnsteinUhlenbeck()
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
@@ -43,13 +43,13 @@ def series(system=SMALL, members=16, duration=199.0, seed=1):
     return simulate(system, members=members, duration=duration, seed=seed, device="cpu")
 
 
-def fit(data=None, spent=SHORT, *, start="wrong", device="cpu", **options):
+def fit(data=None, budget=SHORT, *, start="wrong", device="cpu", **options):
     """From a wrong start, so that every look at the validation loss finds it lower, and the best is never where it began."""
-    return fit_score(data or series(), spent=spent, start=start, calibrate=False, device=device, **options)
+    return fit_score(data or series(), budget=budget, start=start, calibrate=False, device=device, **options)
 
 
-def begin(data=None, spent=SHORT, *, start="wrong", **options):
-    return Training(data or series(), spent, start=start, device="cpu", **options)
+def begin(data=None, budget=SHORT, *, start="wrong", **options):
+    return Training(data or series(), budget, start=start, device="cpu", **options)
 
 
 def finish(run):
@@ -82,7 +82,7 @@ def error(score, system):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_score_of_the_letters_field_is_learned(seed):
     data = simulate(LETTER, members=64, duration=767, seed=seed, device="cpu")
-    score = fit_score(data, "quick", seed=seed, device="cpu")
+    score = fit_score(data, preset="quick", seed=seed, device="cpu")
     assert error(score, LETTER) <= 0.05
     assert error(score, LETTER) < error(GaussianScore.fit(data), LETTER)  # whose spectrum is not smoothed
 
@@ -154,7 +154,7 @@ def test_a_context_that_fixes_the_mean_of_the_field_is_used():
 # --- determinism
 
 
-@pytest.mark.parametrize("options", [{}, {"levels": True}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"noise_levels": True}], ids=str)
 def test_seeds_decide(options):
     first, again, other = (finish(begin(seed=seed, **options)) for seed in (1, 1, 2))
     assert_same_run(first, again)
@@ -203,7 +203,7 @@ def test_small_fields_come_in_larger_batches():
 def test_two_sites_are_a_field_that_every_preset_suits():
     pair = TimeSeries(torch.randn(8, 50, 2, generator=torch.Generator().manual_seed(0)), torch.arange(50.0), "mtx")
     assert suited(pair).kernels == (5, 5, 1)
-    assert math.isfinite(fit_score(pair, "tiny").metrics["validation"])
+    assert math.isfinite(fit_score(pair, preset="tiny").metrics["validation"])
 
 
 @pytest.mark.parametrize("levels", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -212,7 +212,7 @@ def test_the_score_of_a_lone_number_is_learned(levels, tmp_path):
     rng = torch.Generator().manual_seed(0)
     u = torch.randint(0, 2, (8, 2000), generator=rng) * 2.0 - 1 + 0.4 * torch.randn(8, 2000, generator=rng)
     data, some = TimeSeries(u, torch.arange(2000.0), "mt"), torch.linspace(-2, 2, 81)
-    score = fit_score(data, preset="quick", levels=levels)
+    score = fit_score(data, preset="quick", noise_levels=levels)
     assert LearnedScore.load(score.save(tmp_path))(some).equal(score(some))
     if levels:
         assert diagnostics.kurtosis(sample(score, 2000)) == pytest.approx(diagnostics.kurtosis(u), abs=0.15)
@@ -273,41 +273,41 @@ def test_liveliness_is_the_mean_square_around():
     grid = PeriodicGrid((16, 16))
     spot = torch.zeros(16, 16)
     spot[4, 5] = 3.0
-    around = liveliness(grid, spot, 2.0)
+    around = local_variance(grid, spot, 2.0)
     assert float(around.sum()) == pytest.approx(9.0, rel=1e-3)
     assert float(around[4, 5]) == pytest.approx(9.0 / (2 * math.pi * 4), rel=0.02)
     assert float(around[4, 7] / around[4, 5]) == pytest.approx(math.exp(-0.5), rel=0.02)
 
 
 def test_the_least_noise_of_all_levels_is_larger_and_suits_fewer_spectra():
-    assert suited(steep(0.0), levels=True) == budget("quick", "white", levels=True)
-    assert suited(series(LETTER, members=4, duration=20.0), levels=True) == suited(steep(0.03), levels=True) == budget("quick")
+    assert suited(steep(0.0), noise_levels=True) == budget("quick", "white", noise_levels=True)
+    assert suited(series(LETTER, members=4, duration=20.0), noise_levels=True) == suited(steep(0.03), noise_levels=True) == budget("quick")
 
 
 def test_white_noise_is_a_budget_for_every_preset():
     for name in BUDGETS:
-        white, levels, data = budget(name, "white"), budget(name, "white", levels=True), budget(name)
+        white, levels, data = budget(name, "white"), budget(name, "white", noise_levels=True), budget(name)
         assert (white.steps, white.pairs, white.width) == (data.steps, data.pairs, data.width)
         assert (levels.steps * levels.pairs, levels.width) == (data.steps * data.pairs, data.width)  # as many fields
         assert (white.noise, levels.noise, data.noise) == ("white", "white", "data")
         assert white.level < levels.level < data.level
-        assert budget(name, "data", levels=True) == data
+        assert budget(name, "data", noise_levels=True) == data
 
 
 def test_the_preset_is_spent_with_the_noise_that_suits():
-    assert fit_score(series(), "tiny", device="cpu").config["noise"] == "white"
-    assert fit_score(series(), "tiny", levels=True, device="cpu").config["noise"] == "white"
+    assert fit_score(series(), preset="tiny", device="cpu").config["noise"] == "white"
+    assert fit_score(series(), preset="tiny", noise_levels=True, device="cpu").config["noise"] == "white"
     for levels in (False, True):
-        assert fit_score(steep(0.03), "tiny", levels=levels, device="cpu").config["noise"] == "data"
+        assert fit_score(steep(0.03), preset="tiny", noise_levels=levels, device="cpu").config["noise"] == "data"
 
 
 def test_a_fit_ends_with_a_calibration_unless_told_otherwise():
     spent = replace(SHORT, noise="data")
-    tuned, plain = (fit_score(series(), spent=spent, calibrate=calibrate, device="cpu") for calibrate in (True, False))
+    tuned, plain = (fit_score(series(), budget=spent, calibrate=calibrate, device="cpu") for calibrate in (True, False))
     assert plain.correction is None
     assert_same_weights(tuned.network, plain.network)
     assert tuned.metrics == plain.metrics
-    fitted = begin(start="gaussian", spent=spent).fitted
+    fitted = begin(start="gaussian", budget=spent).fitted
     assert tuned.correction.equal(plain.calibrated(fitted).correction)
     grid, off = fitted.grid, []
     for score in (tuned, plain):
@@ -318,7 +318,7 @@ def test_a_fit_ends_with_a_calibration_unless_told_otherwise():
 
 def test_an_interrupted_fit_is_calibrated_too(monkeypatch):
     interrupt_at(monkeypatch, 13)
-    part = fit_score(series(), spent=SHORT, device="cpu")
+    part = fit_score(series(), budget=SHORT, device="cpu")
     assert part.metrics["interrupted"] is True
     assert part.correction is not None
 
@@ -370,7 +370,7 @@ def test_both_losses_can_be_compared_as_they_are_of_the_same_weights():
 
 @lru_cache(maxsize=4)
 def undisturbed(levels):
-    return finish(begin(levels=levels))
+    return finish(begin(noise_levels=levels))
 
 
 @pytest.mark.parametrize("case", range(int(os.environ.get("GFDT_INTERRUPTS", "5"))))
@@ -378,14 +378,14 @@ def test_resumed_runs_end_with_the_same_bits(case, tmp_path):
     rng = random.Random(case)
     levels, stops = case % 2 == 1, sorted(rng.sample(range(SHORT.steps), 2))
     for stop in stops:  # interrupted twice
-        run = begin(levels=levels)
+        run = begin(noise_levels=levels)
         if (tmp_path / "run").exists():
             run.resume(tmp_path / "run")
         while run.step < stop:
             run.advance()
         run.save(tmp_path / "run")
         finish(run)  # what is done after saving is lost
-    assert_same_run(finish(begin(levels=levels).resume(tmp_path / "run")), undisturbed(levels))
+    assert_same_run(finish(begin(noise_levels=levels).resume(tmp_path / "run")), undisturbed(levels))
 
 
 def interrupt_at(monkeypatch, step, *, after=False):
@@ -443,7 +443,7 @@ def test_an_interrupt_after_the_last_step_loses_none(monkeypatch, tmp_path):
 
     monkeypatch.setattr(LearnedScore, "calibrated", struck)
     with pytest.raises(KeyboardInterrupt):
-        fit_score(series(), spent=SHORT, device="cpu", checkpoint=tmp_path / "fit")
+        fit_score(series(), budget=SHORT, device="cpu", checkpoint=tmp_path / "fit")
     assert begin(start="gaussian").resume(tmp_path / "fit").step == SHORT.steps
 
 
@@ -464,9 +464,9 @@ def test_a_checkpoint_is_taken_up_on_another_number_of_threads(monkeypatch, tmp_
 
 def test_a_finished_fit_is_not_repeated(tmp_path, monkeypatch):
     spent = replace(SHORT, steps=20)
-    done = fit(spent=spent, checkpoint=tmp_path / "fit")
+    done = fit(budget=spent, checkpoint=tmp_path / "fit")
     monkeypatch.setattr(Training, "advance", lambda self: pytest.fail("a step was taken"))
-    assert_same_weights(fit(spent=spent, checkpoint=tmp_path / "fit").network, done.network)
+    assert_same_weights(fit(budget=spent, checkpoint=tmp_path / "fit").network, done.network)
 
 
 # --- checkpoints of others
@@ -474,7 +474,13 @@ def test_a_finished_fit_is_not_repeated(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "other",
-    [{"seed": 1}, {"levels": True}, {"start": "gaussian"}, {"spent": replace(SHORT, width=5)}, {"spent": replace(SHORT, level=0.2)}],
+    [
+        {"seed": 1},
+        {"noise_levels": True},
+        {"start": "gaussian"},
+        {"budget": replace(SHORT, width=5)},
+        {"budget": replace(SHORT, level=0.2)},
+    ],
     ids=str,
 )
 def test_the_checkpoint_of_another_training_is_refused(other, tmp_path):
@@ -486,7 +492,7 @@ def test_the_checkpoint_of_another_training_is_refused(other, tmp_path):
 @pytest.mark.parametrize("what", ["data", "pairs"])
 def test_the_checkpoint_of_other_data_or_another_budget_is_refused(what, tmp_path):
     begin().save(tmp_path / "run")
-    other = begin(series(seed=4)) if what == "data" else begin(spent=replace(SHORT, pairs=8))
+    other = begin(series(seed=4)) if what == "data" else begin(budget=replace(SHORT, pairs=8))
     with pytest.raises(ValueError, match="belongs to another training"):
         other.resume(tmp_path / "run")
 
@@ -512,7 +518,7 @@ def trained(context=False, **options):
     return fit(TimeSeries(plain.u, plain.times, context=channel), context=context, **options), channel
 
 
-@pytest.mark.parametrize("options", [{}, {"levels": True}, {"context": True}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"noise_levels": True}, {"context": True}], ids=str)
 def test_saved_and_loaded_scores_are_equal_to_the_bit(options, tmp_path):
     score, channel = trained(**options)
     loaded, u = LearnedScore.load(score.save(tmp_path / "new" / "folder")), series().u[:2]
@@ -629,12 +635,12 @@ def constant(shape=(8, 20, 8, 8)):
         (series, {"validation": 0}, "validation is 0"),
         (series, {"context": True}, "the series carries none"),
         (series, {"start": "random"}, "start 'random' is unknown; expected one of 'gaussian', 'wrong'"),
-        (series, {"spent": replace(SHORT, noise="data")}, 'needs a budget with noise="white"'),
+        (series, {"budget": replace(SHORT, noise="data")}, 'needs a budget with noise="white"'),
         (series, {"seed": -1}, "seed is -1"),
         (series, {"seed": 0.5}, "seed is 0.5"),
         (series, {"device": "cuda:99"}, "this machine has none such"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_trainings_that_cannot_be_are_refused(data, options, message):
     with pytest.raises(ValueError, match=message):
@@ -650,7 +656,7 @@ def test_fields_without_a_wavevector_are_refused():
 def test_a_member_that_stands_still_is_no_lack_of_variance():
     u = series().u.clone()
     u[3] = 0.1
-    assert math.isfinite(fit_score(TimeSeries(u, series().times), "tiny").metrics["validation"])
+    assert math.isfinite(fit_score(TimeSeries(u, series().times), preset="tiny").metrics["validation"])
 
 
 def test_data_with_a_hole_do_not_get_this_far():
@@ -661,7 +667,7 @@ def test_data_with_a_hole_do_not_get_this_far():
 
 
 def test_a_loss_that_overflows_is_an_error():
-    run = begin(spent=replace(SHORT, rate=1e30))
+    run = begin(budget=replace(SHORT, rate=1e30))
     with pytest.raises(ValueError, match=r"not finite at step \d+: try a Budget with a smaller rate"):
         finish(run)
     assert run.score()(series().u[0, 0]).isfinite().all()
@@ -670,7 +676,7 @@ def test_a_loss_that_overflows_is_an_error():
 def test_presets_have_names():
     assert [budget(name) for name in ("tiny", "quick", "standard", "paper")] == list(BUDGETS.values())
     with pytest.raises(ValueError, match="preset 'huge' is unknown; expected one of 'tiny', 'quick', 'standard', 'paper'"):
-        fit_score(series(), "huge")
+        fit_score(series(), preset="huge")
 
 
 @pytest.mark.parametrize(
@@ -700,9 +706,9 @@ def test_more_budgets_that_cannot_be_are_refused(name, value):
 def test_numbers_of_a_budget_are_whole_or_not_as_they_should_be():
     spent = Budget(steps=2.0, pairs=np.int64(4), width=4.0, check_every=1.0, level=np.float32(0.25))
     assert json.loads(json.dumps(vars(spent)))["pairs"] == 4
-    assert fit(spent=spent, start="gaussian").metrics["steps"] == 2
+    assert fit(budget=spent, start="gaussian").metrics["steps"] == 2
 
 
 def test_kernels_wider_than_the_field_are_refused():
     with pytest.raises(ValueError, match="kernel"):
-        begin(spent=replace(SHORT, kernels=(19,)))
+        begin(budget=replace(SHORT, kernels=(19,)))

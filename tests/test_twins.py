@@ -106,7 +106,7 @@ def test_parts_and_halves_average_to_the_whole():
 def test_an_uneven_number_of_pairs_is_shared_out():
     pixel, parts = perturb(SMALL, lags=5.0, pairs=37, device="cpu"), 16
     torch.testing.assert_close(pixel.parts, pixel.values.expand(parts, *pixel.values.shape), atol=1e-5, rtol=0)
-    assert (pixel.freedom, pixel.info["pairs"], pixel.method) == (36, 37, "dynamical")
+    assert (pixel.dof, pixel.info["pairs"], pixel.method) == (36, 37, "dynamical")
 
 
 def test_lags_may_be_finer_than_one():
@@ -149,7 +149,7 @@ def test_a_twin_that_diverges_is_an_error_and_no_truth():
         ({"spinup": -1.0}, "spinup is -1.0"),
         ({"seed": -1}, "seed is -1"),
         ({"device": "cuda:99"}, "this machine has none such"),
-        ({"level": 1.0}, "a probability between 0 and 1"),
+        ({"confidence": 1.0}, "a probability between 0 and 1"),
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),
 )
@@ -161,7 +161,7 @@ def test_experiments_that_cannot_be_are_refused(arguments, message):
 def test_a_level_is_checked_before_the_experiment(monkeypatch):
     monkeypatch.setattr(kicked_twins, "Trajectory", lambda *args: pytest.fail("the twins were run first"))
     with pytest.raises(ValueError, match="a probability"):
-        perturb(SMALL, lags=3.0, pairs=16, level=90, device="cpu")
+        perturb(SMALL, lags=3.0, pairs=16, confidence=90, device="cpu")
 
 
 # --- less noise from as many pairs
@@ -200,7 +200,7 @@ def test_control_takes_the_chance_of_the_signs_out_of_a_chaotic_system():
     torch.testing.assert_close(with_it.standard_error.square().mean((-2, -1)).sqrt(), scatter(with_it) / 4, rtol=1e-3, atol=1e-6)
     z = ((with_it.values - without.values) / without.standard_error)[1:]
     assert z.abs().max() < 4.5  # of 512
-    assert with_it.freedom == 15
+    assert with_it.dof == 15
 
 
 def test_the_control_of_a_part_is_taken_from_the_others():
@@ -231,7 +231,7 @@ def test_restarts_tell_the_same_and_cost_one_spinup(kick):
     z = ((once.values - often.values) / (once.standard_error.square() + often.standard_error.square()).sqrt())[1:]
     assert z.abs().max() < 5
     assert 0.7 < z.var() < 1.4
-    assert (often.freedom, often.info["restarts"], often.info["pairs"]) == (63, 8, 512)
+    assert (often.dof, often.info["restarts"], often.info["pairs"]) == (63, 8, 512)
     torch.testing.assert_close(often.parts.mean(0), often.values, atol=1e-6, rtol=0)
 
 
@@ -264,7 +264,7 @@ def test_the_growth_of_pairs_starts_at_one_and_is_told_for_every_lag(kick):
 
 
 def test_growth_in_a_linear_system_is_the_norm_of_the_response():
-    for kick in kicked_twins.KICKS:
+    for kick in kicked_twins.KICK_KINDS:
         truth = perturb(SMALL, lags=10.0, pairs=512, kick=kick, device="cpu")
         expected = exact_response(SMALL, lags=10.0).values.square().sum((-2, -1))
         torch.testing.assert_close(torch.tensor(truth.info["growth"]["mean"]), expected, rtol=1e-4 if kick == "pixel" else 0.05, atol=1e-5)
@@ -433,14 +433,16 @@ def test_the_checkpoint_of_another_system_with_the_same_parameters_is_refused(tm
         def stepper(self, every, device):
             return replace(SMALL, advection=-self.advection).stepper(every, device)
 
-    experiment = kicked_twins.Twins(SMALL, 2.0, 16, 1, device="cpu")
+    experiment = kicked_twins.Twins(SMALL, lags=2.0, pairs=16, seed=1, device="cpu")
     next(iter(experiment))
     with pytest.raises(ValueError, match="another experiment"):
-        kicked_twins.Twins(Backwards(grid=SMALL.grid), 2.0, 16, 1, device="cpu").resume(experiment.save(tmp_path / "twins.npz"))
+        kicked_twins.Twins(Backwards(grid=SMALL.grid), lags=2.0, pairs=16, seed=1, device="cpu").resume(
+            experiment.save(tmp_path / "twins.npz")
+        )
 
 
 def test_damaged_checkpoints_are_refused(tmp_path):
-    experiment, path = kicked_twins.Twins(SMALL, 2.0, 16, 1, device="cpu"), tmp_path / "twins.npz"
+    experiment, path = kicked_twins.Twins(SMALL, lags=2.0, pairs=16, seed=1, device="cpu"), tmp_path / "twins.npz"
     content = experiment.save(path).read_bytes()
     for damaged in (b"", content[: len(content) // 2], content[:-30], b"nonsense" * 99):
         path.write_bytes(damaged)
@@ -455,7 +457,7 @@ def test_damaged_checkpoints_are_refused(tmp_path):
 
 
 def test_an_unfinished_experiment_has_no_answer():
-    experiment = kicked_twins.Twins(SMALL, 2.0, 16, 1, device="cpu")
+    experiment = kicked_twins.Twins(SMALL, lags=2.0, pairs=16, seed=1, device="cpu")
     next(iter(experiment))
     with pytest.raises(ValueError, match="15 of 16 batches of twins are still to be run"):
         experiment.response()
@@ -615,14 +617,14 @@ def test_saved_and_loaded_responses_are_equal(kind, tmp_path):
     for name in ("times", "values", "standard_error", "parts"):
         kept, found = getattr(saved, name), getattr(loaded, name)
         assert (kept is None and found is None) or kept.equal(found), name
-    for name in ("method", "freedom", "level", "grid", "form", "info"):
+    for name in ("method", "dof", "confidence", "grid", "form", "info"):
         assert getattr(saved, name) == getattr(loaded, name), name
 
 
 def test_the_response_of_an_observable_is_saved_too(tmp_path):
-    saved = Response(torch.arange(3.0), torch.ones(3, 2), "analytic", standard_error=torch.ones(3, 2), freedom=7, level=0.5)
+    saved = Response(torch.arange(3.0), torch.ones(3, 2), "analytic", standard_error=torch.ones(3, 2), dof=7, confidence=0.5)
     loaded = Response.load(saved.save(tmp_path / "answer.npz"))
-    assert (loaded.grid, loaded.freedom, loaded.level) == (None, 7, 0.5)
+    assert (loaded.grid, loaded.dof, loaded.confidence) == (None, 7, 0.5)
 
 
 def test_other_files_are_no_responses(tmp_path):
@@ -646,7 +648,7 @@ def test_responses_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="do not match 3 lags"):
         Response(torch.arange(3.0), torch.zeros(4, 2), "analytic")
     with pytest.raises(ValueError, match="a probability between 0 and 1"):
-        Response(torch.arange(3.0), torch.zeros(3), "analytic", level=90)
+        Response(torch.arange(3.0), torch.zeros(3), "analytic", confidence=90)
     with pytest.raises(ValueError, match=r"a grid of shape \(4, 6\)"):
         Response(torch.arange(3.0), torch.zeros(3, 4), "analytic", grid=SMALL.grid)
     with pytest.raises(ValueError, match=r"standard error has shape \(2,\)"):
@@ -714,7 +716,7 @@ def test_kicks_without_name_or_place_are_refused():
 
 def test_errors_by_wavevector_add_up_to_those_of_the_field():
     system = OrnsteinUhlenbeck()
-    exact = exact_response(system, 6.0)
+    exact = exact_response(system, lags=6.0)
     wrong = replace(exact, values=exact.values * 0.9)
     noisy = replace(exact, parts=exact.values + 0.01 * torch.randn(8, *exact.values.shape, generator=torch.Generator().manual_seed(0)))
     for truth in (exact, replace(noisy, values=noisy.parts.mean(0))):

@@ -251,7 +251,7 @@ def test_a_kick_in_the_middle_of_a_step_is_not_lost(make):
 
 
 def test_a_response_of_another_grid_is_refused():
-    response = exact_response(OrnsteinUhlenbeck(grid=PeriodicGrid((16, 16))), 4.0)
+    response = exact_response(OrnsteinUhlenbeck(grid=PeriodicGrid((16, 16))), lags=4.0)
     with pytest.raises(ValueError, match="use one of both"):
         StirredFlow(NavierStokes(), response)
 
@@ -286,7 +286,7 @@ def test_when_the_prediction_of_the_flow_has_ended_the_lab_says_so_and_shows_the
 @pytest.mark.parametrize("system", [OrnsteinUhlenbeck(advection=0.3), OrnsteinUhlenbeck(grid=PeriodicGrid((4, 4)))], ids=["swift", "small"])
 def test_the_explorer_starts_at_the_system_it_is_given(system):
     explorer = widgets.OrnsteinUhlenbeckExplorer(system)
-    answer = exact_response(system, 90.0).to(kick_pattern(system.grid, "bump"))
+    answer = exact_response(system, lags=90.0).to(kick_pattern(system.grid, "bump"))
     np.testing.assert_allclose(explorer.figure.data[7].y, answer[:, 0, 6 % system.grid.shape[1]], atol=1e-6)
 
 

@@ -36,7 +36,7 @@ def accuracy(seeds=(0, 1, 2), preset: str = "quick", reach=(0.06, 0.015), cost=(
     Args:
         reach: bounds of L2 and L∞ in the controlled form.
     """
-    found = [compare_methods(AllenCahn(), preset, seed=seed) for seed in seeds]
+    found = [compare_methods(AllenCahn(), preset=preset, seed=seed) for seed in seeds]
     label, seconds, rows = f"Allen-Cahn, {preset}, ", [one.seconds for one in found], []
     for key in ("gaussian", *(f"{method}{form}" for form in ("_normalised", "", "_controlled") for method in ("analytic", "generative"))):
         for name, which, bound in zip(("L2", "L∞"), ("l2", "linf"), reach, strict=True):
@@ -64,7 +64,7 @@ def elsewhere(seeds=(0,), pairs: int = 1024) -> list[Row]:
         truth = reference_truth(system, pairs=pairs, seed=77)
         ratios = []
         for seed in seeds:
-            found = compare_methods(system, "quick", seed=seed)
+            found = compare_methods(system, preset="quick", seed=seed)
             errors = [compare(found.responses[name], truth).quoted["l2"] for name in ("generative_normalised", "gaussian")]
             ratios.append(errors[0] / errors[1])
         rows.append(Row(f"Allen-Cahn, quick, {change}: generative over Gaussian L2", max(ratios), 0.5))
@@ -76,7 +76,7 @@ def statistics(seeds=(0, 1, 2), members: int = 64, duration: float = 1500.0) -> 
     system = AllenCahn(advection=0.0)
     moments, deviations = [], []
     for seed in seeds:
-        u = simulate(system, members, 1000.0, duration, 5.0, seed).u
+        u = simulate(system, members=members, spinup=1000.0, duration=duration, every=5.0, seed=seed).u
         moments.append([float(u.square().mean()), float((u**4).mean()), float(u.mean((2, 3)).square().mean())])
         each = torch.stack([shell_average(system.grid, diagnostics.stein(system.grid, one, system.score(one)).real)[1] for one in u])
         deviations.append(float(((each.mean(0) - 1) / (each.std(0) / members**0.5)).abs().max()))
@@ -93,13 +93,13 @@ def generation(seeds=(0, 1, 2), count: int = 2048) -> list[Row]:
     learned, gaussian, seconds = [], [], []
     for seed in seeds:
         # many members, as the mean of each keeps for long what it starts with
-        data = simulate(AllenCahn(), 256, duration=60.0, every=2.0, seed=seed)
+        data = simulate(AllenCahn(), members=256, duration=60.0, every=2.0, seed=seed)
         began = time.perf_counter()
-        score = fit_score(data, seed=seed, levels=True, validation=0.05)
+        score = fit_score(data, seed=seed, noise_levels=True, validation=0.05)
         fitted = time.perf_counter()
         learned.append(likeness(data, sample(score, count, seed=seed)))
         seconds.append((fitted - began, time.perf_counter() - fitted))
-        start = Training(data, suited(data, levels=True), levels=True, seed=seed, validation=0.05).score()
+        start = Training(data, suited(data, noise_levels=True), noise_levels=True, seed=seed, validation=0.05).score()
         gaussian.append(likeness(data, sample(start, count // 8, seed=seed)))
     label = f"Allen-Cahn, {count} generated fields: "
     rows = [
@@ -166,10 +166,10 @@ def large(side: int = 128) -> list[Row]:
         rows.append(Row(label + what, time.perf_counter() - start, None, "s"))
         return result
 
-    data = timed("simulation, 16 members × 110 time units", lambda: simulate(system, 16, duration=60.0, seed=0))
-    score = timed("training, quick", lambda: fit_score(data, "quick"))
+    data = timed("simulation, 16 members × 110 time units", lambda: simulate(system, members=16, duration=60.0, seed=0))
+    score = timed("training, quick", lambda: fit_score(data, preset="quick"))
     for name, known in (("Gaussian", GaussianScore.fit(data)), ("generative", score)):
-        answer = timed(f"{name} response at 21 lags", lambda known=known: respond(data, known, 20.0, resamples=50, control=True))
+        answer = timed(f"{name} response at 21 lags", lambda known=known: respond(data, known, lags=20.0, resamples=50, form="controlled"))
         rows.append(Row(label + f"{name}: R_11 at lag 1", float(answer.values[1, 0, 0])))
     return rows
 
@@ -236,16 +236,19 @@ ARCHITECTURES = {
 def architectures() -> list[Row]:
     """The table of lesson 04, which is written to the assets; about ten minutes."""
     calm, system = AllenCahn(advection=0.0), AllenCahn()
-    fit_calm, fit = (simulate(s, 64, duration=300.0, every=2.0, seed=1000) for s in (calm, system))
-    test, use = simulate(calm, 16, duration=100.0, every=20.0, seed=0).u.flatten(0, 1), simulate(system, 128, duration=400.0, seed=0)
+    fit_calm, fit = (simulate(s, members=64, duration=300.0, every=2.0, seed=1000) for s in (calm, system))
+    test, use = (
+        simulate(calm, members=16, duration=100.0, every=20.0, seed=0).u.flatten(0, 1),
+        simulate(system, members=128, duration=400.0, seed=0),
+    )
     truth, table = load_shipped("allen-cahn-truth"), []
     for what, change in ARCHITECTURES.items():
         start = change.get("start", "gaussian")
         spent = replace(budget("quick", "white"), **{name: value for name, value in change.items() if name != "start"})
         began = time.perf_counter()
-        scores = [fit_score(data, spent=spent, start=start) for data in (fit_calm, fit)]
+        scores = [fit_score(data, budget=spent, start=start) for data in (fit_calm, fit)]
         seconds = (time.perf_counter() - began) / 2
-        answer = respond(use, scores[1], 90.0, control=True, symmetries=("reflect y",), resamples=2)
+        answer = respond(use, scores[1], lags=90.0, form="controlled", symmetries=("reflect y",), resamples=2)
         row = {"what": what, "relative_error": diagnostics.relative_error(scores[0](test), calm.score(test))}
         row |= {"l2": compare(answer, truth).quoted["l2"], "seconds": seconds}
         table.append({name: value if isinstance(value, str) else float(f"{value:.3g}") for name, value in row.items()})

@@ -31,7 +31,10 @@ def coverage(names=("ornstein-uhlenbeck", "allen-cahn"), seeds: int = 20, multip
     rows = []
     for name in names:
         system = SYSTEMS[name]()
-        scores = [GaussianScore.fit(simulate(system, MEMBERS, None, DURATION, 1.0, 1000)), load_shipped_score(name)]
+        scores = [
+            GaussianScore.fit(simulate(system, members=MEMBERS, spinup=None, duration=DURATION, every=1.0, seed=1000)),
+            load_shipped_score(name),
+        ]
         pieces = [_answers(system, scores, 2000 + number, piece * MEMBERS, resamples=2) for number in range(multiple // piece)]
         single = [_answers(system, scores, seed) for seed in range(seeds)]
         for method, parts, answers in zip(("Gaussian", "learned"), zip(*pieces, strict=True), zip(*single, strict=True), strict=True):
@@ -45,8 +48,8 @@ def coverage(names=("ornstein-uhlenbeck", "allen-cahn"), seeds: int = 20, multip
 
 
 def _answers(system, scores, seed: int, members: int = MEMBERS, resamples: int = 200) -> list[Response]:
-    data = simulate(system, members, None, DURATION, 1.0, seed)
-    return [respond(data, score, LAGS, resamples=resamples) for score in scores]
+    data = simulate(system, members=members, spinup=None, duration=DURATION, every=1.0, seed=seed)
+    return [respond(data, score, lags=LAGS, resamples=resamples) for score in scores]
 
 
 def _held(answer: Response, long: Response) -> torch.Tensor:

@@ -52,7 +52,9 @@ def recovery(preset: str = "quick", size: Sampling | None = None, system: AllenC
     truth, size = system or AllenCahn(), size or replace(sampling("allen-cahn", "quick"), lags=LAGS)
     table = []
     for seed, (start, factors) in enumerate(STARTS.items()):
-        data = simulate(truth, size.members, size.spinup, size.duration, size.every, seed=99 + seed, device="cpu")
+        data = simulate(
+            truth, members=size.members, spinup=size.spinup, duration=size.duration, every=size.every, seed=99 + seed, device="cpu"
+        )
         observable = quick_statistics(truth.grid)
         target = Target.of(data, observable)
         wrong = replace(truth, **{name: factor * getattr(truth, name) for name, factor in factors.items()})
@@ -73,7 +75,7 @@ def cost(preset: str = "quick", size: Sampling | None = None, system: AllenCahn 
     truth, size = system or AllenCahn(), size or replace(sampling("allen-cahn", "quick"), lags=LAGS)
     observable, names = quick_statistics(truth.grid), ("alpha", "kappa")
     start = time.process_time()
-    data = simulate(truth, size.members, size.spinup, size.duration, size.every, seed=99, device="cpu")
+    data = simulate(truth, members=size.members, spinup=size.spinup, duration=size.duration, every=size.every, seed=99, device="cpu")
     run, target = time.process_time() - start, Target.of(data, observable)
     exact = Calibration(truth, names, target, observable, None, size, updates=1, seed=1).run()
     errors = {name: error / getattr(truth, name) for name, error in exact.estimate().standard_errors.items()}
@@ -96,7 +98,7 @@ def _cost_rows(table: list[dict]) -> list[Row]:
 
 def _ways(preset: str) -> dict[str, Callable | None]:
     return {
-        "theorem, learned score": lambda system, data: fit_score(data, preset, device="cpu"),
+        "theorem, learned score": lambda system, data: fit_score(data, preset=preset, device="cpu"),
         "theorem, analytic score": lambda system, data: system.score,
         "theorem, Gaussian score": lambda system, data: GaussianScore.fit(data),
         "finite differences": None,

@@ -71,7 +71,7 @@ def of_series(members: int, steps: int, seeds: int, *, both_ways: bool = False, 
     def experiment(seed: int) -> Response:
         data = autoregressive(members, steps, seed)
         data = data.both_ways() if both_ways else data
-        return respond(data, GaussianScore.fit(data) if fitted else torch.neg, float(lags))
+        return respond(data, GaussianScore.fit(data) if fitted else torch.neg, lags=float(lags))
 
     return repeated(experiment, lambda times: MEMORY**times, seeds)
 
@@ -83,7 +83,7 @@ def shrunk(seeds: int, members: int = 10, duration: float = 5.0) -> tuple[Repeat
 
     def experiment(seed: int) -> Response:
         data = simulate(FLAT_WELL, members=members, duration=duration, every=0.25, seed=seed, device="cpu")
-        found = sensitivities(data, FLAT_WELL.score, moments, {"tilt": change}, 2.0, integrate=False, shrink=True)["tilt"]
+        found = sensitivities(data, FLAT_WELL.score, moments, {"tilt": change}, lags=2.0, integrate=False, form="shrunk")["tilt"]
         chi2.append(found.info["departure_chi2"])
         return found
 
@@ -92,7 +92,7 @@ def shrunk(seeds: int, members: int = 10, duration: float = 5.0) -> tuple[Repeat
 
 def tied(seeds: int, members: int = 64, steps: int = 1600) -> float:
     """Fraction of white series for which the band at lag 0, with the exact score, vanishes, as if the score had been fitted to them."""
-    found = [respond(autoregressive(members, steps, seed, 0.0), torch.neg, 2.0, resamples=20) for seed in range(seeds)]
+    found = [respond(autoregressive(members, steps, seed, 0.0), torch.neg, lags=2.0, resamples=20) for seed in range(seeds)]
     return float(np.mean([float(response.standard_error[0]) < 1e-5 for response in found]))
 
 

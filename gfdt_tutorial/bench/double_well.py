@@ -37,7 +37,10 @@ def accuracy(seeds=(0, 1, 2), members: int = 5000, **steps: int) -> list[Row]:
 
 def _checks(seed: int, members: int, **steps: int) -> dict[str, ScoreCheck]:
     system = DoubleWell()
-    data, other = (simulate(system, members, None, EVERY * (TIMES - 1), EVERY, number, "cpu") for number in (seed, 1000 + seed))
+    data, other = (
+        simulate(system, members=members, spinup=None, duration=EVERY * (TIMES - 1), every=EVERY, seed=number, device="cpu")
+        for number in (seed, 1000 + seed)
+    )
     found = {"Gaussian": check_score(system, GaussianScore.fit(data), data), "exact score": check_score(system, system.score, data)}
     for estimator in ESTIMATORS:
         raw = estimator.fit(data, **(steps if estimator.method == "generative" else {}), calibrate=False)

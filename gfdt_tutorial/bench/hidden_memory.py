@@ -60,7 +60,11 @@ def fields(seeds: int = 5, preset: str = "quick") -> list[Row]:
     """
     found = {"Allen-Cahn field, 16 × 400": [], "Markov ring seen through noise, 16 × 400": []}
     for seed in range(seeds):
-        for values, data in zip(found.values(), (simulate(AllenCahn(), 16, None, 399.0, 1.0, seed, "cpu"), noisy_ring(seed)), strict=True):
+        for values, data in zip(
+            found.values(),
+            (simulate(AllenCahn(), members=16, spinup=None, duration=399.0, every=1.0, seed=seed, device="cpu"), noisy_ring(seed)),
+            strict=True,
+        ):
             values.append(_of_fields(data, preset, seed))
     rows = []
     for (name, values), bound in zip(found.items(), (0, seeds), strict=True):
@@ -83,7 +87,7 @@ def noisy_ring(seed: int, members: int = 16, steps: int = 400, places: int = 16)
 
 def _of_fields(data: TimeSeries, preset: str, seed: int) -> HiddenMemory:
     halves = data.split(0.5)
-    scores = tuple(fit_score(half, preset, seed + i) for i, half in enumerate(halves))
+    scores = tuple(fit_score(half, preset=preset, seed=seed + i) for i, half in enumerate(halves))
     return hidden_memory_of_fields(halves, scores, Record(data).autocorrelation, preset, seed=seed)
 
 
@@ -128,7 +132,7 @@ def double_well(members: int, steps: int, seed: int, every: float = 0.25, pieces
 def field_mean(members: int, steps: int, seed: int) -> np.ndarray:
     """The spatial mean of the Ornstein-Uhlenbeck field, on a ring, (member, time)."""
     system = OrnsteinUhlenbeck(grid=PeriodicGrid((8,)), lam=0.1)
-    return simulate(system, members, None, float(steps - 1), 1.0, seed, "cpu").u.mean(-1).numpy()
+    return simulate(system, members=members, spinup=None, duration=float(steps - 1), every=1.0, seed=seed, device="cpu").u.mean(-1).numpy()
 
 
 def _autoregression(coefficients: list[float], tail: float = math.inf) -> Callable:

@@ -46,7 +46,7 @@ def reversible(
     start = time.process_time()
     data = simulate(system, members=members, spinup=spinup, duration=duration, every=EVERY, seed=0, device="cpu")
     both = observables.together(*(observables.moment(system.grid, order) for order in (2, 4)))
-    found = kubo(data, both, {name: system.potential(name) for name in bounds}, LAG)
+    found = kubo(data, both, {name: system.potential(name) for name in bounds}, lags=LAG)
     label = f"A = {system.advection:g}, "
     rows = [Row(label + f"{members} undisturbed members of {duration:g}, processor time", time.process_time() - start, unit="s")]
     for name, bound in bounds.items():

@@ -35,7 +35,7 @@ STANDARD = "python -m gfdt_tutorial bench --only navier-stokes-standard"
 
 def quick(seeds=(0, 1, 2)) -> list[Row]:
     """The flow from nothing, preset quick: responses in each form against the shipped truth, mean and scatter over the seeds."""
-    found = [compare_methods(NavierStokes(), "quick", seed=seed) for seed in seeds]
+    found = [compare_methods(NavierStokes(), preset="quick", seed=seed) for seed in seeds]
     over = [one.errors["generative"].quoted["l2"] / one.errors["gaussian"].quoted["l2"] for one in found]
     return [
         *_accuracy("quick", found, (None, None)),
@@ -47,7 +47,7 @@ def quick(seeds=(0, 1, 2)) -> list[Row]:
 
 def standard(seeds=(0, 1, 2, 3, 4)) -> list[Row]:
     """The same with the preset standard, and beside it a score that is given the hidden forcing; ships what lesson 05 shows. Two hours."""
-    return report([compare_methods(NavierStokes(), "standard", seed=seed, conditioned=True) for seed in seeds], seeds)
+    return report([compare_methods(NavierStokes(), preset="standard", seed=seed, conditioned=True) for seed in seeds], seeds)
 
 
 def report(found: list[Comparison], seeds) -> list[Row]:
@@ -113,9 +113,9 @@ def frozen(preset: str = "quick") -> list[Row]:
     Twins are kicked again and again over the 40 time units from the freezing on that the data cover: the flow goes on to settle.
     """
     system, size = NavierStokes(frozen=True, nyquist=False), ensemble("navier-stokes", preset)
-    found = compare_methods(system, preset, conditioned=True)
+    found = compare_methods(system, preset=preset, conditioned=True)
     options = {"every": size.every, "amplitude": size.amplitude, "restarts": 8, "symmetries": system.symmetries}
-    letter, truth = (perturb(system, size.lags, pairs, 77 + pairs, **options) for pairs in (128, 1024))
+    letter, truth = (perturb(system, lags=size.lags, pairs=pairs, seed=77 + pairs, **options) for pairs in (128, 1024))
     rows = []
     for key in ("gaussian", "generative", "generative" + WITH_CONTROL, "conditioned", "conditioned" + WITH_CONTROL):
         reach = (0.15, 0.045) if key == "generative" else (None, None)
@@ -139,15 +139,18 @@ NETWORKS = {
 def networks() -> list[Row]:
     """The table of lesson 05, which is written to the assets; about ten minutes."""
     system, table = NavierStokes(), []
-    fitted, use = simulate(system, 64, None, 60.0, 2.0, 1000), simulate(system, 96, None, 48.0, 1 / 8, 0)
+    fitted, use = (
+        simulate(system, members=64, spinup=None, duration=60.0, every=2.0, seed=1000),
+        simulate(system, members=96, spinup=None, duration=48.0, every=1 / 8, seed=0),
+    )
     truth = load_shipped("navier-stokes-truth")
     options = {"lags": 4.0, "symmetries": system.symmetries, "thin": 4, "resamples": 2}
     for what, change in NETWORKS.items():
         began = time.perf_counter()
-        score = fit_score(fitted, spent=replace(budget("quick", "intermittent"), **change))
+        score = fit_score(fitted, budget=replace(budget("quick", "intermittent"), **change))
         row = {"what": what, "seconds": time.perf_counter() - began}
-        for name, control in (("raw", False), ("control", True)):
-            quoted = compare(respond(use, score, control=control, **options), truth).quoted
+        for name, form in (("raw", "raw"), ("control", "controlled")):
+            quoted = compare(respond(use, score, form=form, **options), truth).quoted
             row |= {f"l2_{name}": quoted["l2"], f"linf_{name}": quoted["linf"]}
         table.append({name: value if isinstance(value, str) else float(f"{value:.3g}") for name, value in row.items()})
     ship_table("navier-stokes-networks", table, command="python -m gfdt_tutorial bench --only navier-stokes-networks")
@@ -157,7 +160,7 @@ def networks() -> list[Row]:
 def flow_statistics(members: int = 64, duration: float = 100.0) -> list[Row]:
     """Moments and spectrum after 200 time units; and what a step of 1/32 changes against one of 1/128. Five minutes."""
     system = NavierStokes()
-    u = simulate(system, members, 200.0, duration, 2.0, 0).u
+    u = simulate(system, members=members, spinup=200.0, duration=duration, every=2.0, seed=0).u
     k, spectrum = _shells(system, u)
     rows = [Row("Navier-Stokes: standard deviation", float(u.std())), Row("Navier-Stokes: kurtosis", kurtosis(u))]
     rows += [Row(f"Navier-Stokes: C_k, shell {int(n)}", float(value)) for n, value in zip(k, spectrum, strict=True)]
@@ -186,11 +189,11 @@ class _SameForcing(NavierStokes):
 def _steps(members: int = MEMBERS, duration: float = 40.0, pairs: int = 1024) -> list[Row]:
     """What a step of 1/32 changes against one of 1/128."""
     both = [_SameForcing(dt=1 / 32), NavierStokes(dt=1 / 32 / FINER)]
-    runs = [simulate(each, members, None, duration, 1.0, 1).u for each in both]
+    runs = [simulate(each, members=members, spinup=None, duration=duration, every=1.0, seed=1).u for each in both]
     spectra = torch.stack([torch.stack([_shells(each, one[None])[1][2:] for one in u]) for each, u in zip(both, runs, strict=True)])
     ratio, without = _ratio(spectra.sum(1)), _ratio(spectra.sum(1, keepdim=True) - spectra)
     worst = int((ratio - 1).abs().argmax())
-    twins = [perturb(each, 0.25, pairs, 5, every=0.25, amplitude=1 / 64, spinup=20.0, restarts=4) for each in both]
+    twins = [perturb(each, lags=0.25, pairs=pairs, seed=5, every=0.25, amplitude=1 / 64, spinup=20.0, restarts=4) for each in both]
     label = "Navier-Stokes, dt = 1/32 against 1/128: "
     return [
         Row(label + "fields at the end, rms of the difference over rms", float((runs[0] - runs[1])[:, -1].norm() / runs[1][:, -1].norm())),

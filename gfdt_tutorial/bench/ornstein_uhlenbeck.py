@@ -23,7 +23,7 @@ from gfdt_tutorial.systems.simulate import simulate
 
 def accuracy(seeds=(0, 1, 2)) -> list[Row]:
     """The Ornstein-Uhlenbeck field, preset quick, from nothing: errors against the closed form, the worst of the seeds."""
-    found = [compare_methods(OrnsteinUhlenbeck(), "quick", seed=seed) for seed in seeds]
+    found = [compare_methods(OrnsteinUhlenbeck(), preset="quick", seed=seed) for seed in seeds]
 
     def worst(value) -> float:
         return max(value(one) for one in found)
@@ -47,14 +47,14 @@ def learning(seeds=(0, 1, 2)) -> list[Row]:
     system = OrnsteinUhlenbeck()
     wrong, variances, spectra, kurtoses, distances = [], [], [], [], []
     for seed in seeds:
-        data = simulate(system, MEMBERS, duration=767.0, seed=seed)
+        data = simulate(system, members=MEMBERS, duration=767.0, seed=seed)
         some = data.u[:, ::96].flatten(0, 1)
-        recovered = fit_score(data, seed=seed, start="wrong", calibrate=False, spent=replace(budget("quick"), noise="white", level=0.05))
+        recovered = fit_score(data, seed=seed, start="wrong", calibrate=False, budget=replace(budget("quick"), noise="white", level=0.05))
         wrong.append(diagnostics.relative_error(recovered(some), system.score(some)))
         training = Training(data, budget("quick"), seed=seed)
         naive, antithetic = diagnostics.gradient_variances(training.network, data, 0.02, mean=training.mean, seed=seed)
         variances.append(naive / antithetic)
-        drawn = sample(fit_score(data, seed=seed, levels=True), 2048, seed=seed)
+        drawn = sample(fit_score(data, seed=seed, noise_levels=True), 2048, seed=seed)
         ratio = mode_shells(system, drawn) / shell_average(system.grid, system.mode_covariance)[1]
         spectra.append(float((ratio - 1).abs().max()))
         kurtoses.append(abs(diagnostics.kurtosis(drawn) - 3))
@@ -113,7 +113,7 @@ def simulation_over_floor(sides=(32, 64, 128, 256), *, steps: int = 255, repeats
 
 def _floor_ratio(side: int, steps: int, repeats: int) -> float:
     system, members = OrnsteinUhlenbeck(grid=PeriodicGrid((side, side))), batch(side)
-    spectra = torch.randn(members, *system.grid.half, dtype=torch.complex64)
+    spectra = torch.randn(members, *system.grid.spectral_shape, dtype=torch.complex64)
     normals, rng = torch.empty(members, side, side), generator(0, Stream.BENCH)
 
     def floor():
@@ -121,7 +121,7 @@ def _floor_ratio(side: int, steps: int, repeats: int) -> float:
             torch.fft.irfft2(spectra)
             normals.normal_(generator=rng)
 
-    return ratio(lambda: simulate(system, members, duration=steps, device="cpu"), floor, repeats)
+    return ratio(lambda: simulate(system, members=members, duration=steps, device="cpu"), floor, repeats)
 
 
 def growth_with_grid(sides=(32, 64, 128, 256)) -> list[Row]:
@@ -141,5 +141,5 @@ def _cost(side: int) -> float:
 def _seconds_a_sample(side: int) -> float:
     system = replace(OrnsteinUhlenbeck(), grid=PeriodicGrid((side, side)))
     steps = max(15, 255 * 32**2 // side**2)
-    runs = [elapsed(lambda: simulate(system, MEMBERS, duration=steps, device="cpu")) for _ in range(5)]
+    runs = [elapsed(lambda: simulate(system, members=MEMBERS, duration=steps, device="cpu")) for _ in range(5)]
     return stdlib_statistics.median(runs) / (MEMBERS * (steps + 1))

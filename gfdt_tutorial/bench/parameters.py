@@ -23,9 +23,9 @@ def answers(preset: str = "standard", members: int = 1024, systems: tuple[str, .
     rows = []
     for name in systems:
         system = SYSTEMS[name]()
-        data = undisturbed(system, preset)
+        data = undisturbed(system, preset=preset)
         scores = {"generative": load_shipped_score(name), "gaussian": GaussianScore.fit(data)}
-        found = {method: predicted(system, data, score, preset) for method, score in scores.items()}
+        found = {method: predicted(system, data, score, preset=preset) for method, score in scores.items()}
         if preset == "standard":
             for method, response in found.items():
                 ship(f"{name}-parameters-{method}", response, command=COMMAND, seed=0)
@@ -37,7 +37,7 @@ def answers(preset: str = "standard", members: int = 1024, systems: tuple[str, .
 
 
 def closed_form(system: OrnsteinUhlenbeck, times: torch.Tensor) -> torch.Tensor:
-    """λ ∂C_k(t)/∂λ and κ ∂C_k(t)/∂κ for parameters that move at t = 0, (parameter, lag, *half).
+    """λ ∂C_k(t)/∂λ and κ ∂C_k(t)/∂κ for parameters that move at t = 0, (parameter, lag, *spectral_shape).
 
     The drift stays linear, so C_k = N²ε²/(1 + k²)/2r_k with r_k = λ/(1 + k²) + κk² goes to its new value as e^(−2 r_k t), and
     p ∂C_k/∂p = −C_k (p ∂r_k/∂p)/r_k.
@@ -55,7 +55,7 @@ def _against_closed_form(system: OrnsteinUhlenbeck, data, generative: Response) 
     variance = float((exact[0, -1] * grid.multiplicity).sum()) / grid.size
     change = {"lam": system.drift_derivative("lam")}
     lags = float(generative.times[-1])
-    power = sensitivities(data, load_shipped_score(system.name), moment(grid, 2), change, lags)["lam"]
+    power = sensitivities(data, load_shipped_score(system.name), moment(grid, 2), change, lags=lags)["lam"]
     row = list(generative.info["parameters"]).index("kappa")
     found, error = (getattr(generative, which)[:, row, what.spectrum] for which in ("values", "standard_error"))
     inside = ((found - spectra[1]).abs() <= 1.645 * error)[1:].double().mean()

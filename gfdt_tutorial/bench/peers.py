@@ -123,7 +123,7 @@ def relative_error(found: np.ndarray, exact: np.ndarray) -> float:
 def ours(start: np.ndarray, epsilon: float = 0.0) -> Run:
     """The stepper of AllenCahn, with Σ = 1."""
     grid, cpu = PeriodicGrid(start.shape[1:]), torch.device("cpu")
-    terms = {"alpha": 1.0, "epsilon": epsilon, "smoothing": torch.ones(grid.half)}
+    terms = {"alpha": 1.0, "epsilon": epsilon, "smoothing": torch.ones(grid.spectral_shape)}
     advance = two_stages(grid, KAPPA * grid.laplacian, TIME, STEP, cpu, **terms)
     fields, noise = torch.from_numpy(start), WhiteNoise(grid, range(len(start)), 0)
     return lambda: grid.irfft(advance(grid.rfft(fields), noise)).numpy()

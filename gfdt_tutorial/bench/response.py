@@ -27,9 +27,9 @@ def dense(side: int = 32, members: int = 16, lags: int = 90, steps: int = 50, re
     The moments are averages over translations for both, so that the matrices are block circulant. What comes before, the moments of
     given scores and the scores themselves, is timed apart.
     """
-    data = simulate(AllenCahn(grid=PeriodicGrid((side, side))), members, duration=2.0 * lags + 20)
-    score = fit_score(data, spent=replace(budget("quick", "white"), steps=steps))
-    raw = respond(data, score, float(lags), resamples=2)
+    data = simulate(AllenCahn(grid=PeriodicGrid((side, side))), members=members, duration=2.0 * lags + 20)
+    score = fit_score(data, budget=replace(budget("quick", "white"), steps=steps))
+    raw = respond(data, score, lags=float(lags), resamples=2)
     scores = score(data.u)
 
     def by_wavevectors():
@@ -108,6 +108,6 @@ def growth(sides=(32, 64, 128, 256), members=(8, 32, 128), lags=(15, 30, 60), re
 
 
 def _responding(side: int, members: int, lags: int) -> Callable:
-    data = simulate(OrnsteinUhlenbeck(grid=PeriodicGrid((side, side))), members, duration=127.0, device="cpu")
+    data = simulate(OrnsteinUhlenbeck(grid=PeriodicGrid((side, side))), members=members, duration=127.0, device="cpu")
     score = GaussianScore.fit(data)
-    return lambda: respond(data, score, float(lags))
+    return lambda: respond(data, score, lags=float(lags))

@@ -20,7 +20,8 @@ def counted(widget, message, buffers=None):
 draw = random.Random(0)
 
 def move(panel):
-    name = draw.choice(["time", "amplitude", "kick", "drawing", *(["course", "scale"] if "course" in panel.controls else ["sign"])])
+    last = ["time_profile", "scale"] if "time_profile" in panel.controls else ["sign"]
+    name = draw.choice(["time", "amplitude", "kick", "drawing", *last])
     if name == "drawing":
         panel.add(draw.randrange(32), draw.randrange(32), draw.choice([1.0, -1.0]))
         return

@@ -151,7 +151,7 @@ def deseasonalised(seeds: int) -> list[Row]:
     """A season of amplitude 1 in 30 years, removed: does the series pass, and does the 90 % band of R(6) hold 0.7⁶?"""
     series = [deseasonalise(seasonal(seed, 1.0, 30), 12.0) for seed in range(seeds)]
     fine = sum(examine(one)["stationarity"].verdict == "fine" for one in series)
-    bands = [respond(one, GaussianScore.fit(one), 6.0).band_along(0) for one in series]
+    bands = [respond(one, GaussianScore.fit(one), lags=6.0).band_along(0) for one in series]
     held = sum(bool(low[-1] <= 0.7**6 <= high[-1]) for low, high in bands)
     return [
         Row(f"season removed, stationarity fine: of {seeds}", fine, 0.95 * seeds, at_least=True),

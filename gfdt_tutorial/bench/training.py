@@ -16,7 +16,7 @@ def steps(kinds=tuple(SYSTEMS), repeats: int = 15, preset: str = "quick") -> lis
     """A step of each kind of budget."""
     rows = []
     for kind in kinds:
-        found = over_floor(simulate(SYSTEMS[kind](), 16, duration=60.0), kind, repeats, preset)
+        found = over_floor(simulate(SYSTEMS[kind](), members=16, duration=60.0), kind, repeats, preset)
         rows.append(Row(f"training step over its convolutions and FFTs, {preset}, kind {kind}", found, 1.3))
     return rows
 

@@ -35,9 +35,9 @@ def bootstrap_error(
     return (variance.clamp_min(0) * (groups / (groups - 1))).sqrt()
 
 
-def band_factor(level: float, freedom: float) -> float:
-    """Half-width of a two-sided band in standard errors: Student's t quantile, the normal one for infinite `freedom`."""
-    return float(scipy.stats.t.ppf(0.5 + level / 2, freedom)) if freedom > 0 else math.nan
+def band_factor(confidence: float, dof: float) -> float:
+    """Half-width of a two-sided band in standard errors: Student's t quantile, the normal one for infinite `dof`."""
+    return float(scipy.stats.t.ppf(0.5 + confidence / 2, dof)) if dof > 0 else math.nan
 
 
 def jackknife(without: torch.Tensor) -> torch.Tensor:

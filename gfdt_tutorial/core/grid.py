@@ -23,7 +23,7 @@ from gfdt_tutorial.core import checks
 class PeriodicGrid:
     """A periodic box with zero, one or two axes, in the order (y, x); a grid without axes carries plain numbers.
 
-    Fields have shape (..., *shape) and their spectra (..., *half), the last axis holding the wavenumbers ≥ 0 only.
+    Fields have shape (..., *shape) and their spectra (..., *spectral_shape), the last axis holding the wavenumbers ≥ 0 only.
 
     Args:
         shape: points per axis, each ≥ 2; unequal sides are welcome.
@@ -32,7 +32,7 @@ class PeriodicGrid:
     Raises:
         ValueError: more than two axes, a side with fewer than 2 points, or a length that is not positive.
 
-    >>> PeriodicGrid((24, 48)).half
+    >>> PeriodicGrid((24, 48)).spectral_shape
     (24, 25)
     """
 
@@ -68,7 +68,7 @@ class PeriodicGrid:
         return tuple(range(-len(self.shape), 0))
 
     @property
-    def half(self) -> tuple[int, ...]:
+    def spectral_shape(self) -> tuple[int, ...]:
         """Shape of a spectrum."""
         return (*self.shape[:-1], self.shape[-1] // 2 + 1) if self.shape else ()
 
@@ -89,7 +89,7 @@ class PeriodicGrid:
     @cached_property
     def k_squared(self) -> torch.Tensor:
         """k² for every wavevector."""
-        return sum((k**2 for k in self.wavenumbers), torch.zeros(self.half, dtype=torch.float64))
+        return sum((k**2 for k in self.wavenumbers), torch.zeros(self.spectral_shape, dtype=torch.float64))
 
     @cached_property
     def laplacian(self) -> torch.Tensor:
@@ -106,30 +106,30 @@ class PeriodicGrid:
         k = self.wavenumbers[axis].clone()
         if self.shape[axis] % 2 == 0:
             k.view(-1)[self.shape[axis] // 2] = 0
-        return 1j * k.expand(self.half)
+        return 1j * k.expand(self.spectral_shape)
 
     @cached_property
     def multiplicity(self) -> torch.Tensor:
         """How many wavevectors of the full spectrum each entry of a half spectrum stands for: 1 or 2."""
         if not self.shape:
             return torch.ones((), dtype=torch.float64)
-        weight = torch.full(self.half[-1:], 2.0, dtype=torch.float64)
+        weight = torch.full(self.spectral_shape[-1:], 2.0, dtype=torch.float64)
         weight[0] = 1
         if self.shape[-1] % 2 == 0:
             weight[-1] = 1
-        return weight.expand(self.half)
+        return weight.expand(self.spectral_shape)
 
     @cached_property
     def white(self) -> torch.Tensor:
-        """(*half): what turns complex unit normals, drawn with no regard to symmetry, into the spectrum of a unit-normal field."""
+        """(*spectral_shape): what turns complex unit normals, drawn without regard to symmetry, into the spectrum of unit normals."""
         return (self.size / self.multiplicity).sqrt()
 
     def rfft(self, fields: torch.Tensor) -> torch.Tensor:
-        """Spectra of real fields, (..., *shape) → (..., *half), unnormalised."""
+        """Spectra of real fields, (..., *shape) → (..., *spectral_shape), unnormalised."""
         return torch.fft.rfftn(fields, dim=self.axes) if self.shape else torch.complex(fields, torch.zeros_like(fields))
 
     def irfft(self, spectra: torch.Tensor) -> torch.Tensor:
-        """Fields of spectra, (..., *half) → (..., *shape).
+        """Fields of spectra, (..., *spectral_shape) → (..., *shape).
 
         On the columns that a real field has symmetric, û(−k) = û(k)*, only the symmetric part counts.
         """
@@ -140,7 +140,7 @@ class PeriodicGrid:
         return torch.fft.irfftn(spectra, s=self.shape, dim=self.axes)
 
     def shown(self, spectra: torch.Tensor) -> torch.Tensor:
-        """What a field shows of spectra, (..., *half): rfft(irfft(spectra)), without a transform.
+        """What a field shows of spectra, (..., *spectral_shape): rfft(irfft(spectra)), without a transform.
 
         Only the columns of the last axis that a real field has symmetric, û(−k) = û(k)*, change.
         """

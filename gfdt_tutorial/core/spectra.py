@@ -16,11 +16,11 @@ def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0)
         mean: ⟨u⟩, taken off first.
 
     Returns:
-        (*half,), double precision, in units of the field squared; the pixel variance is the mean of C_k over all wavevectors.
+        (*spectral_shape,), double precision, in units of the field squared; the pixel variance is the mean of C_k over all wavevectors.
     """
     flat = fields.reshape(-1, *grid.shape)
     unit = unit_of(flat[:: max(1, len(flat) // 64)] - mean)
-    total = torch.zeros(grid.half, dtype=torch.float64, device=fields.device)
+    total = torch.zeros(grid.spectral_shape, dtype=torch.float64, device=fields.device)
     for part in blocks(len(flat), 8 * grid.size):
         total += grid.rfft((flat[part] - mean) / unit).abs().square().sum(0, dtype=torch.float64)
     return total * unit**2 / (len(flat) * grid.size)
@@ -30,7 +30,7 @@ def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor
     """Mean over the wavevectors whose |k| rounds to the same multiple of the lowest wavenumber.
 
     Args:
-        modes: (..., *half), one value a wavevector.
+        modes: (..., *spectral_shape), one value a wavevector.
 
     Returns:
         (k, mean): (shell,) and (..., shell), up to the Nyquist wavenumber of the shortest side.
@@ -51,14 +51,14 @@ def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor
 
 
 def shell_mean(grid: PeriodicGrid, modes: torch.Tensor) -> torch.Tensor:
-    """Each wavevector's value, (*half,), replaced by the mean over all whose |k| rounds to the same multiple of the lowest wavenumber.
+    """Each wavevector's value, (*spectral_shape), replaced by the mean over its shell: |k| rounds to the same multiple of the lowest.
 
     Taken, and returned, on the CPU.
     """
     count, shell = shells_of(grid)
     weight = grid.multiplicity.flatten()
     sums = torch.zeros(count, dtype=torch.float64).index_add(0, shell, modes.double().cpu().flatten() * weight)
-    return (sums / torch.bincount(shell, weights=weight))[shell].reshape(grid.half)
+    return (sums / torch.bincount(shell, weights=weight))[shell].reshape(grid.spectral_shape)
 
 
 def shells_of(grid: PeriodicGrid) -> tuple[int, torch.Tensor]:
@@ -73,7 +73,7 @@ def modes_of_shells(grid: PeriodicGrid) -> torch.Tensor:
 
 
 def group_covariances(grid: PeriodicGrid, fields: torch.Tensor, mean: float, *, groups: int = 16) -> torch.Tensor:
-    """C_k of nearly independent groups, (group, *half): whole members where there are 8 or more, else pieces of each member in time."""
+    """C_k of nearly independent groups, (group, *spectral_shape): whole members if there are 8 or more, else pieces of each in time."""
     members, steps = fields.shape[:2]
     if members >= 8:
         cuts = [fields[first:last] for first, last in even_cuts(members, min(groups, members))]
@@ -84,7 +84,7 @@ def group_covariances(grid: PeriodicGrid, fields: torch.Tensor, mean: float, *, 
 
 
 def smooth_spectrum(grid: PeriodicGrid, covariances: torch.Tensor) -> torch.Tensor:
-    """C_k with less sampling noise than the mean over groups, (group, *half) → (*half,).
+    """C_k with less sampling noise than the mean over groups, (group, *spectral_shape) → (*spectral_shape,).
 
     ln C_k is drawn towards a curve in |k|, linear between the means of whole shells, by as much as its scatter about that curve is
     explained by sampling, which the scatter between groups measures: the estimator of James and Stein, shell by shell. An isotropic

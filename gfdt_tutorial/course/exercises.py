@@ -227,7 +227,7 @@ EXERCISES = {
     ),
     "02.1": Exercise(_variance_ratio(), 1e-3, "C_k is proportional to ε²; R_k(t) = exp(L_k t) has no ε in it."),
     "02.3": Exercise(
-        exact_response(OrnsteinUhlenbeck(), 30.0).values[30],
+        exact_response(OrnsteinUhlenbeck(), lags=30.0).values[30],
         0.02,
         "divide per wavevector, then transform back: grid.irfft(C_30 / C_0), with C_30 = ⟨û(τ + 30) û(τ)*⟩ and C_0 = ⟨|û(τ)|²⟩.",
     ),

@@ -129,11 +129,11 @@ class Analysis:
 
 def analyse(
     data: TimeSeries,
-    preset: str = "quick",
     *,
+    preset: str = "quick",
     lags: float | None = None,
     seed: int = 0,
-    level: float = 0.90,
+    confidence: float = 0.90,
     force: bool = False,
     device: str = "auto",
     periods: tuple[float, ...] = (),
@@ -152,7 +152,7 @@ def analyse(
         lags: the largest, in time units; twice the decorrelation time by default, up to half of either half. The default of a field ends
             at 100 steps, that of a number at 20,000, and a note says so.
         seed: of the two trainings, seed and seed + 1.
-        level: of the bands.
+        confidence: level of the bands.
         periods: of likely seasons, in time units, for which the series is tested before all others are searched.
         deseasonalise: the period of a season to take off before the checks, in time units; see `preparation.deseasonalise`.
         detrend, centre_members: whether to take off a straight line, and the differences between the means of members, before the checks.
@@ -179,10 +179,13 @@ def analyse(
             said = " ".join(f"{check.name}: {check.finding} {check.advice}" for check in found.refused)
             raise ValueError(f"these data are refused. {said} (Or force it: the report will say so.)")
         lags, halves = _lags(data, lags, found), data.split(0.5)
-        gaussian = clock("Gaussian response", lambda: respond(data, GaussianScore.fit(data), lags, level=level))
+        gaussian = clock("Gaussian response", lambda: respond(data, GaussianScore.fit(data), lags=lags, confidence=confidence))
         scores = [clock(f"score of half {i + 1}", lambda i=i: _learn(halves[i], preset, seed + i, where)) for i in (0, 1)]
         answers = [
-            clock(f"response of half {i + 1}", lambda i=i: respond(halves[i], scores[1 - i], lags, level=level, control=True))
+            clock(
+                f"response of half {i + 1}",
+                lambda i=i: respond(halves[i], scores[1 - i], lags=lags, confidence=confidence, form="controlled"),
+            )
             for i in (0, 1)
         ]
         identities = {
@@ -190,7 +193,15 @@ def analyse(
             "generative": clock("identities", lambda: identity(halves, scores, lags)),
         }
         hidden = clock("hidden memory", lambda: _hidden(data, halves, scores, found, preset, seed, where))
-    about = {"preset": preset, "seed": seed, "lags": lags, "level": level, "device": where, "data": data.info, "seconds": clock.seconds}
+    about = {
+        "preset": preset,
+        "seed": seed,
+        "lags": lags,
+        "level": confidence,
+        "device": where,
+        "data": data.info,
+        "seconds": clock.seconds,
+    }
     about |= {"shape": list(data.u.shape), "every": data.every, "versions": {n: version(n) for n in ("gfdt-tutorial", "torch", "numpy")}}
     return Analysis(
         data,
@@ -247,7 +258,7 @@ def _hidden(data, halves, scores, found: Suitability, preset: str, seed: int, de
 
 
 def _learn(half: TimeSeries, preset: str, seed: int, device: str) -> LearnedScore:
-    score = fit_score(half, preset, seed, device=device)
+    score = fit_score(half, preset=preset, seed=seed, device=device)
     if score.metrics["interrupted"]:
         raise KeyboardInterrupt
     return score
@@ -256,4 +267,4 @@ def _learn(half: TimeSeries, preset: str, seed: int, device: str) -> LearnedScor
 def _average(one: Response, other: Response) -> Response:
     """Of responses from independent data."""
     error = (one.standard_error.square() + other.standard_error.square()).sqrt() / 2
-    return replace(one, values=(one.values + other.values) / 2, standard_error=error, freedom=one.freedom + other.freedom)
+    return replace(one, values=(one.values + other.values) / 2, standard_error=error, dof=one.dof + other.dof)

@@ -50,7 +50,9 @@ def hidden_memory_of_fields(
     if pieces < FEWEST:
         nothing = torch.full((1,), math.nan)
         return HiddenMemory(distance * every, nothing, nothing, nothing, nothing, math.nan, pieces, SMALL)
-    pairs = [fit_score(_with_past(half, distance), preset, seed + i, context=True, device=device) for i, half in enumerate(halves)]
+    pairs = [
+        fit_score(_with_past(half, distance), preset=preset, seed=seed + i, context=True, device=device) for i, half in enumerate(halves)
+    ]
     changes = np.concatenate([_changes(halves[i], scores[1 - i], pairs[1 - i], distance, lags, cuts[i]) for i in (0, 1)])
     order, error = np.argsort(lags), changes.std(0, ddof=1) / math.sqrt(pieces)
     found = (lags * every, np.ones(len(lags)), 1 + changes.mean(0), error)
@@ -97,7 +99,7 @@ def _changes(half: TimeSeries, score, pair, distance: int, lags: np.ndarray, cut
 
 def _modes(grid, fields: torch.Tensor) -> torch.Tensor:
     """(mode, member × origin), of the fields less their mean."""
-    return grid.rfft(fields - fields.mean()).reshape(-1, math.prod(grid.half)).T.to(torch.complex128)
+    return grid.rfft(fields - fields.mean()).reshape(-1, math.prod(grid.spectral_shape)).T.to(torch.complex128)
 
 
 def _unexplained(basis: torch.Tensor, values: torch.Tensor) -> torch.Tensor:

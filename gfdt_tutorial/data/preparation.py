@@ -26,7 +26,7 @@ def prepare(data: TimeSeries, *, detrended: bool = False, season: float | None =
     return centre_members(data) if centred else data
 
 
-def deseasonalise(data: TimeSeries, period: float, variance: bool = False) -> TimeSeries:
+def deseasonalise(data: TimeSeries, period: float, *, variance: bool = False) -> TimeSeries:
     """The series without its mean cycle of a period, over all members, at each place.
 
         u'(t) = u(t) − [ū(φ) − ⟨ū⟩],    φ = t mod period

@@ -36,7 +36,7 @@ class Agreement:
         sampling = (one.standard_error[1:].double().square() + other.standard_error[1:].double().square()).sum()
         distance = float((difference.square().sum() / sampling).sqrt())
         size = signed_root(float((difference.square().sum() - sampling) / both.square().sum()))
-        return cls(distance, band_factor(1 - SIGNIFICANT, min(one.freedom, other.freedom)), size)
+        return cls(distance, band_factor(1 - SIGNIFICANT, min(one.dof, other.dof)), size)
 
     @property
     def grade(self) -> str:

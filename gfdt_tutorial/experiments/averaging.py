@@ -18,7 +18,7 @@ from gfdt_tutorial.scores.learned import LearnedScore
 
 
 @dataclass(frozen=True)
-class Answers:
+class StageResponses:
     """Responses by key (the method, with the form after it where that is not raw), in order; the last field; seconds and checks by name."""
 
     responses: dict[str, Response]
@@ -34,7 +34,7 @@ class Answers:
         return storage.save_json(folder / "answers.json", {"keys": list(self.responses), "seconds": self.seconds, "checks": self.checks})
 
     @classmethod
-    def load(cls, folder: Path) -> "Answers":
+    def load(cls, folder: Path) -> "StageResponses":
         """Read what `save` wrote.
 
         Raises:
@@ -48,7 +48,7 @@ class Answers:
 
 def answer(
     recording: Recording, scores: list[LearnedScore], lags: float, symmetries: tuple[str, ...], thin: int, forms: tuple[str, ...]
-) -> Answers:
+) -> StageResponses:
     """Raw responses with the Gaussian score, the analytic one where it is known, and the learned ones.
 
     Args:
@@ -72,7 +72,7 @@ def answer(
     if analytic:
         some = data.u[:, :: len(data.times) // 8].flatten(0, 1)
         errors["relative_error"] = relative_error(scores[0](some), system.score(some))
-    return Answers(by_key(found), data.u[0, -1].clone(), seconds, errors)
+    return StageResponses(by_key(found), data.u[0, -1].clone(), seconds, errors)
 
 
 def by_key(responses: Iterable[Response]) -> dict[str, Response]:

@@ -78,7 +78,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Form:
+class Serializer:
     """How a result is written to a folder and read from one; reading raises ValueError where a file is damaged."""
 
     save: Callable[[Any, Path], Any]
@@ -86,7 +86,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StageResult:
     """A result, and how it was had.
 
     Attributes:
@@ -132,7 +132,7 @@ class Cache:
             return json.loads(self._record(stage).read_text(encoding="utf-8"))["seconds"]
         return None
 
-    def fetch(self, stage: Stage, make: Callable[..., Any], form: Form) -> Kept:
+    def fetch(self, stage: Stage, make: Callable[..., Any], form: Serializer) -> StageResult:
         """The result of a stage: from the cache, or made and entered.
 
         Args:
@@ -154,7 +154,7 @@ class Cache:
         finally:
             lock.release()
 
-    def _read(self, stage: Stage, form: Form) -> Kept | None:
+    def _read(self, stage: Stage, form: Serializer) -> StageResult | None:
         entry = self._path(stage)
         if not entry.exists():
             return None
@@ -163,7 +163,7 @@ class Cache:
             for name, digest in about["files"].items():
                 if storage.digest(entry / name) != digest:
                     raise ValueError(f"{name} is not what was written")
-            kept = Kept(form.load(entry), about["seconds"], cached=True, resumed=about["resumed"])
+            kept = StageResult(form.load(entry), about["seconds"], cached=True, resumed=about["resumed"])
         except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
             note(f"{stage.subject}, {stage.name}: the cache's entry is damaged ({error}); made anew")
             shutil.rmtree(entry)
@@ -171,7 +171,7 @@ class Cache:
         shutil.rmtree(self._path(stage, ".work"), ignore_errors=True)  # of a process that was killed just after entering it
         return kept
 
-    def _made(self, stage: Stage, make: Callable[..., Any]) -> Kept:
+    def _made(self, stage: Stage, make: Callable[..., Any]) -> StageResult:
         checkpoint = self._path(stage, ".work") / "checkpoint"
         checkpoint.parent.mkdir(exist_ok=True)
         start, resumed = time.perf_counter(), checkpoint.exists()
@@ -184,9 +184,9 @@ class Cache:
             checkpoint.unlink()
             start, resumed = time.perf_counter(), False
             value = make(checkpoint=checkpoint)
-        return Kept(value, time.perf_counter() - start, resumed=resumed)
+        return StageResult(value, time.perf_counter() - start, resumed=resumed)
 
-    def _enter(self, stage: Stage, made: Kept, form: Form) -> Kept:
+    def _enter(self, stage: Stage, made: StageResult, form: Serializer) -> StageResult:
         draft = self._path(stage, ".work") / "entry"
         shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed here
         draft.mkdir()
@@ -208,13 +208,13 @@ class Cache:
         return self.folder / "seconds" / f"{stage.subject}-{stage.name}-{stage.family}.json"
 
 
-def fetch(cache: Cache | None, stage: Stage, make: Callable[..., Any], form: Form) -> Kept:
+def fetch(cache: Cache | None, stage: Stage, make: Callable[..., Any], form: Serializer) -> StageResult:
     """`cache.fetch`; without a cache the result is made, with no checkpoint."""
     if cache is not None:
         return cache.fetch(stage, make, form)
     start = time.perf_counter()
     value = make(checkpoint=None)
-    return Kept(value, time.perf_counter() - start)
+    return StageResult(value, time.perf_counter() - start)
 
 
 def _sha256(value: dict) -> str:

@@ -178,7 +178,7 @@ class Calibration:
         """∂A/∂ ln θ by the theorem, (n, p), from an undisturbed run of a system and a score that is learned from it."""
         changes = {name: system.drift_derivative(name) for name in self.names}
         options = {"resolved": self.sampling.resolved, "thin": self.sampling.thin, "resamples": 2}
-        found = sensitivities(data, self.learn(system, data), self.observable, changes, self.sampling.lags, **options)
+        found = sensitivities(data, self.learn(system, data), self.observable, changes, lags=self.sampling.lags, **options)
         return torch.stack([found[name].values[-1].double() * getattr(system, name) for name in self.names], 1)
 
     def differences(self) -> torch.Tensor:
@@ -200,7 +200,9 @@ class Calibration:
     def _simulated(self, system: System) -> TimeSeries:
         size = self.sampling
         self.simulations += 1
-        return simulate(system, size.members, size.spinup, size.duration, size.every, self.seed, self.device)
+        return simulate(
+            system, members=size.members, spinup=size.spinup, duration=size.duration, every=size.every, seed=self.seed, device=self.device
+        )
 
     def _statistics(self, data: TimeSeries) -> Target:
         found = Target.of(data, self.observable)

@@ -9,7 +9,7 @@ from gfdt_tutorial.experiments.pipeline import Comparison, plan, run
 
 
 def compare_methods(
-    system, preset: str = "quick", *, seed: int = 0, device: str = "auto", conditioned: bool = False, cache: Cache | None = None
+    system, *, preset: str = "quick", seed: int = 0, device: str = "auto", conditioned: bool = False, cache: Cache | None = None
 ) -> Comparison:
     """Every response this system has, against the truth: its closed form, else the shipped truth, else its own twins.
 
@@ -31,7 +31,7 @@ def compare_methods(
 
 
 def compare_systems(
-    systems: Sequence, preset: str = "quick", *, seed: int = 0, device: str = "auto", conditioned: bool = False, cache: Cache | None = None
+    systems: Sequence, *, preset: str = "quick", seed: int = 0, device: str = "auto", conditioned: bool = False, cache: Cache | None = None
 ) -> list[Comparison]:
     """`compare_methods` for one system after the other, telling on standard error which stage is under way.
 

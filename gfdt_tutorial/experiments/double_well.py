@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.responses.sensitivities import sensitivities
 from gfdt_tutorial.systems.double_well import DoubleWell, Moments
 
 
@@ -31,7 +31,7 @@ class ScoreCheck:
     endless: float
 
 
-def check_score(system: DoubleWell, score: Callable, data: TimeSeries, lags: float = 2.0) -> ScoreCheck:
+def check_score(system: DoubleWell, score: Callable, data: TimeSeries, *, lags: float = 2.0) -> ScoreCheck:
     """The impulse response of mean and variance by one score, against the exact one.
 
     The average runs over the data both ways in time, as one variable in a potential is reversible. The observable is centred on the mean
@@ -40,7 +40,8 @@ def check_score(system: DoubleWell, score: Callable, data: TimeSeries, lags: flo
     Raises:
         ValueError: as `respond`.
     """
-    answer = respond(data.both_ways(), score, lags, observable=Moments(float(data.u.mean())))
+    moved = Moments(float(data.u.mean()))
+    answer = sensitivities(data.both_ways(), score, moved, {"kick": None}, lags=lags, integrate=False, form="raw")["kick"]
     moments = Moments(float(system.average(torch.clone)))
     truth, endless = (system.response(answer.times, moments, one) for one in (system.score, score))
     off = score(system.points) - system.score(system.points)

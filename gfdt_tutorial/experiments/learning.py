@@ -13,7 +13,7 @@ def learn(recording: Recording, preset: str, seed: int, context: bool, checkpoin
     Raises:
         KeyboardInterrupt: it was interrupted; the checkpoint is written.
     """
-    score = fit_score(recording.data, preset, seed, context, device=recording.device, checkpoint=checkpoint)
+    score = fit_score(recording.data, preset=preset, seed=seed, context=context, device=recording.device, checkpoint=checkpoint)
     if score.metrics["interrupted"]:
         raise KeyboardInterrupt
     return score

@@ -12,7 +12,7 @@ from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.core.spectra import shell_average
 from gfdt_tutorial.responses import observables
-from gfdt_tutorial.responses.changed_members import Changed
+from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.noise_change import noise_derivative
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.sensitivities import sensitivities
@@ -135,29 +135,29 @@ def derivative(system: System, parameter: str, score: Callable) -> Perturbation:
     return system.drift_derivative(parameter)
 
 
-def undisturbed(system: System, preset: str = "quick", *, seed: int = 0, device: str = "cpu") -> TimeSeries:
+def undisturbed(system: System, *, preset: str = "quick", seed: int = 0, device: str = "auto") -> TimeSeries:
     """The run that answers are predicted from.
 
     Raises:
         ValueError: an unknown system or preset.
     """
     size = sampling(system.name, preset)
-    return simulate(system, size.members, size.spinup, size.duration, size.every, seed, device)
+    return simulate(system, members=size.members, spinup=size.spinup, duration=size.duration, every=size.every, seed=seed, device=device)
 
 
 def predicted(
     system: System,
     data: TimeSeries,
     score: Callable,
-    preset: str = "quick",
     *,
-    shrink: bool = True,
+    preset: str = "quick",
+    form: str = "shrunk",
 ) -> Response:
     """Answers to lasting changes, (lag, parameter, number), each per unit *relative* change of its parameter, p ∂⟨A⟩/∂p.
 
     Args:
         data: from `undisturbed`.
-        shrink: see `sensitivities`.
+        form: see `sensitivities`.
 
     Returns:
         Response whose `info["parameters"]` has names and values of the parameters, in their order.
@@ -166,7 +166,7 @@ def predicted(
     names = PARAMETERS[system.name]
     changes = {name: derivative(system, name, score) for name in names}
     found = sensitivities(
-        data, score, measures(system).observable, changes, size.lags, shrink=shrink, resolved=size.resolved, thin=size.thin
+        data, score, measures(system).observable, changes, lags=size.lags, form=form, resolved=size.resolved, thin=size.thin
     )
     scale = [float(getattr(system, name)) for name in names]
     first = found[names[0]]
@@ -220,17 +220,17 @@ def resimulated(
     if value * checks.number("relative", relative) == 0:
         raise ValueError(
             f"{parameter} = {value:g}, changed by {relative:g} of itself, does not move; give another change, and where the parameter is 0 "
-            "the changed systems themselves, to gfdt.Changed"
+            "the changed systems themselves, to gfdt.ChangedEnsemble"
         )
     rounds = -(-checks.whole("members", members, minimum=8) // 64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a step that the larger value makes too large by as little as it differs
         both = [replace(system, **{parameter: value * (1 + sign * relative)}) for sign in (1, -1)]
-    run = Changed(
+    run = ChangedEnsemble(
         system,
         both,
         measures(system).observable,
-        lags or size.lags,
+        lags=lags or size.lags,
         every=every or size.every,
         members=-(-members // rounds),
         seed=seed,

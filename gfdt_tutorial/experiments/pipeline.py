@@ -14,8 +14,8 @@ from functools import cached_property, partial
 import torch
 
 from gfdt_tutorial.core import checks
-from gfdt_tutorial.experiments.averaging import Answers, answer, by_key
-from gfdt_tutorial.experiments.cache import Cache, Form, Kept, Stage, fetch
+from gfdt_tutorial.experiments.averaging import StageResponses, answer, by_key
+from gfdt_tutorial.experiments.cache import Cache, Serializer, Stage, StageResult, fetch
 from gfdt_tutorial.experiments.learning import learn
 from gfdt_tutorial.experiments.presets import TRUTHS, Ensemble, ensemble
 from gfdt_tutorial.experiments.recording import Recording
@@ -28,13 +28,13 @@ from gfdt_tutorial.systems.simulate import parameters
 
 HEADLINE = "normalised"  # the letter's form, R(t) R(0)⁻¹: what is shown for a method that has it
 
-ANSWERS = Form(Answers.save, Answers.load)
-TWINS = Form(lambda twins, folder: twins.save(folder / "twins.npz"), lambda folder: Response.load(folder / "twins.npz"))
+ANSWERS = Serializer(StageResponses.save, StageResponses.load)
+TWINS = Serializer(lambda twins, folder: twins.save(folder / "twins.npz"), lambda folder: Response.load(folder / "twins.npz"))
 
 
-def score_form(device: str) -> Form:
+def score_form(device: str) -> Serializer:
     """A learned score, read back to a device."""
-    return Form(LearnedScore.save, lambda folder: LearnedScore.load(folder).to(device))
+    return Serializer(LearnedScore.save, lambda folder: LearnedScore.load(folder).to(device))
 
 
 @dataclass
@@ -148,9 +148,9 @@ def run(planned: Plan, cache: Cache | None = None, begin: Callable[[Stage], None
         KeyboardInterrupt: as it came; a cache keeps what is done and the checkpoint of what was under way.
     """
     *fits, twins, respond = planned.stages
-    kept: dict[str, Kept] = {}
+    kept: dict[str, StageResult] = {}
 
-    def staged(stage: Stage, make: Callable, form: Form):
+    def staged(stage: Stage, make: Callable, form: Serializer):
         begin(stage)
         kept[stage.name] = fetch(cache, stage, make, form)
         return kept[stage.name].value
@@ -164,7 +164,7 @@ def run(planned: Plan, cache: Cache | None = None, begin: Callable[[Stage], None
     return _compared(planned, kept, scores)
 
 
-def _compared(planned: Plan, kept: dict[str, Kept], scores: list[LearnedScore]) -> Comparison:
+def _compared(planned: Plan, kept: dict[str, StageResult], scores: list[LearnedScore]) -> Comparison:
     system, size, twins, answers = planned.system, planned.size, kept["perturb"].value, kept["respond"].value
     closed = hasattr(system, "response")
     truth = truth_of(system, size.lags, size.every) or twins
@@ -192,7 +192,7 @@ def _compared(planned: Plan, kept: dict[str, Kept], scores: list[LearnedScore]) 
 
 def truth_of(system, lags: float, every: float = 1.0) -> Response | None:
     """The truth that needs no run: the closed form, else the shipped one if it was made for just this system."""
-    return exact_response(system, lags, every) if hasattr(system, "response") else shipped_truth(system, lags, every)
+    return exact_response(system, lags=lags, every=every) if hasattr(system, "response") else shipped_truth(system, lags, every)
 
 
 def shipped_truth(system, lags: float, every: float) -> Response | None:

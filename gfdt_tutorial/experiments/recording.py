@@ -23,7 +23,16 @@ class Recording:
     @cached_property
     def data(self) -> TimeSeries:
         """The series, simulated at the first look."""
-        return simulate(self.system, self.members, self.spinup, self.duration, self.every, self.seed, self.device, self.context)
+        return simulate(
+            self.system,
+            members=self.members,
+            spinup=self.spinup,
+            duration=self.duration,
+            every=self.every,
+            seed=self.seed,
+            device=self.device,
+            context=self.context,
+        )
 
     def let_go(self) -> None:
         """Forget the series; the next look makes it anew."""

@@ -9,7 +9,7 @@ from gfdt_tutorial.systems.built_in import system_of
 
 def truth_for(answer: Response) -> Response:
     """The closed-form response at the lags of an answer, for the system that made its data."""
-    return exact_response(system_of(answer.info.get("data", {})), float(answer.times[-1]), float(answer.times[1]))
+    return exact_response(system_of(answer.info.get("data", {})), lags=float(answer.times[-1]), every=float(answer.times[1]))
 
 
 def reference_truth(
@@ -25,9 +25,9 @@ def reference_truth(
     restarts = size.restarts if pairs is None else 1
     return perturb(
         system,
-        size.lags,
-        size.pairs if pairs is None else pairs,
-        size.seed if seed is None else seed,
+        lags=size.lags,
+        pairs=size.pairs if pairs is None else pairs,
+        seed=size.seed if seed is None else seed,
         every=size.every,
         kick=size.kick,
         amplitude=size.amplitude,

@@ -12,7 +12,7 @@ ASSETS = Path(__file__).parent / "assets"
 LARGEST_MB = 2.0
 
 
-def load_shipped(name: str, folder: str | Path = ASSETS) -> Response:
+def load_shipped(name: str, *, folder: str | Path = ASSETS) -> Response:
     """A shipped result by its name in the manifest, such as "allen-cahn-truth"; its `info["shipped"]` is the manifest's entry.
 
     Raises:
@@ -25,7 +25,7 @@ def load_shipped(name: str, folder: str | Path = ASSETS) -> Response:
     return found
 
 
-def load_shipped_score(system: str, folder: str | Path = ASSETS) -> LearnedScore:
+def load_shipped_score(system: str, *, folder: str | Path = ASSETS) -> LearnedScore:
     """The shipped score of a system, learned with the preset that the manifest names.
 
     Raises:
@@ -40,7 +40,7 @@ def shipped_names(folder: str | Path = ASSETS) -> list[str]:
     return [name for name, entry in manifest(folder).items() if entry["file"].endswith(".npz")]
 
 
-def load_table(name: str, folder: str | Path = ASSETS) -> list[dict]:
+def load_table(name: str, *, folder: str | Path = ASSETS) -> list[dict]:
     """A shipped table of measurements: a list of rows.
 
     Raises:

@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 
 from gfdt_tutorial.core import storage
 from gfdt_tutorial.core.progress import say
-from gfdt_tutorial.experiments.cache import Cache, Form, Stage, fetch
+from gfdt_tutorial.experiments.cache import Cache, Serializer, Stage, fetch
 
-IMAGE = Form(lambda image, folder: (folder / "image").write_bytes(image), lambda folder: (folder / "image").read_bytes())
+IMAGE = Serializer(lambda image, folder: (folder / "image").write_bytes(image), lambda folder: (folder / "image").read_bytes())
 
 
 def save_html(figure: go.Figure, path: str | Path) -> Path:

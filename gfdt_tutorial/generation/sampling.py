@@ -72,11 +72,11 @@ def denoise(score: LearnedScore, y: torch.Tensor, rule: Rule, steps: int, draw: 
         yield y
 
 
-def sample(score: LearnedScore, count: int, method: str = "sde", seed: int = 0, *, steps: int = 60) -> torch.Tensor:
+def sample(score: LearnedScore, count: int, *, method: str = "sde", seed: int = 0, steps: int = 60) -> torch.Tensor:
     """Fields drawn from the learned density.
 
     Args:
-        score: fitted with levels=True and without context.
+        score: fitted with noise_levels=True and without context.
         count: how many.
         method: "sde", reverse-time diffusion, which forgives errors of the score; or "ode", probability flow.
         seed: of the noise; field n is the same however many are drawn.
@@ -91,7 +91,7 @@ def sample(score: LearnedScore, count: int, method: str = "sde", seed: int = 0, 
     rule = RULES[checks.choice("method", method, RULES)]
     count, steps = checks.whole("count", count, minimum=1), checks.whole("steps", steps, minimum=1)
     if not isinstance(score, LearnedScore) or not score.network.levels:
-        raise ValueError("to generate, a score must know all noise levels: fit_score(data, levels=True)")
+        raise ValueError("to generate, a score must know all noise levels: fit_score(data, noise_levels=True)")
     if score.context_mean is not None:
         raise ValueError("this score needs a context; generation without one is not defined")
     network, grid = score.network, score.grid

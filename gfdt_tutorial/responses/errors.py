@@ -71,7 +71,7 @@ def compare(answer: Response, truth: Response) -> Errors:
 
 
 def wave_errors(answer: Response, truth: Response) -> torch.Tensor:
-    """|R̂_k(t) − R_k(t)|² by wavevector, (lag, *half), at the lags of `answer`; their sum over all wavevectors is N² times the squared L2.
+    """|R̂_k(t) − R_k(t)|² by wavevector, (lag, *spectral_shape), at the lags of `answer`; their sum is N² times the squared L2.
 
     Where the truth has parts it is freed of the truth's noise, and signed: the mean of Re ⟨R̂ − T_p, R̂ − T_q⟩ over p ≠ q.
 
@@ -87,7 +87,7 @@ def wave_errors(answer: Response, truth: Response) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Sources:
+class ErrorSources:
     """What the squared L2 of a response is made of, at each lag: `score` + `sampling` + `truth` = l2².
 
     Attributes:
@@ -108,7 +108,7 @@ class Sources:
         return {name: signed_root(float(getattr(self, name)[1:].mean())) for name in ("score", "sampling", "truth")}
 
 
-def error_sources(answer: Response, truth: Response) -> Sources:
+def error_sources(answer: Response, truth: Response) -> ErrorSources:
     """The squared error of `answer`, split by where it comes from.
 
     With answer and truth independent and without bias by sampling, ⟨|R̂ − T̂|²⟩ = |R_s − R|² + Σ_i ⟨δR̂_i²⟩ + Σ_i ⟨δT̂_i²⟩.
@@ -120,7 +120,7 @@ def error_sources(answer: Response, truth: Response) -> Sources:
         raise ValueError("this answer has no standard error, so what sampling adds is not known; take one from respond")
     errors = compare(answer, truth)
     sampling = answer.standard_error.double().square().flatten(1).sum(1)
-    return Sources(errors.times, errors.l2_sq_unbiased - sampling, sampling, errors.l2.square() - errors.l2_sq_unbiased)
+    return ErrorSources(errors.times, errors.l2_sq_unbiased - sampling, sampling, errors.l2.square() - errors.l2_sq_unbiased)
 
 
 def _quoted(unbiased: torch.Tensor, difference: torch.Tensor, without: torch.Tensor | None) -> dict[str, float]:

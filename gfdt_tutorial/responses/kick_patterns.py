@@ -43,7 +43,7 @@ def _pixel(grid: PeriodicGrid, seed: int) -> torch.Tensor:
 def _bump(grid: PeriodicGrid, seed: int) -> torch.Tensor:
     width = [length / 12 for length in grid.lengths]
     decay = sum((k * w) ** 2 for k, w in zip(grid.wavenumbers, width, strict=True))
-    return grid.irfft(torch.exp(-decay / 2).to(torch.complex128).expand(grid.half))
+    return grid.irfft(torch.exp(-decay / 2).to(torch.complex128).expand(grid.spectral_shape))
 
 
 def _plane_wave(grid: PeriodicGrid, seed: int) -> torch.Tensor:

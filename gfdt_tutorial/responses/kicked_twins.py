@@ -23,15 +23,15 @@ PARTS = 16  # independent parts of the truth, kept so that errors against it can
 BATCH = 32  # pairs stepped together
 SAVE_EVERY = 512  # pairs, about, between two checkpoints
 
-KICKS = ("pixel", "random signs")
+KICK_KINDS = ("pixel", "random signs")
 
 
 def perturb(
     system: System,
+    *,
     lags: float = 90.0,
     pairs: int = 512,
     seed: int = 1,
-    *,
     every: float = 1.0,
     kick: str = "pixel",
     amplitude: float = 1 / 16,
@@ -40,7 +40,7 @@ def perturb(
     control: bool = True,
     symmetries: tuple[str, ...] = (),
     device: str = "auto",
-    level: float = 0.90,
+    confidence: float = 0.90,
     checkpoint: str | Path | None = None,
     cluster: str | None = None,
 ) -> Response:
@@ -66,7 +66,7 @@ def perturb(
             back. As R for a part is taken from the other parts, nothing is biased.
         symmetries: of the system, to average over; see `responses.symmetries`. `system.symmetries` names its own.
         device: "auto", "cpu" or "cuda".
-        level: of the band.
+        confidence: level of the band.
         checkpoint: a file to go on from, if it exists, and to write now and then and when interrupted.
         cluster: address of a dask.distributed scheduler, such as "tcp://host:8786", whose workers run the batches; see `cluster.workers`.
             The answer has the bits that one thread of this process gives.
@@ -87,8 +87,9 @@ def perturb(
     torch.Size([11, 32, 32])
     """
     experiment = Twins(
-        system, lags, pairs, seed, every=every, kick=kick, amplitude=amplitude, spinup=spinup, restarts=restarts, control=control,
-        symmetries=symmetries, device=device, level=level,
+        system, lags=lags, pairs=pairs, seed=seed, every=every, kick=kick, amplitude=amplitude, spinup=spinup, restarts=restarts,
+        control=control,
+        symmetries=symmetries, device=device, confidence=confidence,
     )  # fmt: skip
     with workers(cluster) as run:
         if checkpoint is not None and Path(checkpoint).exists():
@@ -190,8 +191,8 @@ class Twins:
     """
 
     def __init__(
-        self, system: System, lags: float, pairs: int, seed: int, *, every=1.0, kick="pixel", amplitude=1 / 16, spinup=None, restarts=1,
-        control=True, symmetries=(), device="auto", level=0.90,
+        self, system: System, *, lags: float, pairs: int, seed: int, every=1.0, kick="pixel", amplitude=1 / 16, spinup=None, restarts=1,
+        control=True, symmetries=(), device="auto", confidence=0.90,
     ):  # fmt: skip
         check_system(system)
         self.device = checks.resolve_device(device)
@@ -201,8 +202,8 @@ class Twins:
         self.pairs = checks.whole("pairs", pairs, minimum=PARTS * self.restarts)
         if self.pairs % self.restarts:
             raise ValueError(f"pairs is {pairs}; expected a multiple of restarts, {restarts}")
-        self.kick = checks.choice("kick", kick, KICKS)
-        self.level = checks.probability("level", level)
+        self.kick = checks.choice("kick", kick, KICK_KINDS)
+        self.confidence = checks.probability("confidence", confidence)
         self.amplitude = checks.positive("amplitude", amplitude)
         self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
         self.symmetries = check_symmetries(symmetries, system.grid)
@@ -262,17 +263,17 @@ class Twins:
         values = (parts * wide).sum(0) / self.pairs
         if self.control or self.symmetries:
             # what pairs scatter by has changed; the parts still tell
-            error, freedom = (((parts - values).square() * wide).sum(0) / (self.pairs * (PARTS - 1))).sqrt(), PARTS - 1
+            error, dof = (((parts - values).square() * wide).sum(0) / (self.pairs * (PARTS - 1))).sqrt(), PARTS - 1
         else:
             variance = (self.squares / self.restarts**2 / self.runs - values.square()).clamp_min(0) * (self.runs / (self.runs - 1))
-            error, freedom = (variance / self.runs).sqrt(), self.runs - 1
+            error, dof = (variance / self.runs).sqrt(), self.runs - 1
         return Response(
             times=self.times,
             values=values.float(),
             method="dynamical",
             standard_error=error.float(),
-            freedom=freedom,
-            level=self.level,
+            dof=dof,
+            confidence=self.confidence,
             parts=parts.float(),
             grid=self.system.grid,
             info=self._identity() | {"device": str(self.device), "seconds": self.seconds, "growth": self._growth()},

@@ -46,9 +46,9 @@ def kubo(
     data: TimeSeries,
     observable: Field,
     potentials: dict[str, Field],
-    lags: float = 90.0,
-    level: float = 0.90,
     *,
+    lags: float = 90.0,
+    confidence: float = 0.90,
     resamples: int = 200,
     seed: int = 0,
 ) -> dict[str, Response]:
@@ -57,7 +57,7 @@ def kubo(
     No integral over lags is taken, so the sampling interval may be as long as the spacing of the lags that are wanted.
 
     Args:
-        data, lags, level, resamples, seed: as in `respond`.
+        data, lags, confidence, resamples, seed: as in `respond`.
         observable: A, from fields (..., *shape) to (...,) or (..., n) numbers that do not change when the field is shifted.
         potentials: name → φ, from fields (..., *shape) to (...,) numbers that do not change when the field is shifted either, such as
             {"kappa": system.potential("kappa")}. The change of the drift is ½ D ∇φ.
@@ -82,7 +82,7 @@ def kubo(
     """
     check_series(data)
     steps = data.steps(lags)
-    checks.probability("level", level)
+    checks.probability("confidence", confidence)
     checks.whole("resamples", resamples, minimum=2)
     if not isinstance(potentials, dict) or not potentials or not all(map(callable, potentials.values())):
         raise ValueError("potentials names functions of the field, one or more: {'kappa': system.potential('kappa')}")
@@ -105,8 +105,8 @@ def kubo(
             values=values[..., change].reshape(-1, *tail).float(),
             method="kubo",
             standard_error=error[..., change].reshape(-1, *tail).float(),
-            freedom=max(sums.groups - 1, 0),
-            level=level,
+            dof=max(sums.groups - 1, 0),
+            confidence=confidence,
             info=info | {"irreversibility": float(apart[..., change].max())},
         )
         _warn_if_irreversible(name, apart[..., change], sums.groups, data.every)
@@ -149,8 +149,8 @@ def _measured(data: TimeSeries, functions) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Sums over origins, by group, for n observables and p potentials.
+class KuboSums:
+    """KuboSums over origins, by group, for n observables and p potentials.
 
     Args:
         still: (group, lag, n, p), Σ A(τ) φ(τ) + A(τ + t) φ(τ + t).
@@ -190,14 +190,14 @@ class Sums:
         return torch.tensordot(drawn, sums, 1) / (drawn @ self.counts)[..., None, None]
 
 
-def _sums(observed: torch.Tensor, potentials: torch.Tensor, groups: Groups, steps: int) -> Sums:
+def _sums(observed: torch.Tensor, potentials: torch.Tensor, groups: Groups, steps: int) -> KuboSums:
     """Of A, (member, time, n), and φ, (member, time, p), at lags up to `steps`."""
     found = [_added([_of_window(observed, potentials, window, steps) for window in windows]) for windows in groups.windows]
-    return Sums(*(torch.stack(kind) for kind in zip(*found, strict=True)))
+    return KuboSums(*(torch.stack(kind) for kind in zip(*found, strict=True)))
 
 
 def _added(windows: list[tuple[torch.Tensor, ...]]) -> list[torch.Tensor]:
-    """Sums of several windows, added up kind by kind."""
+    """KuboSums of several windows, added up kind by kind."""
     return [torch.stack(kind).sum(0) for kind in zip(*windows, strict=True)]
 
 
@@ -216,7 +216,7 @@ def _of_window(observed: torch.Tensor, potentials: torch.Tensor, window: Origins
     return still, forward, backward, len(a) * ends.double()
 
 
-def _apart(sums: Sums, resamples: int, seed: int) -> torch.Tensor:
+def _apart(sums: KuboSums, resamples: int, seed: int) -> torch.Tensor:
     """|⟨A(t) φ(0)⟩ − ⟨A(0) φ(t)⟩| in standard errors, (lag, n, p); 0 where nothing scatters, as at t = 0."""
     difference, error = sums.asymmetry(sums.one_each)[0], sums.error(sums.asymmetry, resamples, seed)
     known = error > 1e-9 * sums.lasting(sums.one_each)[0].abs().amax(0)

@@ -26,14 +26,14 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, se
 
     Args:
         score: differentiable by torch, as learned, Gaussian and analytic ones are.
-        rate: D′, (*half,), its symbol.
+        rate: D′, (*spectral_shape,), its symbol.
         seed: of the signs.
 
     Raises:
         ValueError: a rate of another shape, a score that needs a context, or one that cannot be differentiated.
     """
-    if tuple(rate.shape) != tuple(grid.half):
-        raise ValueError(f"rate has shape {tuple(rate.shape)}; expected one value a wavevector, {tuple(grid.half)}")
+    if tuple(rate.shape) != tuple(grid.spectral_shape):
+        raise ValueError(f"rate has shape {tuple(rate.shape)}; expected one value a wavevector, {tuple(grid.spectral_shape)}")
     if getattr(score, "needs_context", False):
         raise ValueError("this score needs the hidden forcing, which a change of white noise knows nothing of; give one of the field alone")
 

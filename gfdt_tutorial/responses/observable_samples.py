@@ -93,7 +93,7 @@ def check_smooth(observable: Field, data: TimeSeries) -> None:
     if jumps.any():
         raise ValueError(
             f"number {int(jumps.nonzero()[0])} of the observable jumps, as counts of pixels do: its derivative does not tell how it moves; "
-            "smooth it, as gfdt.observables.exceedance does, or use control=False, shrink=False"
+            "smooth it, as gfdt.observables.exceedance does, or use form='raw'"
         )
 
 
@@ -123,7 +123,7 @@ def integrated(values: torch.Tensor, every: float) -> torch.Tensor:
     return torch.cat([torch.zeros_like(values[..., :1, :]), torch.cumulative_trapezoid(values, dx=every, dim=-2)], -2)
 
 
-Form = Callable[[torch.Tensor], torch.Tensor]  # from how often each group was drawn to responses (resample, lag, n)
+Estimator = Callable[[torch.Tensor], torch.Tensor]  # from how often each group was drawn to responses (resample, lag, n)
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,9 @@ class Samples:
         """The blocks of the bootstrap."""
         return groups_of_numbers(self.observed, steps, step_bytes=32 * self.observed.shape[-1], paired=paired)
 
-    def sums(self, groups: Groups, steps: int) -> "Sums":
-        """Sums by groups of origins."""
-        return Sums(*(torch.stack(sums) for sums in zip(*(self._of(windows, steps) for windows in groups.windows), strict=True)))
+    def sums(self, groups: Groups, steps: int) -> "LaggedSums":
+        """LaggedSums by groups of origins."""
+        return LaggedSums(*(torch.stack(sums) for sums in zip(*(self._of(windows, steps) for windows in groups.windows), strict=True)))
 
     def _of(self, windows: list[Origins], steps: int) -> tuple[torch.Tensor, ...]:
         """Of one group: products with each B and with A, slopes, and how many products each lag has."""
@@ -180,8 +180,8 @@ def lagged_products(later: torch.Tensor, earlier: torch.Tensor, steps: int) -> t
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Sums over origins, by group.
+class LaggedSums:
+    """LaggedSums over origins, by group.
 
     Args:
         weighted: (group, lag, n, p), Σ A(τ + t) B(τ) for each of p changes of the drift; (group, lag, n) for one.
@@ -196,7 +196,7 @@ class Sums:
     seen: torch.Tensor
     counts: torch.Tensor
 
-    def of(self, change: int) -> "Sums":
+    def of(self, change: int) -> "LaggedSums":
         """Those of one change of the drift."""
         return replace(self, weighted=self.weighted[..., change], slopes=self.slopes[..., change])
 
@@ -219,7 +219,7 @@ class Sums:
         plain = self.plain(drawn)
         return plain + self._relaxed(drawn, self._slope(drawn) - plain[:, 0])
 
-    def relaxing(self, form: Form, step: int) -> Form:
+    def relaxing(self, form: Estimator, step: int) -> Estimator:
         """Another form of the answer: the same up to a step, from which on it relaxes as K(t)."""
 
         def relaxed(drawn: torch.Tensor) -> torch.Tensor:

@@ -35,11 +35,11 @@ def spectrum(grid: PeriodicGrid) -> Observable:
     Raises:
         ValueError: the grid has no axes.
     """
-    ones = torch.eye(math.prod(grid.half), dtype=torch.float64).reshape(-1, *grid.half)
+    ones = torch.eye(math.prod(grid.spectral_shape), dtype=torch.float64).reshape(-1, *grid.spectral_shape)
     weights = shell_average(grid, ones)[1] / grid.size  # (mode, shell)
 
     def measure(u: torch.Tensor) -> torch.Tensor:
-        power = grid.rfft(_on(grid, u)).abs().square().flatten(-len(grid.half))
+        power = grid.rfft(_on(grid, u)).abs().square().flatten(-len(grid.spectral_shape))
         return power @ weights.to(power.device, power.dtype)
 
     return measure

@@ -24,16 +24,16 @@ from gfdt_tutorial.core.confidence_bands import bootstrap_error
 from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.responses.observable_samples import check_smooth, integrated, sampled, tail_of
 from gfdt_tutorial.responses.response import Response
-from gfdt_tutorial.responses.theorem import Field, Perturbation, check_perturbation
+from gfdt_tutorial.responses.theorem import Field, Perturbation, check_perturbations
 
 
 def regression(
     data: TimeSeries,
     observable: Field,
     perturbations: dict[str, Perturbation],
-    lags: float = 90.0,
-    level: float = 0.90,
     *,
+    lags: float = 90.0,
+    confidence: float = 0.90,
     together: bool = True,
     integrate: bool = True,
     resamples: int = 200,
@@ -42,7 +42,7 @@ def regression(
     """Responses of observables to changes of the drift under the regression hypothesis, without a score.
 
     Args:
-        data, observable, perturbations, lags, level, integrate, resamples, seed: as in `sensitivities`; the observable must be smooth.
+        data, observable, perturbations, lags, confidence, integrate, resamples, seed: as in `sensitivities`; the observable must be smooth.
         together: regress each observable on all of them, K(t) ⟨∇A·f⟩; otherwise on itself, ρ_A(t) ⟨∇A·f⟩.
 
     Returns:
@@ -60,12 +60,9 @@ def regression(
     """
     check_series(data)
     steps = data.steps(lags)
-    checks.probability("level", level)
+    checks.probability("confidence", confidence)
     checks.whole("resamples", resamples, minimum=2)
-    if not isinstance(perturbations, dict) or not perturbations:
-        raise ValueError("perturbations names changes of the drift, one or more: {'alpha': system.drift_derivative('alpha')}")
-    for perturbation in perturbations.values():
-        check_perturbation(perturbation)
+    check_perturbations(perturbations)
     tail = tail_of(observable, data)
     if tail is None:
         raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
@@ -85,8 +82,8 @@ def regression(
             values=finish(form(sums.one_each))[0].reshape(-1, *tail).float(),
             method="regression on all" if together else "regression on one",
             standard_error=groups.widening * error.reshape(-1, *tail).float(),
-            freedom=max(sums.groups - 1, 0),
-            level=level,
+            dof=max(sums.groups - 1, 0),
+            confidence=confidence,
             info={"device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info},
         )
     groups.warn(stacklevel=3)

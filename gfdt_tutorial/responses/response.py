@@ -28,8 +28,8 @@ class Response:
         values: (lag, *shape), or (lag, ...) for another observable.
         method: "gaussian", "analytic", "generative", "dynamical" or "exact".
         standard_error: like `values`, one standard error of sampling; None where the values are exact.
-        freedom: degrees of freedom of that error, which widen the band when few groups stand behind it.
-        level: of `band`.
+        dof: degrees of freedom of that error, which widen the band when few groups stand behind it.
+        confidence: level of `band`.
         parts: (part, lag, ...), means over independent parts of the sample, or None; `perturb` keeps 16.
         grid: None where the values are no field.
         form: "raw", as averaged; "normalised", R(t) R(0)⁻¹, the letter's; or "controlled", with the Gaussian response as control variate.
@@ -42,8 +42,8 @@ class Response:
     values: torch.Tensor
     method: str
     standard_error: torch.Tensor | None = None
-    freedom: float = math.inf
-    level: float = 0.90
+    dof: float = math.inf
+    confidence: float = 0.90
     parts: torch.Tensor | None = None
     grid: PeriodicGrid | None = None
     form: str = "raw"
@@ -58,17 +58,17 @@ class Response:
             raise ValueError(f"values of shape {tuple(self.values.shape)} do not match lags and a grid of shape {self.grid.shape}")
         if self.standard_error is not None and self.standard_error.shape != self.values.shape:
             raise ValueError(f"the standard error has shape {tuple(self.standard_error.shape)}, the values {tuple(self.values.shape)}")
-        checks.probability("level", self.level)
+        checks.probability("confidence", self.confidence)
 
     @property
     def band(self) -> torch.Tensor | None:
         """(2, lag, ...): lower and upper edge of the pointwise confidence band; None where the values are exact.
 
-        Over repetitions of the experiment, such an interval covers the true value in a fraction `level` of cases, lag by lag.
+        Over repetitions of the experiment, such an interval covers the true value in a fraction `confidence` of cases, lag by lag.
         """
         if self.standard_error is None:
             return None
-        half = band_factor(self.level, self.freedom) * self.standard_error
+        half = band_factor(self.confidence, self.dof) * self.standard_error
         return torch.stack([self.values - half, self.values + half])
 
     @property
@@ -84,41 +84,43 @@ class Response:
         """(2, lag): the band of `along`."""
         return None if self.band is None else self.band[(slice(None), slice(None), *self._index(displacement))]
 
-    def to(self, pattern: torch.Tensor, course: torch.Tensor | None = None) -> torch.Tensor:
+    def to(self, pattern: torch.Tensor, time_profile: torch.Tensor | None = None) -> torch.Tensor:
         """The mean answer to a kick of any shape: the convolution Σ_j R(i − j, t) p_j, one product a wavevector.
 
-        With a time course f, the answer at each lag to pushes f(t) p that last, by the trapezoid rule over the lags t_m,
+        With a time profile f, the answer at each lag to pushes f(t) p that last, by the trapezoid rule over the lags t_m,
 
             u(t_n) = h Σ_m w_m R(t_m)·p f(t_n − t_m),    w = ½ at both ends, else 1
 
-        exact for pushes that come once every h, the spacing of the lags (`responses.pushes`); to order h² for a force that never pauses,
+        exact for kicks that come once every h, the spacing of the lags (`responses.forced_ensemble`); to order h² for a continuous force,
         where R changes little within h.
 
         Args:
-            pattern: (*shape), the kick, in units of the field; per unit time if there is a course.
-            course: (lag,), f at the times of the lags.
+            pattern: (*shape), the kick, in units of the field; per unit time if there is a time profile.
+            time_profile: (lag,), f at the times of the lags.
 
         Returns:
             (lag, *shape), in units of the field.
 
         Raises:
-            ValueError: the pattern or the course has another shape or holds NaN, or this response is not one of the field to a kick.
+            ValueError: the pattern or the time profile has another shape or holds NaN, or this response is not one of the field to a kick.
         """
         grid = self._need_grid()
         pattern = checks.finite("pattern", checks.real("pattern", pattern))
         if tuple(pattern.shape) != grid.shape:
             raise ValueError(f"pattern has shape {tuple(pattern.shape)}; expected one kick of the grid's shape {grid.shape}")
         answer = grid.irfft(self._spectra * grid.rfft(pattern.to(self.values.device)))
-        return answer if course is None else torch.tensordot(self._trapezoid(course).to(answer), answer, dims=1)
+        return answer if time_profile is None else torch.tensordot(self._trapezoid(time_profile).to(answer), answer, dims=1)
 
-    def _trapezoid(self, course: torch.Tensor) -> torch.Tensor:
+    def _trapezoid(self, time_profile: torch.Tensor) -> torch.Tensor:
         """(time, lag): h w_m f(t_n − t_m), zero where t_m > t_n."""
-        course = checks.finite("course", torch.as_tensor(course, dtype=torch.float64))
-        if course.shape != self.times.shape:
-            raise ValueError(f"course has shape {tuple(course.shape)}; expected one value at each of the {len(self.times)} lags")
-        rows = torch.arange(len(course))
+        time_profile = checks.finite("time_profile", torch.as_tensor(time_profile, dtype=torch.float64))
+        if time_profile.shape != self.times.shape:
+            raise ValueError(
+                f"time_profile has shape {tuple(time_profile.shape)}; expected one value at each of the {len(self.times)} lags"
+            )
+        rows = torch.arange(len(time_profile))
         gaps = rows[:, None] - rows
-        weights = torch.where(gaps >= 0, course[gaps.clamp_min(0)], 0.0) * float(self.times[1] - self.times[0])
+        weights = torch.where(gaps >= 0, time_profile[gaps.clamp_min(0)], 0.0) * float(self.times[1] - self.times[0])
         weights[:, 0] /= 2
         weights.diagonal().div_(2)
         weights[0] = 0  # nothing has acted yet
@@ -164,8 +166,8 @@ class Response:
             deviations: write these too, which takes as much room as the values once for each group of the data.
         """
         grid = self.grid and {"shape": self.grid.shape, "lengths": self.grid.lengths}
-        freedom = self.freedom if math.isfinite(self.freedom) else None
-        about = {"format": FORMAT, "method": self.method, "form": self.form, "level": self.level, "freedom": freedom}
+        dof = self.dof if math.isfinite(self.dof) else None
+        about = {"format": FORMAT, "method": self.method, "form": self.form, "level": self.confidence, "freedom": dof}
         about |= {"grid": grid, "info": self.info}
         arrays = {"times": self.times, "values": self.values, "standard_error": self.standard_error, "parts": self.parts}
         arrays |= {"deviations": self.deviations.float() if deviations and self.deviations is not None else None}
@@ -189,7 +191,9 @@ class Response:
         try:
             box = about["grid"]
             about["grid"] = None if box is None else PeriodicGrid(tuple(box["shape"]), tuple(box["lengths"]))
-            about["freedom"] = math.inf if about["freedom"] is None else about["freedom"]
+            degrees = about.pop("freedom")
+            about["dof"] = math.inf if degrees is None else degrees
+            about["confidence"] = about.pop("level")
             if "form" not in about:
                 about["form"] = _form_of_first_format(about.pop("normalised"), about["info"])
             return cls(**arrays, **about)
@@ -197,7 +201,7 @@ class Response:
             raise ValueError(f"{path} is no response that this version wrote: {error}") from error
 
 
-def exact_response(system, lags: float = 90.0, every: float = 1.0) -> Response:
+def exact_response(system, *, lags: float = 90.0, every: float = 1.0) -> Response:
     """The closed-form response of a system that has one, at the lags of `lag_times`.
 
     Raises:

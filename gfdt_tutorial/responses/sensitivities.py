@@ -40,10 +40,11 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.confidence_bands import bootstrap_error
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.responses.observable_samples import ROUNDING, Form, Sums, check_smooth, integrated, sampled, tail_of
+from gfdt_tutorial.responses.observable_samples import ROUNDING, Estimator, LaggedSums, check_smooth, integrated, sampled, tail_of
 from gfdt_tutorial.responses.response import Response
-from gfdt_tutorial.responses.theorem import Field, Perturbation, check_perturbation
+from gfdt_tutorial.responses.theorem import Field, Perturbation, check_perturbations
 
+SENSITIVITY_FORMS = ("raw", "controlled", "shrunk")
 DOUBT = 2.0  # χ² below which no departure from the regression hypothesis is believed; 1 is what noise gives
 
 
@@ -52,12 +53,11 @@ def sensitivities(
     score: Callable,
     observable: Field,
     perturbations: dict[str, Perturbation | None],
-    lags: float = 90.0,
-    level: float = 0.90,
     *,
+    lags: float = 90.0,
+    confidence: float = 0.90,
     integrate: bool = True,
-    control: bool = True,
-    shrink: bool = False,
+    form: str = "controlled",
     resolved: float | None = None,
     thin: int = 1,
     resamples: int = 200,
@@ -66,18 +66,18 @@ def sensitivities(
     """How observables answer each of several changes of the drift, the score being evaluated once for all.
 
     Args:
-        data, score, lags, level, thin, resamples, seed: as in `respond`.
+        data, score, lags, confidence, thin, resamples, seed: as in `respond`.
         observable: A, from fields (..., *shape) to (...,) or (..., n) numbers that do not change when the field is shifted; with
             `control` smooth, and in torch (`gfdt.observables` has such).
         perturbations: name → (f, ∇·f), such as {"alpha": system.drift_derivative("alpha")}; None stands for a kick at one pixel.
         integrate: the answer to a *lasting* change, switched on at t = 0; its last value is, up to memories longer than `lags`, the
             derivative of the stationary mean. Otherwise to an impulse. The trapezoid rule that integrates wants a series sampled as
             finely as the fastest answer.
-        control: see this module's page; True unless the observable cannot be differentiated.
-        shrink: towards the regression hypothesis, as far as the data do not tell the difference, which `info` reports as `departure_chi2`
-            and `departure_kept`, w. Ask for twenty numbers or more, such as a spectrum. It takes the control variate too.
-        resolved: lag from which on answers are taken to relax as the fluctuations of the observables do, which has less error; with
-            `shrink` only as far as the data do not tell the difference, `tail_chi2` and `tail_kept`. See this module's page.
+        form: "raw"; "controlled", with the control variate of this module's page, for which the observable is differentiated; or "shrunk",
+            controlled and then drawn towards the regression hypothesis as far as the data do not tell the difference, which `info` reports
+            as `departure_chi2` and `departure_kept`, w. Ask for twenty numbers or more, such as a spectrum, before you shrink.
+        resolved: lag from which on answers are taken to relax as the fluctuations of the observables do, which has less error; where
+            the form is "shrunk" only as far as the data do not tell the difference, `tail_chi2` and `tail_kept`. See this module's page.
 
     Returns:
         name → Response with values (lag, ...), per unit of what the perturbation is the derivative by.
@@ -95,28 +95,26 @@ def sensitivities(
     """
     steps = data.steps(lags)
     measured = None if resolved is None else _steps_resolved(resolved, data.every, steps)
-    checks.probability("level", level)
+    checks.probability("confidence", confidence)
     checks.whole("resamples", resamples, minimum=2)
     thin = checks.whole("thin", thin, minimum=1)
-    if not isinstance(perturbations, dict) or not perturbations:
-        raise ValueError("perturbations names changes of the drift, one or more: {'alpha': system.drift_derivative('alpha')}")
-    for perturbation in perturbations.values():
-        if perturbation is not None:
-            check_perturbation(perturbation)
+    checks.choice("form", form, SENSITIVITY_FORMS)
+    check_perturbations(perturbations)
     tail = tail_of(observable, data)
     if tail is None:
         raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
-    if control or shrink:
+    with_slopes = form != "raw"
+    if with_slopes:
         check_smooth(observable, data)
-    samples = sampled(data, score, observable, perturbations, thin, control or shrink)
+    samples = sampled(data, score, observable, perturbations, thin, with_slopes)
     groups = samples.groups(steps, data.paired)
     sums = samples.sums(groups, steps)
     finish = partial(integrated, every=data.every) if integrate else (lambda values: values)
     info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info}
-    info |= {"control": control or shrink, "symmetries": [], "thin": thin, "resolved": resolved}
+    info |= {"form": form, "thin": thin, "resolved": resolved}
     found = {}
     for change, name in enumerate(perturbations):
-        options = {"control": control, "shrink": shrink, "measured": measured, "finish": finish, "resamples": resamples, "seed": seed}
+        options = {"form": form, "measured": measured, "finish": finish, "resamples": resamples, "seed": seed}
         values, error, kept = _estimate(sums.of(change), **options)
         error = groups.widening * error
         found[name] = Response(
@@ -124,8 +122,8 @@ def sensitivities(
             values=values.reshape(-1, *tail).float().cpu(),
             method=getattr(score, "method", "score"),
             standard_error=error.reshape(-1, *tail).float().cpu(),
-            freedom=max(sums.groups - 1, 0),
-            level=level,
+            dof=max(sums.groups - 1, 0),
+            confidence=confidence,
             info=info | kept,
         )
     groups.warn(stacklevel=3)
@@ -140,7 +138,7 @@ def _steps_resolved(resolved: float, every: float, steps: int) -> int:
 
 
 def _estimate(
-    sums: Sums, *, control: bool, shrink: bool, measured: int | None, finish: Callable, resamples: int, seed: int
+    sums: LaggedSums, *, form: str, measured: int | None, finish: Callable, resamples: int, seed: int
 ) -> tuple[torch.Tensor, torch.Tensor, dict]:
     """The answer (lag, n), its standard error, and how far it was shrunk.
 
@@ -149,25 +147,25 @@ def _estimate(
         finish: from responses (..., lag, n) to what is asked for, such as their integral over lags.
     """
     bootstrap = partial(bootstrap_error, groups=sums.groups, resamples=resamples, seed=seed)
-    form = sums.controlled if control or shrink else sums.plain
-    if not shrink:
-        form = form if measured is None else sums.relaxing(form, measured)
-        return finish(form(sums.one_each))[0], bootstrap(lambda drawn: finish(form(drawn))), {}
+    estimator = sums.plain if form == "raw" else sums.controlled
+    if form != "shrunk":
+        estimator = estimator if measured is None else sums.relaxing(estimator, measured)
+        return finish(estimator(sums.one_each))[0], bootstrap(lambda drawn: finish(estimator(drawn))), {}
     info, left_out = {}, 0.0
-    for name, target in (("tail", None if measured is None else sums.relaxing(form, measured)), ("departure", sums.alone)):
+    for name, target in (("tail", None if measured is None else sums.relaxing(estimator, measured)), ("departure", sums.alone)):
         if target is not None:
-            form, error, info[f"{name}_chi2"], info[f"{name}_kept"] = _shrunk(form, target, sums.one_each, finish, bootstrap)
+            estimator, error, info[f"{name}_chi2"], info[f"{name}_kept"] = _shrunk(estimator, target, sums.one_each, finish, bootstrap)
             left_out = left_out + error.square()
-    return finish(form(sums.one_each))[0], (bootstrap(lambda drawn: finish(form(drawn))).square() + left_out).sqrt(), info
+    return finish(estimator(sums.one_each))[0], (bootstrap(lambda drawn: finish(estimator(drawn))).square() + left_out).sqrt(), info
 
 
 def _shrunk(
-    form: Form, target: Form, one_each: torch.Tensor, finish: Callable, bootstrap: Callable
-) -> tuple[Form, torch.Tensor, float, float]:
+    estimator: Estimator, target: Estimator, one_each: torch.Tensor, finish: Callable, bootstrap: Callable
+) -> tuple[Estimator, torch.Tensor, float, float]:
     """T + w (R − T), the error of what is left out of it, χ² and w. Each resample has a w of its own."""
 
     def apart(drawn: torch.Tensor) -> torch.Tensor:
-        return finish(form(drawn)) - finish(target(drawn))
+        return finish(estimator(drawn)) - finish(target(drawn))
 
     found, error = apart(one_each), bootstrap(apart)
     known = error > ROUNDING * found.abs().amax()
@@ -180,7 +178,7 @@ def _shrunk(
 
     def shrunk(drawn: torch.Tensor) -> torch.Tensor:
         weight = _kept(chi_squared(apart(drawn)))[:, None, None]
-        return (1 - weight) * target(drawn) + weight * form(drawn)
+        return (1 - weight) * target(drawn) + weight * estimator(drawn)
 
     chi2 = chi_squared(found)
     kept = float(_kept(chi2))

@@ -16,6 +16,15 @@ def check_perturbation(perturbation) -> None:
         raise ValueError("perturbation must be a pair of functions (f, ∇·f), such as system.drift_derivative returns")
 
 
+def check_perturbations(perturbations: dict[str, Perturbation | None]) -> None:
+    """Raises ValueError unless it names one change of the drift or more, each a pair of functions or None for a kick."""
+    if not isinstance(perturbations, dict) or not perturbations:
+        raise ValueError("perturbations names changes of the drift, one or more: {'alpha': system.drift_derivative('alpha')}")
+    for perturbation in perturbations.values():
+        if perturbation is not None:
+            check_perturbation(perturbation)
+
+
 def kick_weight(s: torch.Tensor) -> torch.Tensor:
     """B for a unit kick at one pixel, averaged over the pixels, one as good as another for an observable without a place."""
     return -_rows(s).mean(-1)
@@ -64,8 +73,8 @@ def slope_of(observable: Field, u: torch.Tensor, force: torch.Tensor) -> torch.T
     Raises:
         ValueError: they cannot be differentiated.
     """
-    advice = "write it in torch and smooth, as those of gfdt.observables are, or leave control=False"
-    return observed(lambda _: along(observable, u, force, f"control=True takes the derivative of the observable; {advice}"), u)
+    advice = "write it in torch and smooth, as those of gfdt.observables are, or use form='raw'"
+    return observed(lambda _: along(observable, u, force, f"the control variate takes the derivative of the observable; {advice}"), u)
 
 
 def along(function: Callable, u: torch.Tensor, direction: torch.Tensor, need: str) -> torch.Tensor:

@@ -20,7 +20,7 @@ class Budget:
         kernels: side of each circular convolution; 1 mixes channels only. Their sum less their number, plus one, is the receptive field.
         width: channels.
         powers: p of the input channels Q^p w, Q being the spectrum of the data: the field ever smoother, to see far with small kernels.
-        gated: hidden layers multiply one set of channels by the sigmoid of another, as suits a field whose liveliness varies from place to
+        gated: hidden layers multiply one set of channels by the sigmoid of another, for fields whose local variance changes from place to
             place; else they bend one by SiLU.
         reach: in pixels, of the weight that evens out quiet and lively places in the antithetic loss; 0 for none.
         rate: Adam's learning rate at the start; it falls to zero along a cosine.
@@ -79,12 +79,12 @@ WIDE = {"level": 0.05, "kernels": (7, 5, 1), "rate": 4e-3}  # lesson 07: on a ri
 KINDS = ("data", "white", "intermittent")
 
 
-def wide(spent: Budget) -> Budget:
+def wide(budget: Budget) -> Budget:
     """The same with a network that sees five pixels to either side, and three times the steps that it needs."""
-    return replace(spent, steps=3 * spent.steps, **WIDE)
+    return replace(budget, steps=3 * budget.steps, **WIDE)
 
 
-def budget(preset: str = "quick", kind: str = "data", levels: bool = False) -> Budget:
+def budget(preset: str = "quick", kind: str = "data", noise_levels: bool = False) -> Budget:
     """The budget of a preset, for one of three kinds of data and for one level or for all; `fit_score` chooses by looking at them.
 
 
@@ -103,7 +103,7 @@ def budget(preset: str = "quick", kind: str = "data", levels: bool = False) -> B
         return replace(found, steps=steps, reach=reach, pairs=pairs, average=average, **INTERMITTENT)
     if kind == "data":
         return found
-    if not levels:
+    if not noise_levels:
         return replace(found, **WHITE)
     small = {"steps": 4 * found.steps, "pairs": found.pairs // 4, "check_every": 4 * found.check_every}
     return replace(found, **small, **WHITE_LEVELS, average=max(found.average, 0.99))

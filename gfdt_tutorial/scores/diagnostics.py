@@ -13,15 +13,15 @@ from gfdt_tutorial.scores.network import ScoreNetwork
 
 
 def stein(grid: PeriodicGrid, fields: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-    """−⟨û_k ŝ_k*⟩ / N², (*half,), complex: 1 at every wavevector for the true score (⟨u_i s_j⟩ = −δ_ij, by parts).
+    """−⟨û_k ŝ_k*⟩ / N², (*spectral_shape,), complex: 1 at every wavevector for the true score (⟨u_i s_j⟩ = −δ_ij, by parts).
 
     Necessary and not sufficient: the Gaussian score of the same data passes exactly, whatever the density.
 
     Args:
         fields, scores: (..., *shape), at the same instants; the mean of the fields is removed.
     """
-    spectra = grid.rfft(fields - fields.mean()).reshape(-1, *grid.half)
-    return -(spectra * grid.rfft(scores).reshape(-1, *grid.half).conj()).mean(0) / grid.size
+    spectra = grid.rfft(fields - fields.mean()).reshape(-1, *grid.spectral_shape)
+    return -(spectra * grid.rfft(scores).reshape(-1, *grid.spectral_shape).conj()).mean(0) / grid.size
 
 
 def cubic_stein(fields: torch.Tensor, scores: torch.Tensor) -> float:

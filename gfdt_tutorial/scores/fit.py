@@ -19,12 +19,12 @@ INTERMITTENCY = 3.5  # kurtosis of whitened fields; 3 for Gaussian ones
 
 def fit_score(
     data: TimeSeries,
+    *,
     preset: str = "quick",
     seed: int = 0,
     context: bool = False,
-    levels: bool = False,
-    *,
-    spent: Budget | None = None,
+    noise_levels: bool = False,
+    budget: Budget | None = None,
     start: str = "gaussian",
     validation: float = 0.2,
     calibrate: bool = True,
@@ -42,8 +42,8 @@ def fit_score(
         preset: how long to train: "tiny", "quick", "standard", "paper"; `suited` says with which noise.
         seed: of weights, batches and noise.
         context: give the network `data.context`, hidden forcing.
-        levels: know every noise level, so that `sample` can generate.
-        spent: a Budget of your own instead of the preset's.
+        noise_levels: know every noise level, so that `sample` can generate.
+        budget: a Budget of your own instead of the preset's.
         start, validation, device: see `Training`.
         calibrate: whether to tune the linear part at the end.
         checkpoint: a file to go on from, if it exists, and to write at each look at the validation loss.
@@ -57,15 +57,17 @@ def fit_score(
     torch.Size([3, 32, 32])
     """
     check_series(data)
-    spent = suited(data, preset, levels) if spent is None else spent
-    training = Training(data, spent, seed=seed, levels=levels, context=context, start=start, validation=validation, device=device)
+    budget = suited(data, preset, noise_levels) if budget is None else budget
+    training = Training(
+        data, budget, seed=seed, noise_levels=noise_levels, context=context, start=start, validation=validation, device=device
+    )
     if checkpoint is not None and Path(checkpoint).exists():
         training.resume(checkpoint)
     elif checkpoint is not None:
         training.save(checkpoint)  # a path that cannot be written shows now, and not after the first hour
     interrupted = False
     try:
-        for _ in progress(training, total=spent.steps - training.step, label="fit score"):
+        for _ in progress(training, total=budget.steps - training.step, label="fit score"):
             if checkpoint is not None and training.step == training.validations[-1][0]:
                 training.save(checkpoint)
     except KeyboardInterrupt:
@@ -79,7 +81,7 @@ def fit_score(
     return score
 
 
-def suited(data: TimeSeries, preset: str = "quick", levels: bool = False) -> Budget:
+def suited(data: TimeSeries, preset: str = "quick", noise_levels: bool = False) -> Budget:
     """The budget of a preset that suits the data.
 
     White noise where even the weakest wavevector has ten times the variance of the (least) noise. Else noise with the spectrum of the
@@ -88,14 +90,14 @@ def suited(data: TimeSeries, preset: str = "quick", levels: bool = False) -> Bud
     Small fields, and lone numbers, come in larger batches: a step learns from pixels. On one axis, where it costs little, the network sees
     far (`wide`), and on a side of two points no further than round the box.
     """
-    spent, largest = _suited(data, preset, levels), 2 * min(data.grid.shape, default=math.inf) + 1
-    return replace(spent, pairs=spent.pairs * max(1, VALUES // data.grid.size), kernels=tuple(min(k, largest) for k in spent.kernels))
+    budget, largest = _suited(data, preset, noise_levels), 2 * min(data.grid.shape, default=math.inf) + 1
+    return replace(budget, pairs=budget.pairs * max(1, VALUES // data.grid.size), kernels=tuple(min(k, largest) for k in budget.kernels))
 
 
-def _suited(data: TimeSeries, preset: str, levels: bool) -> Budget:
-    if len(data.grid.shape) == 1 and not levels:
+def _suited(data: TimeSeries, preset: str, noise_levels: bool) -> Budget:
+    if len(data.grid.shape) == 1 and not noise_levels:
         return _of_noise(data, wide(budget(preset, "white")), wide(budget(preset)), preset)
-    return _of_noise(data, budget(preset, "white", levels), budget(preset), None if levels else preset)
+    return _of_noise(data, budget(preset, "white", noise_levels), budget(preset), None if noise_levels else preset)
 
 
 def _of_noise(data: TimeSeries, white: Budget, coloured: Budget, preset: str | None) -> Budget:

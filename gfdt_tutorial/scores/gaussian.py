@@ -21,7 +21,7 @@ class GaussianScore:
     Args:
         grid: of the fields.
         mean: ⟨u⟩, one number.
-        covariance: C_k, (*half,), the eigenvalues of C(0), in units of the field squared.
+        covariance: C_k, (*spectral_shape,), the eigenvalues of C(0), in units of the field squared.
         fitted_to: fingerprint of the series that it was fitted to, or None.
     """
 

@@ -35,7 +35,7 @@ class LearnedScore:
         context_mean, context_std: (channel,), of the context, or None.
         config: what is needed to build the network again.
         metrics: how training went.
-        correction: c_k, (*half,), added as c_k (u − ⟨u⟩)_k to the score of clean data, times the square of `unit`; or None.
+        correction: c_k, (*spectral_shape,), added as c_k (u − ⟨u⟩)_k to the score of clean data, times the square of `unit`; or None.
         fitted_to: fingerprint of the series that it was fitted to, or None.
     """
 
@@ -75,7 +75,7 @@ class LearnedScore:
         Args:
             context: (..., channel, *shape), for a score that was fitted with one.
             sigma: the score of u plus noise of this size instead, relative to the spectrum that the network was trained with
-                (`config["noise"]`); any for a score fitted with levels=True, else only the level it was trained at.
+                (`config["noise"]`); any for a score fitted with noise_levels=True, else only the level it was trained at.
 
         Raises:
             ValueError: another grid, a context missing, superfluous or of a wrong shape, a sigma ≤ 0 or unknown to the network.
@@ -108,7 +108,7 @@ class LearnedScore:
         """With x = w + σ z = y / cos φ: s_x(x) = cos φ s_y(cos φ x)."""
         angle = math.atan(checks.positive("sigma", sigma))
         if not self.network.levels and abs(angle - self.network.angle) > 1e-6:
-            raise ValueError(f"this score knows sigma={math.tan(self.network.angle):g} alone; fit one with levels=True for others")
+            raise ValueError(f"this score knows sigma={math.tan(self.network.angle):g} alone; fit one with noise_levels=True for others")
         angles = torch.full(spectra.shape[:1], angle, device=spectra.device)
         return math.cos(angle) * self.network(math.cos(angle) * self.grid.irfft(spectra), context, angles)
 
@@ -132,8 +132,8 @@ class LearnedScore:
         With c_k = a + i Σ_j b_j k_j/|k| on a shell, a few numbers average over many wavevectors; b is what advection does to a density.
         """
         grid, unit = self.grid, self.unit
-        power = torch.zeros(grid.half, dtype=torch.float64)
-        product, count = torch.zeros(grid.half, dtype=torch.complex128), 0
+        power = torch.zeros(grid.spectral_shape, dtype=torch.float64)
+        product, count = torch.zeros(grid.spectral_shape, dtype=torch.complex128), 0
         step = -(-data.snapshots // CALIBRATION)
         for member in range(len(data.u)):
             u = data.u[member, member % step :: step]
@@ -224,7 +224,7 @@ PIXELS = 1024  # as many more
 def build(config: dict, seed: int = 0) -> ScoreNetwork:
     """An untrained network from its config; its spectra are filled in by the weights. The global random state is left alone."""
     grid = PeriodicGrid(tuple(config["shape"]), tuple(config["lengths"]))
-    ones = torch.ones(grid.half, dtype=torch.float64)
+    ones = torch.ones(grid.spectral_shape, dtype=torch.float64)
     # a white network has one input channel less, which it tells from a constant root
     whitening = ones if config["noise"] == "white" else ones + grid.k_squared
     sizes = {name: config[name] for name in ("angle", "width", "context", "levels", "gated")}

@@ -28,7 +28,7 @@ def antithetic_loss(
         w, z: (batch, *shape), data and white noise in the network's coordinates.
         angle: (batch,), noise angles φ > 0.
         context: (batch, channel, *shape) or None.
-        reach: in pixels; other than 0, each place counts by its `liveliness` h, and the loss becomes ½⟨h |s − s*|²⟩. Where a field is
+        reach: in pixels; other than 0, each place counts by its `local_variance` h, and the loss becomes ½⟨h |s − s*|²⟩. Where a field is
             quiet its score is large and easily wrong by much, and a few such places would be all that is learned; with h it is the error
             relative to the score that counts. Any h of the noisy field leaves the minimum where it is.
     """
@@ -37,11 +37,11 @@ def antithetic_loss(
     twice = None if context is None else context.repeat(2, *[1] * (context.ndim - 1))
     scores = network(both, twice, angle.repeat(2))
     plus, minus = scores.chunk(2)
-    first, second = (liveliness(network.grid, both, reach) * scores).chunk(2) if reach else (plus, minus)
+    first, second = (local_variance(network.grid, both, reach) * scores).chunk(2) if reach else (plus, minus)
     return _weighted(network, 0.25 * (first * plus + second * minus) + z * (first - second) / (2 * sine), sine)
 
 
-def liveliness(grid: PeriodicGrid, y: torch.Tensor, reach: float) -> torch.Tensor:
+def local_variance(grid: PeriodicGrid, y: torch.Tensor, reach: float) -> torch.Tensor:
     """h(y), y² in the mean over a Gaussian neighbourhood of `reach` pixels, like y."""
     spacing = [length / n for n, length in zip(grid.shape, grid.lengths, strict=True)]
     narrow = sum((k * reach * step) ** 2 for k, step in zip(grid.wavenumbers, spacing, strict=True))

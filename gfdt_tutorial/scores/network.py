@@ -25,8 +25,8 @@ class ScoreNetwork(nn.Module):
 
     Args:
         grid: of the fields; without axes, the network mixes channels only.
-        whitening: Q_k, (*half,).
-        covariance: C_k, (*half,), where the filter starts; anything positive, right or wrong.
+        whitening: Q_k, (*spectral_shape,).
+        covariance: C_k, (*spectral_shape,), where the filter starts; anything positive, right or wrong.
         kernels, width: of the convolutions.
         context: number of context channels.
         levels: whether φ is an input, or the constant `angle`.
@@ -73,18 +73,18 @@ class ScoreNetwork(nn.Module):
         self.embed = nn.Linear(EMBEDDING, 2 * (1 + gated) * width * len(kernels)) if levels else None
 
     def gain(self) -> torch.Tensor:
-        """g_k, (*half,)."""
+        """g_k, (*spectral_shape,)."""
         low = self.position.long().clamp(max=len(self.log_gain) - 2)
         part = self.position - low
         return torch.exp((1 - part) * self.log_gain[low] + part * self.log_gain[low + 1])
 
     def variance(self, angle: torch.Tensor) -> torch.Tensor:
-        """Of y at noise angle φ, (*half,) or with the leading axes of `angle`: cos²φ λ_k + sin²φ."""
+        """Of y at noise angle φ, (*spectral_shape,) or with the leading axes of `angle`: cos²φ λ_k + sin²φ."""
         angle = angle.reshape(angle.shape + (1,) * self.ratio.ndim)
         return angle.cos().square() * self.ratio + angle.sin().square()
 
     def filter(self, angle: torch.Tensor | float | None = None) -> torch.Tensor:
-        """The linear part at noise angle φ, (*half,) or with the leading axes of `angle`: −g_k / (cos²φ λ_k + sin²φ)."""
+        """The linear part at noise angle φ, (*spectral_shape,) or with the leading axes of `angle`: −g_k / (cos²φ λ_k + sin²φ)."""
         angle = torch.as_tensor(self.angle if angle is None else angle, dtype=torch.float32, device=self.ratio.device)
         return -self.gain() / self.variance(angle)
 
@@ -112,11 +112,11 @@ class ScoreNetwork(nn.Module):
         return self.layers[-1](hidden)[:, 0]
 
     def estimate(self, spectra: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
-        """Of w_k from y_k under noise, linear (Wiener's): cos φ λ_k ŷ_k / (cos²φ λ_k + sin²φ), (batch, *half)."""
+        """Of w_k from y_k under noise, linear (Wiener's): cos φ λ_k ŷ_k / (cos²φ λ_k + sin²φ), (batch, *spectral_shape)."""
         return spectra * (angle.cos().reshape(-1, *[1] * self.ratio.ndim) * self.ratio / self.variance(angle))
 
     def _power(self, p: float) -> torch.Tensor:
-        """Q^p, (*half,), scaled to leave white noise about as large as it is."""
+        """Q^p, (*spectral_shape,), scaled to leave white noise about as large as it is."""
         symbol = self.root ** (2 * p)
         return symbol / symbol.square().mean().sqrt()
 

@@ -149,12 +149,12 @@ def _implied(grid: PeriodicGrid, missed: torch.Tensor, gram: torch.Tensor, lagge
     relaxed = lagged[1:] - lagged[1:, :, :1] / lagged[:1, :, :1] * lagged[:1]
     coefficients = torch.linalg.pinv(gram, rtol=COLLINEAR, hermitian=True) @ missed[..., None]
     modes = torch.einsum("lkq,pkq->plk", relaxed, coefficients[..., 0])
-    return grid.irfft(modes.reshape(*modes.shape[:2], *grid.half))
+    return grid.irfft(modes.reshape(*modes.shape[:2], *grid.spectral_shape))
 
 
 def _spectra(grid: PeriodicGrid, functions: list[torch.Tensor]) -> torch.Tensor:
     """Of functions (member, time, *shape), each less its mean, (mode, sample, q)."""
-    return torch.stack([grid.rfft(one - one.mean()).reshape(-1, math.prod(grid.half)).T for one in functions], -1)
+    return torch.stack([grid.rfft(one - one.mean()).reshape(-1, math.prod(grid.spectral_shape)).T for one in functions], -1)
 
 
 def _products(grid: PeriodicGrid, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

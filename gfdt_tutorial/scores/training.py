@@ -34,9 +34,9 @@ class Training:
 
     Args:
         data: the series; `validation` of its members (or of the time of a lone one) are held out.
-        spent: the budget.
+        budget: the budget.
         seed: of everything random.
-        levels: one network for all noise levels, from `spent.level` to 20, by an input; needed to generate.
+        noise_levels: one network for all noise levels, from `budget.level` to 20, by an input; needed to generate.
         context: whether to give the network `data.context`.
         start: "gaussian", the smoothed spectrum of the data; or "wrong", a white spectrum ten times too large, to see the filter learn
             (noise="white" only, as otherwise the coordinates know the spectrum).
@@ -48,14 +48,23 @@ class Training:
     """
 
     def __init__(
-        self, data: TimeSeries, spent: Budget, *, seed=0, levels=False, context=False, start="gaussian", validation=0.2, device="auto"
+        self,
+        data: TimeSeries,
+        budget: Budget,
+        *,
+        seed=0,
+        noise_levels=False,
+        context=False,
+        start="gaussian",
+        validation=0.2,
+        device="auto",
     ):
         checks.choice("start", start, STARTS)
-        if start == "wrong" and spent.noise != "white":
+        if start == "wrong" and budget.noise != "white":
             raise ValueError('start="wrong" needs a budget with noise="white": coordinates whitened by the data know the spectrum')
         if context and data.context is None:
             raise ValueError("context=True, and the series carries none; simulate with context=True, or leave it out")
-        self.budget, self.seed = spent, checks.whole("seed", seed)
+        self.budget, self.seed = budget, checks.whole("seed", seed)
         self.device = checks.resolve_device(device)
         self.fitted, self.held = data.split(1 - checks.probability("validation", validation))
         self.mean = mean_in_double(self.fitted.u)
@@ -64,19 +73,19 @@ class Training:
         self.config = {
             "shape": list(data.grid.shape),
             "lengths": list(data.grid.lengths),
-            "noise": spent.noise,
-            "angle": math.atan(spent.level),
-            "kernels": list(spent.kernels),
-            "width": spent.width,
-            "powers": list(spent.powers),
-            "gated": spent.gated,
+            "noise": budget.noise,
+            "angle": math.atan(budget.level),
+            "kernels": list(budget.kernels),
+            "width": budget.width,
+            "powers": list(budget.powers),
+            "gated": budget.gated,
             "context": data.context.shape[2] if context else 0,
-            "levels": levels,
+            "levels": noise_levels,
             "start": start,
         }
         self.network = build(self.config, self.seed)
         with torch.no_grad():
-            whitening = white if spent.noise == "white" else covariance
+            whitening = white if budget.noise == "white" else covariance
             self.network.root.copy_(whitening.sqrt())
             self.network.ratio.copy_((white / 10 if start == "wrong" else covariance) / whitening)
         self.network.to(self.device)
@@ -84,8 +93,8 @@ class Training:
         self.average = copy.deepcopy(self.network)
         self.best = copy.deepcopy(self.network)
         slow, fast = [p for n, p in self.network.named_parameters() if n != "log_gain"], [self.network.log_gain]
-        groups = [{"params": slow, "lr": spent.rate}, {"params": fast, "lr": spent.filter_rate}]
-        self._rates = [spent.rate, spent.filter_rate]
+        groups = [{"params": slow, "lr": budget.rate}, {"params": fast, "lr": budget.filter_rate}]
+        self._rates = [budget.rate, budget.filter_rate]
         self.adam = torch.optim.Adam(groups)
         self.step = 0
         self.losses: list[float] = []
@@ -100,25 +109,25 @@ class Training:
 
     def advance(self) -> float:
         """One step; returns the training loss."""
-        spent = self.budget
-        fraction = self.step / spent.steps
+        budget = self.budget
+        fraction = self.step / budget.steps
         for group, rate in zip(self.adam.param_groups, self._rates, strict=True):
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * fraction)) * min(1.0, (self.step + 1) / 10)
         self.adam.zero_grad(set_to_none=True)
-        loss = self.loss(self.network, self.batch(self.fitted, spent.pairs, self.step))
+        loss = self.loss(self.network, self.batch(self.fitted, budget.pairs, self.step))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.whole = False  # until the step is done: a checkpoint of half a step would take it twice
         self.adam.step()
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - spent.average)
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - budget.average)
         self.step += 1
         self.losses.append(float(loss.detach()))
         if not math.isfinite(self.losses[-1]):
             raise ValueError(
                 f"the loss is not finite at step {self.step}: try a Budget with a smaller rate, or look at the data for outliers"
             )
-        if self.step % spent.check_every == 0 or self.step == spent.steps:
+        if self.step % budget.check_every == 0 or self.step == budget.steps:
             self._check()
         self.whole = True
         return self.losses[-1]

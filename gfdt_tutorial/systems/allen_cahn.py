@@ -98,10 +98,10 @@ class AllenCahn:
         """(2/(N²ε²)) [αu(1 − u²) + κ(Δu − Δ²u)], (..., *shape) → the same: ∇ ln ρ(u) with respect to pixel values if A = 0.
 
         Raises:
-            ValueError: `sigma` is given: the score of the blurred field has no closed form; fit_score(..., levels=True) learns it.
+            ValueError: `sigma` is given: the score of the blurred field has no closed form; fit_score(..., noise_levels=True) learns it.
         """
         if sigma:
-            raise ValueError("the score of this field under noise has no closed form; learn it with fit_score(..., levels=True)")
+            raise ValueError("the score of this field under noise has no closed form; learn it with fit_score(..., noise_levels=True)")
         grid = self.grid
         roughness = self.kappa * (grid.laplacian - grid.laplacian.square())
         return 2 / (grid.size * self.epsilon**2) * (self.alpha * (u - u**3) + grid.apply(roughness, u))
@@ -127,7 +127,7 @@ class AllenCahn:
         return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - len(grid.shape)], trace, device=u.device))
 
     def noise_derivative(self, parameter: str = "epsilon") -> torch.Tensor:
-        """∂D/∂ε = 2εN²Σ, (*half,), where D = N²ε²Σ is the noise's covariance per unit time; for `gfdt.noise_derivative`.
+        """∂D/∂ε = 2εN²Σ, (*spectral_shape,), where D = N²ε²Σ is the noise's covariance per unit time; for `gfdt.noise_derivative`.
 
         Raises:
             ValueError: a parameter that is none of the noise.
@@ -136,7 +136,7 @@ class AllenCahn:
         return 2 * self.epsilon * self.grid.size * self.grid.inverse_helmholtz
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
-        """Spectra of two phases in balance, (member, *half): ±0.9 by whether a smooth random field is above a level of its own.
+        """Spectra of two phases in balance, (member, *spectral_shape): ±0.9 by whether a smooth random field is above a level of its own.
 
         Smoothness, and the normal law from which the spatial mean is drawn by setting the level, are those of the stationary field at
         the letter's parameters; at others the large scales start where they are there, and need a spin-up of several hundred.
@@ -208,9 +208,9 @@ def two_stages(
     Two real FFTs each way a step, and N² normals.
 
     Args:
-        rates: L, (*half,); κΔ − A∂ₓ in the letter.
+        rates: L, (*spectral_shape,); κΔ − A∂ₓ in the letter.
         epsilon: ε ≥ 0; without noise none is drawn, and the step's second argument may be None.
-        smoothing: Σ, (*half,), real; (1 − Δ)⁻¹ in the letter, and 1 makes the equation local.
+        smoothing: Σ, (*spectral_shape,), real; (1 − Δ)⁻¹ in the letter, and 1 makes the equation local.
     """
     steps = math.ceil(every / dt - 1e-9)
     h = every / steps

@@ -24,8 +24,8 @@ class WaveForcing:
         cutoff: m_k = 1 where |k| ≤ cutoff, else 0.
 
     Attributes:
-        spectra: (member, *half), the unnormalised transform of ς as it is now.
-        weights: (*half,), m_k.
+        spectra: (member, *spectral_shape), the unnormalised transform of ς as it is now.
+        weights: (*spectral_shape,), m_k.
         frozen: whether the phases stand still.
     """
 
@@ -37,7 +37,7 @@ class WaveForcing:
         self._phases = torch.stack([torch.rand(waves, generator=stream, device=device) for stream in self._streams]) * (2 * math.pi)
         self._normals = torch.empty(len(members), CHUNK, waves, device=device)
         self._next = CHUNK
-        self._shape = (len(members), *grid.half)
+        self._shape = (len(members), *grid.spectral_shape)
         self.weights = _disc(grid, cutoff).double()
         self.weights[0, 0] *= MEAN_LEFT
         self._per_amplitude = 0.5 * grid.size * self.weights.flatten()[self._half.cpu()]
@@ -91,4 +91,4 @@ def _waves(grid: PeriodicGrid, cutoff: float, device) -> tuple[int, torch.Tensor
     opposite = [(-row % height, -column % width) for row, column in stored]
     number = {wave: index for index, wave in enumerate(dict.fromkeys(stored + opposite))}
     backward = torch.tensor([number[wave] for wave in opposite], device=device)
-    return len(number), backward, (rows * grid.half[-1] + columns).to(device)
+    return len(number), backward, (rows * grid.spectral_shape[-1] + columns).to(device)

@@ -118,7 +118,7 @@ class NavierStokes:
 
     @property
     def rates(self) -> torch.Tensor:
-        """L_k = −ν_h k⁻⁴ − νk⁴ − iAkₓ, and −1 at k = 0; (*half,), complex, per unit time.
+        """L_k = −ν_h k⁻⁴ − νk⁴ − iAkₓ, and −1 at k = 0; (*spectral_shape,), complex, per unit time.
 
         The mean flow carries the Nyquist wave too, or that would stand still among waves that pass. The grid shows this wave in full
         where it has moved by whole pixels, and otherwise a part of it, cos(kₓAt). At each sampling instant what the grid does not
@@ -170,7 +170,7 @@ class NavierStokes:
         return twin
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
-        """Spectra of random waves with the spectrum of the letter's stationary field, (member, *half)."""
+        """Spectra of random waves with the spectrum of the letter's stationary field, (member, *spectral_shape)."""
         grid = self.grid
         noise = WhiteNoise(grid, members, seed, stream=Stream.INITIAL, device=device)()
         k, known = np.array(SPECTRUM).T
@@ -195,7 +195,7 @@ class NavierStokes:
 
         def tendency(spectra: torch.Tensor, forcing: torch.Tensor, refuse: bool = False) -> torch.Tensor:
             """h times all but L."""
-            wide = factors.reshape(5, *[1] * (spectra.ndim - 2), *grid.half)
+            wide = factors.reshape(5, *[1] * (spectra.ndim - 2), *grid.spectral_shape)
             psi_x, psi_y, u_x, u_y, u = grid.irfft(spectra * wide)
             if refuse:
                 _check_courant(fastest * float(torch.maximum(psi_x.abs().amax(), psi_y.abs().amax())), h)

@@ -31,11 +31,11 @@ class WhiteNoise:
 
     def __init__(self, grid: PeriodicGrid, members: range, seed: int, *, stream: Stream = Stream.NOISE, device: torch.device | str = "cpu"):
         self._streams = [generator(seed, stream, member, device=device) for member in members]
-        self._drawn = torch.empty(len(members), CHUNK, *grid.half, 2, device=device)
+        self._drawn = torch.empty(len(members), CHUNK, *grid.spectral_shape, 2, device=device)
         self._next = CHUNK
 
     def __call__(self) -> torch.Tensor:
-        """(member, *half), complex, real and imaginary parts unit normals. Valid until the call after CHUNK more."""
+        """(member, *spectral_shape), complex, real and imaginary parts unit normals. Valid until the call after CHUNK more."""
         if self._next == CHUNK:
             for numbers, stream in zip(self._drawn, self._streams, strict=True):
                 numbers.normal_(generator=stream)

@@ -59,13 +59,13 @@ class OrnsteinUhlenbeck:
 
     @property
     def rates(self) -> torch.Tensor:
-        """L_k, (*half,), complex, per unit time."""
+        """L_k, (*spectral_shape,), complex, per unit time."""
         grid = self.grid
         return -self.lam * grid.inverse_helmholtz + self.kappa * grid.laplacian - self.advection * grid.derivative(-1)
 
     @property
     def mode_covariance(self) -> torch.Tensor:
-        """C_k, (*half,), the eigenvalues of the stationary covariance between pixels."""
+        """C_k, (*spectral_shape,), the eigenvalues of the stationary covariance between pixels."""
         return self.grid.size * self.epsilon**2 * self.grid.inverse_helmholtz / (-2 * self.rates.real)
 
     @property
@@ -103,7 +103,7 @@ class OrnsteinUhlenbeck:
         return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - len(grid.shape)], trace, device=u.device))
 
     def noise_derivative(self, parameter: str = "epsilon") -> torch.Tensor:
-        """∂D/∂ε = 2εN²Σ, (*half,), where D = N²ε²Σ is the noise's covariance per unit time; for `gfdt.noise_derivative`.
+        """∂D/∂ε = 2εN²Σ, (*spectral_shape,), where D = N²ε²Σ is the noise's covariance per unit time; for `gfdt.noise_derivative`.
 
         Raises:
             ValueError: a parameter that is none of the noise.
@@ -112,7 +112,7 @@ class OrnsteinUhlenbeck:
         return 2 * self.epsilon * self.grid.size * self.grid.inverse_helmholtz
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
-        """Spectra drawn from the stationary law, (member, *half)."""
+        """Spectra drawn from the stationary law, (member, *spectral_shape)."""
         noise = WhiteNoise(self.grid, members, seed, stream=Stream.INITIAL, device=device)()
         return noise * cast(self.mode_covariance.sqrt() * self.grid.white, noise)
 
@@ -127,7 +127,7 @@ class OrnsteinUhlenbeck:
         times = torch.as_tensor(lags, dtype=torch.float64)
         if times.ndim != 1 or not bool((times >= 0).all()):
             raise ValueError(f"lags must be a list of times ≥ 0, got {lags!r}")
-        return torch.exp(times.reshape(-1, *[1] * len(self.grid.half)) * self.rates)
+        return torch.exp(times.reshape(-1, *[1] * len(self.grid.spectral_shape)) * self.rates)
 
     def _fields(self, symbols: torch.Tensor) -> torch.Tensor:
         return self.grid.irfft(symbols).to(torch.float32)
@@ -143,6 +143,6 @@ class OrnsteinUhlenbeck:
         grid, unit = self.grid, self.grid.size * self.epsilon**2
         checks.choice("parameter with a potential", parameter, ["lam", "kappa", "epsilon"])
         roughness = grid.laplacian - grid.laplacian.square()
-        symbols = {"lam": -torch.ones(grid.half), "kappa": roughness}
+        symbols = {"lam": -torch.ones(grid.spectral_shape), "kappa": roughness}
         symbols["epsilon"] = -2 / self.epsilon * (self.kappa * roughness - self.lam)
         return lambda u: (u * grid.apply(symbols[parameter], u)).sum(grid.axes) / unit

@@ -23,7 +23,7 @@ BLOCK = 32  # members a task of a cluster: fixed, so that the answer does not de
 
 
 class System(Protocol):
-    """What the loop needs of a system; states are spectra (member, *half).
+    """What the loop needs of a system; states are spectra (member, *spectral_shape).
 
     A system may also bring `noise(members, seed, device)`, what its stepper is driven by, where that is not WhiteNoise, and
     `continued(noise)`, a copy that goes on as the system's own parameters say, where they shape that noise; name
@@ -95,10 +95,11 @@ class Trajectory:
 
 def simulate(
     system: System,
+    *,
     members: int = 64,
-    spinup: float | None = None,
     duration: float = 400.0,
     every: float = 1.0,
+    spinup: float | None = None,
     seed: int = 0,
     device: str = "auto",
     context: bool = False,

@@ -8,14 +8,14 @@ from plotly.subplots import make_subplots
 from gfdt_tutorial.course.views.parameter_lab import METHODS, Shift
 from gfdt_tutorial.figures.fields import centred, heatmap, square_maps
 from gfdt_tutorial.figures.lines import band_trace, line_trace
-from gfdt_tutorial.responses.changed_members import Changed
+from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.response import Response
 
 PARAMETER_TITLES = ("u, undisturbed", "u, changed", "δ⟨u²⟩", "δC<sub>k</sub>/C<sub>k</sub> at t", "δρ(u) at t", "δ⟨u⁴⟩")
 MOVED = (*METHODS, "measured")
 
 
-def parameters(view: Shift, run: Changed | None = None) -> go.Figure:
+def parameters(view: Shift, run: ChangedEnsemble | None = None) -> go.Figure:
     """A member as it is and as it is changed; how far the statistics move, predicted and measured: ⟨u²⟩ and ⟨u⁴⟩ against time, and at the
     last time reached the spectrum, relative to itself, and the density of pixel values."""
     figure = make_subplots(2, 3, subplot_titles=PARAMETER_TITLES, horizontal_spacing=0.09, vertical_spacing=0.2)
@@ -35,7 +35,7 @@ def parameters(view: Shift, run: Changed | None = None) -> go.Figure:
     return square_maps(figure)
 
 
-def parameters_data(view: Shift, run: Changed | None = None) -> list[dict]:
+def parameters_data(view: Shift, run: ChangedEnsemble | None = None) -> list[dict]:
     """What each trace of `parameters` shows, in order."""
     known, reached = view.known, view.row(run)
     fields = torch.zeros(2, *known.system.grid.shape) if run is None or run.fields is None else run.fields

@@ -5,20 +5,20 @@ import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
-from gfdt_tutorial.course.views.response_lab import METHODS, Answers
+from gfdt_tutorial.course.views.response_lab import METHODS, Predictions
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.figures.fields import centred, heatmap, square_maps
 from gfdt_tutorial.figures.lines import line_trace
-from gfdt_tutorial.responses.forced_members import Pushed
+from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
 
 MAPS = 5  # the truth, three other methods at most, and what is measured
 ANSWERED = ("truth", *METHODS)
 
 
-def answers(view: Answers, time: float, measured: Pushed | None = None) -> go.Figure:
+def answers(view: Predictions, time: float, measured: ForcedEnsemble | None = None) -> go.Figure:
     """The answer to a kick or a push by every method, as maps at one time on one scale; below, against time, their part along the kick and
-    their errors, and the time course of the push."""
-    below = ["answer along the kick, ⟨u, p⟩/|p|", "L2 error over all pixels"] + (["time course f(t)"] if view.course else [])
+    their errors, and the time profile of the push."""
+    below = ["answer along the kick, ⟨u, p⟩/|p|", "L2 error over all pixels"] + (["time profile f(t)"] if view.time_profile else [])
     wide = 15 // len(below)
     specs = [[None] * 15, [None] * 15]
     specs[0][::3] = [{"colspan": 3} for _ in range(MAPS)]
@@ -30,7 +30,7 @@ def answers(view: Answers, time: float, measured: Pushed | None = None) -> go.Fi
     for column, names in ((1, (*ANSWERED, "measured", "t")), (wide + 1, (*METHODS, "size", "t"))):
         for name in names:
             figure.add_trace(_answer_line(name, legend=column == 1 and name != "t"), 2, column)
-    if view.course:
+    if view.time_profile:
         for name in ("f", "t"):
             figure.add_trace(_answer_line(name, legend=False), 2, 2 * wide + 1)
     figure.update_xaxes(title_text="time t", row=2).update_xaxes(showticklabels=False, ticks="", showline=False, row=1)
@@ -43,13 +43,13 @@ def answers(view: Answers, time: float, measured: Pushed | None = None) -> go.Fi
     return square_maps(figure).update_annotations(font_size=13)
 
 
-def answer_titles(view: Answers) -> list[str]:
+def answer_titles(view: Predictions) -> list[str]:
     """Of the maps of `answers`."""
     names = [theme.LABELS.get(name, name) for name in (*view.fields, "measured")]
     return [name.replace(", given", ",<br>given") for name in names] + [""] * (MAPS - len(names))
 
 
-def answers_data(view: Answers, time: float, measured: Pushed | None = None) -> list[dict]:
+def answers_data(view: Predictions, time: float, measured: ForcedEnsemble | None = None) -> list[dict]:
     """What each trace of `answers` shows, in order."""
     row, times = view.row(time), view.times.numpy()
     reached = -1 if measured is None else measured.row
@@ -62,7 +62,7 @@ def answers_data(view: Answers, time: float, measured: Pushed | None = None) -> 
     curves = [_curve(times, along.get(name)) for name in ANSWERED]
     curves.append(_curve(times[: reached + 1], None if reached < 0 else view.project(measured.answers[: reached + 1])))
     errors = [_curve(times, view.errors.get(name)) for name in METHODS] + [_curve(times, view.size)]
-    groups = [curves, errors] + ([[_curve(times, view.pushes)]] if view.course else [])
+    groups = [curves, errors] + ([[_curve(times, view.pushes)]] if view.time_profile else [])
     return shown + [data for group in groups for data in (*group, _marker(float(view.times[row]), group))]
 
 

@@ -32,7 +32,7 @@ class LiveResponse:
         self._state, self._noise = run.start(spinup)
         self._step = system.stepper(1.0, run.device)
         self._window = [self._fields]
-        shape = (members, lags + 1, math.prod(system.grid.half))
+        shape = (members, lags + 1, math.prod(system.grid.spectral_shape))
         self._covariance = torch.zeros(shape, dtype=torch.complex64)
         self._products = {name: torch.zeros(shape, dtype=torch.complex64) for name in self.scores}
         self.time, self.origins = 0, 0
@@ -124,6 +124,6 @@ class LiveResponse:
             means = means / (self.origins * kept)
             values = values + means - means[:, :1] * values
         grid = self.system.grid
-        fields = grid.irfft(values.unflatten(-1, grid.half))
+        fields = grid.irfft(values.unflatten(-1, grid.spectral_shape))
         error = ((self.members - 1) * (fields[1:] - fields[1:].mean(0)).square().mean(0)).sqrt()
-        return Response(self.times, fields[0], method, standard_error=error, freedom=self.members - 1, grid=grid)
+        return Response(self.times, fields[0], method, standard_error=error, dof=self.members - 1, grid=grid)

@@ -60,7 +60,7 @@ class Exploration:
     @cached_property
     def answer(self) -> torch.Tensor:
         """(lag, *shape): the mean answer to the kick, in units of the field."""
-        return exact_response(self.system, self.lags).to(self.pattern)
+        return exact_response(self.system, lags=self.lags).to(self.pattern)
 
     def along(self, displacement: int) -> torch.Tensor:
         """(lag,): the answer `displacement` pixels downstream of the middle of the kick, periodic."""

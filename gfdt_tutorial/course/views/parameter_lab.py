@@ -9,7 +9,7 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.experiments.parameter_responses import PARAMETERS, Measures, measures
 from gfdt_tutorial.experiments.shipped import load_shipped
-from gfdt_tutorial.responses.changed_members import Changed
+from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.systems.built_in import SYSTEMS
 from gfdt_tutorial.systems.simulate import simulate
@@ -24,7 +24,7 @@ SURE = 3.0  # standard errors that tell measured from predicted
 
 
 @dataclass(frozen=True)
-class Known:
+class LabSystem:
     """A system at the letter's parameters, what is measured of it, and the answers of that to its parameters.
 
     Args:
@@ -39,7 +39,7 @@ class Known:
 
 
 @cache
-def known(name: str) -> Known:
+def known(name: str) -> LabSystem:
     """What is shipped of a system.
 
     Raises:
@@ -49,7 +49,7 @@ def known(name: str) -> Known:
     measured = measures(system)
     answers = {method: load_shipped(f"{name}-parameters-{method}") for method in METHODS}
     run = simulate(system, members=2 * MEMBERS, spinup=SPINUP[name], duration=4.0, seed=4, device="cpu")
-    return Known(system, measured, answers, measured.observable(run.u).mean((0, 1)))
+    return LabSystem(system, measured, answers, measured.observable(run.u).mean((0, 1)))
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Shift:
             checks.choice(f"parameter of {self.name}", parameter, PARAMETERS[self.name])
 
     @property
-    def known(self) -> Known:
+    def known(self) -> LabSystem:
         """The system and its answers."""
         return known(self.name)
 
@@ -110,23 +110,23 @@ class Shift:
         values = torch.einsum("lpn,p->ln", answer.values, by)
         return replace(answer, values=values, standard_error=torch.einsum("lpn,p->ln", answer.standard_error, by.abs()))
 
-    def ensemble(self) -> Changed:
+    def ensemble(self) -> ChangedEnsemble:
         """Members under the old parameters and the new, with the same noise; a round more each time it is iterated."""
         every, last = float(self.times[1]), float(self.times[-1])
         options = {"every": every, "members": MEMBERS, "spinup": SPINUP[self.name]}
-        return Changed(self.known.system, self.changed, self.known.measures.observable, last, **options)
+        return ChangedEnsemble(self.known.system, self.changed, self.known.measures.observable, lags=last, **options)
 
-    def row(self, run: Changed | None) -> int:
+    def row(self, run: ChangedEnsemble | None) -> int:
         """The lag up to which a run has measured; −1 for none."""
         return -1 if run is None else (len(self.times) - 1 if run.rounds else run.row)
 
-    def doubts(self, run: Changed | None = None) -> list[str]:
+    def doubts(self, run: ChangedEnsemble | None = None) -> list[str]:
         """What should make one careful: parameters far from those the score was learned at, or what was measured departs."""
         far = [f"{SYMBOLS[name]} {100 * relative:+.0f} %" for name, relative in self.relative if abs(relative) > TRAINED]
         said = [f"{', '.join(far)}: outside what the score was learned at; the prediction extrapolates its first order"] if far else []
         return said + self._made[1] + self._departures(run)
 
-    def _departures(self, run: Changed | None) -> list[str]:
+    def _departures(self, run: ChangedEnsemble | None) -> list[str]:
         row = self.row(run)
         if row < 1:
             return []

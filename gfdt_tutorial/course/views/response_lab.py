@@ -9,7 +9,7 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.experiments.shipped import load_shipped, shipped_names
-from gfdt_tutorial.responses.forced_members import Pushed
+from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
 from gfdt_tutorial.responses.kick_patterns import PATTERNS, kick_pattern
 from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.responses.response import Response, exact_response
@@ -19,7 +19,7 @@ from gfdt_tutorial.systems.simulate import simulate
 
 METHODS = ("gaussian", "analytic", "generative", "conditioned")
 READY = ("nothing", *PATTERNS)
-COURSES = ("step", "ramp", "periodic", "drawn")
+TIME_PROFILES = ("step", "ramp", "periodic", "drawn")
 # an undisturbed ensemble that takes a second or three, for the Gaussian response where none is shipped
 SAMPLES = {
     "ornstein-uhlenbeck": {"members": 32, "duration": 383.0, "every": 1.0, "spinup": 0.0},
@@ -33,7 +33,7 @@ LINEAR = 0.1  # a departure up to here still passes for linear
 
 
 @dataclass(frozen=True)
-class Kick:
+class KickDesign:
     """A ready-made kick, a drawing, or both: amplitude × (ready-made of largest value 1 + drawing).
 
     Args:
@@ -77,7 +77,7 @@ def _runs(drawing: tuple[tuple[int, int, float], ...]) -> list[tuple[int, str, f
 
 
 @dataclass(frozen=True)
-class Course:
+class TimeProfile:
     """How a push changes with time: f(t), of size 1 at most.
 
     Args:
@@ -96,11 +96,11 @@ class Course:
         Raises:
             ValueError: an unknown shape, a scale that is not positive, or a drawing with another number of values.
         """
-        checks.choice("time course", self.shape, COURSES)
+        checks.choice("time profile", self.shape, TIME_PROFILES)
         checks.positive("scale", self.scale)
         if self.shape == "drawn":
             if len(self.drawing) != len(times):
-                raise ValueError(f"the drawn course has {len(self.drawing)} values for {len(times)} lags; draw one, or reset")
+                raise ValueError(f"the drawn time profile has {len(self.drawing)} values for {len(times)} lags; draw one, or reset")
             return torch.tensor(self.drawing, dtype=torch.float64)
         if self.shape == "step":
             return torch.ones_like(times)
@@ -115,11 +115,11 @@ class Course:
             "periodic": f"torch.sin(2 * torch.pi * times / {self.scale:.6g})",
             "drawn": f"torch.tensor([{drawn}])",
         }
-        return f"course = {right[self.shape]}"
+        return f"time_profile = {right[self.shape]}"
 
 
 @dataclass(frozen=True)
-class Known:
+class LabSystem:
     """A system at the letter's parameters, its responses by name, the truth first, and the line of code that gives each."""
 
     system: object
@@ -133,7 +133,7 @@ class Known:
 
 
 @cache
-def known(name: str) -> Known:
+def known(name: str) -> LabSystem:
     """The closed form of a system or its shipped truth, what else is shipped, and if need be a Gaussian response of a short run.
 
     Raises:
@@ -142,7 +142,7 @@ def known(name: str) -> Known:
     system = SYSTEMS[checks.choice("system", name, SYSTEMS)]()
     lags = LAGS[name]
     if hasattr(system, "response"):
-        responses, code = {"exact": exact_response(system, lags)}, {"exact": f"exact = gfdt.exact_response(system, lags={lags:g})"}
+        responses, code = {"exact": exact_response(system, lags=lags)}, {"exact": f"exact = gfdt.exact_response(system, lags={lags:g})"}
     else:
         responses, code = {"truth": load_shipped(f"{name}-truth")}, {"truth": f'truth = gfdt.load_shipped("{name}-truth")'}
     shipped = shipped_names()
@@ -152,7 +152,7 @@ def known(name: str) -> Known:
             code[method] = f'{method} = gfdt.load_shipped("{name}-{method}")'
         elif method == "gaussian":
             data = simulate(system, **SAMPLES[name], device="cpu")
-            responses[method] = respond(data, GaussianScore.fit(data), lags)
+            responses[method] = respond(data, GaussianScore.fit(data), lags=lags)
             sizes = ", ".join(f"{key}={value:g}" for key, value in SAMPLES[name].items())
             code[method] = (
                 f'data = gfdt.simulate(system, {sizes}, device="cpu")\n'
@@ -164,25 +164,25 @@ def known(name: str) -> Known:
             raise ValueError(
                 f"the lags of {name}'s {method} response are not those of its truth; make it anew with lags up to {times[-1]:g}"
             )
-    return Known(system, responses, code)
+    return LabSystem(system, responses, code)
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The mean answers of a system to a kick, or to a push with a time course, by all its responses.
+class Predictions:
+    """The mean answers of a system to a kick, or to a push with a time profile, by all its responses.
 
     Args:
         name: of the system.
         kick: what it is kicked or pushed with.
-        course: f(t); None for a kick.
+        time_profile: f(t); None for a kick.
     """
 
     name: str
-    kick: Kick
-    course: Course | None = None
+    kick: KickDesign
+    time_profile: TimeProfile | None = None
 
     @property
-    def known(self) -> Known:
+    def known(self) -> LabSystem:
         """The system and its responses."""
         return known(self.name)
 
@@ -204,7 +204,7 @@ class Answers:
     @cached_property
     def pushes(self) -> torch.Tensor | None:
         """(lag,): f(t), or None for a kick."""
-        return None if self.course is None else self.course.values(self.times)
+        return None if self.time_profile is None else self.time_profile.values(self.times)
 
     @cached_property
     def fields(self) -> dict[str, torch.Tensor]:
@@ -239,34 +239,34 @@ class Answers:
         """The lag nearest to a time."""
         return int((self.times - time).abs().argmin())
 
-    def ensemble(self) -> Pushed:
+    def ensemble(self) -> ForcedEnsemble:
         """Members to check the prediction on: pushed just so, and free."""
         every = float(self.times[1])
         options = {"every": every, "members": MEMBERS, "spinup": SPINUP[self.name]}
-        return Pushed(self.known.system, self.pattern, self.linear, self.pushes, **options)
+        return ForcedEnsemble(self.known.system, self.pattern, self.linear, self.pushes, **options)
 
     def code(self, time: float, *, measured: bool = False) -> str:
         """The lines of the public API that give `maps`, the answers at a time, and `measured`, the ensemble's at the same."""
         known, row = self.known, self.row(time)
-        course = "" if self.course is None else ", course"
+        time_profile = "" if self.time_profile is None else ", time_profile"
         lines = ["import torch", "import gfdt_tutorial as gfdt", "", f"system = gfdt.{type(known.system).__name__}()", *known.code.values()]
-        lines += [*self.kick.code(), *([f"times = {known.truth}.times", self.course.code()] if course else [])]
-        answers = ", ".join(f'"{name}": {name}.to(kick{course})' for name in known.responses)
+        lines += [*self.kick.code(), *([f"times = {known.truth}.times", self.time_profile.code()] if time_profile else [])]
+        answers = ", ".join(f'"{name}": {name}.to(kick{time_profile})' for name in known.responses)
         lines += [f"answers = {{{answers}}}", f"maps = {{name: answer[{row}] for name, answer in answers.items()}}  # t = {time:g}"]
         if measured:
             every = "" if self.times[1] == 1 else f", every={float(self.times[1]):g}"
             options = f"{every}, members={MEMBERS}, spinup={SPINUP[self.name]:g}"
-            lines += ["from gfdt_tutorial.responses.forced_members import Pushed", ""]
-            lines += [f'pushed = Pushed(system, kick, answers["{known.truth}"]{course}{options}).finish()']
+            lines += ["from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble", ""]
+            lines += [f'pushed = ForcedEnsemble(system, kick, answers["{known.truth}"]{time_profile}{options}).finish()']
             lines += [f"measured = pushed.answers[{row}]"]
         return "\n".join(lines)
 
-    def doubts(self, measured: Pushed | None = None) -> list[str]:
+    def doubts(self, measured: ForcedEnsemble | None = None) -> list[str]:
         """What should make one careful: nothing is kicked, or the answer was measured to depart from linear."""
         if not bool(self.pattern.any()):
             return ["nothing is kicked yet: draw, add a pixel, or choose a ready-made kick"]
         if self.pushes is not None and not bool(self.pushes.any()):
-            return ["the time course is zero throughout: draw one, or choose another"]
+            return ["the time profile is zero throughout: draw one, or choose another"]
         if measured is None or measured.row < 1:
             return []
         found = measured.departure

@@ -59,7 +59,7 @@ class LearningResponse:
         self.history.append((self.training.step, self._error(self.responses["generative"])))
 
     def _answer(self, score: Callable) -> Response:
-        return self._averaged(score, control=True, thin=THIN)
+        return self._averaged(score, form="controlled", thin=THIN)
 
     def _error(self, response: Response) -> float:
         return compare(response, self.truth).quoted["l2"]

@@ -1,4 +1,4 @@
-// A pad to draw on: a periodic map of pixels, origin in the middle and rows upwards as in the figures, or a course of values against time.
+// A pad to draw on: a periodic map of pixels, origin in the middle and rows upwards as in the figures, or a time profile, values against time.
 // Python owns the drawing, `cells`, and what is shown below it, `base`. Strokes are shown at once and sent as changes, a message at a
 // time: the next one waits until `heard` says that Python has the last, so that no queue builds up and nothing Python adds is lost.
 
@@ -12,7 +12,7 @@ function colour(value) {
 }
 
 function render({ model, el }) {
-  const course = model.get("kind") === "course";
+  const profile = model.get("kind") === "profile";
   const canvas = document.createElement("canvas");
   canvas.className = "gfdt-canvas";
   canvas.tabIndex = 0;
@@ -33,8 +33,8 @@ function render({ model, el }) {
     const [rows, columns] = size();
     cells = floats(model.get("cells"));
     for (const changes of [flying, waiting]) for (const [index, value] of changes) if (index < cells.length) cells[index] = value;
-    canvas.width = course ? 340 : columns * Math.max(1, Math.floor(224 / columns));
-    canvas.height = course ? 120 : rows * Math.max(1, Math.floor(224 / rows));
+    canvas.width = profile ? 340 : columns * Math.max(1, Math.floor(224 / columns));
+    canvas.height = profile ? 120 : rows * Math.max(1, Math.floor(224 / rows));
     draw();
   }
 
@@ -43,7 +43,7 @@ function render({ model, el }) {
     const [width, height] = [canvas.width / columns, canvas.height / rows];
     pen.fillStyle = "#fff";
     pen.fillRect(0, 0, canvas.width, canvas.height);
-    if (course) return drawCourse(width);
+    if (profile) return drawProfile(width);
     const [down, right] = halves();
     const base = floats(model.get("base"));
     for (let y = 0; y < rows; y++)
@@ -59,7 +59,7 @@ function render({ model, el }) {
     }
   }
 
-  function drawCourse(width) {
+  function drawProfile(width) {
     const middle = canvas.height / 2;
     pen.strokeStyle = "#bbb";
     pen.strokeRect(0, middle, canvas.width, 0);
@@ -108,17 +108,17 @@ function render({ model, el }) {
     const [rows, columns] = size();
     const x = clamp(Math.floor(((event.clientX - box.left) / box.width) * columns), 0, columns - 1);
     const up = clamp((event.clientY - box.top) / box.height, 0, 1);
-    if (course) return [Math.round(1000 * clamp((1 - 2 * up) / 0.95, -1, 1)) / 1000, x];
+    if (profile) return [Math.round(1000 * clamp((1 - 2 * up) / 0.95, -1, 1)) / 1000, x];
     const [down, right] = halves();
     const y = clamp(Math.floor((1 - up) * rows), 0, rows - 1);
     return [y - down, x - right];
   }
 
   function stroke(from, to) {
-    const steps = Math.max(1, course ? Math.abs(to[1] - from[1]) : Math.max(Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1])));
+    const steps = Math.max(1, profile ? Math.abs(to[1] - from[1]) : Math.max(Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1])));
     for (let step = 0; step <= steps; step++) {
       const [a, b] = [0, 1].map((i) => from[i] + ((to[i] - from[i]) * step) / steps);
-      if (course) change(Math.round(b), Math.round(1000 * a) / 1000);
+      if (profile) change(Math.round(b), Math.round(1000 * a) / 1000);
       else paint(Math.round(a), Math.round(b), model.get("value"));
     }
     shown();
@@ -142,13 +142,13 @@ function render({ model, el }) {
     const [rows, columns] = size();
     const moves = { ArrowUp: [1, 0], ArrowDown: [-1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     const move = moves[event.key];
-    if (move && course && move[0]) {
+    if (move && profile && move[0]) {
       change(cursor[1], clamp(Math.round(10 * cells[cursor[1]] + move[0]) / 10, -1, 1));
       shown();
     } else if (move) {
       cursor = [(cursor[0] + move[0] + rows) % rows, (cursor[1] + move[1] + columns) % columns];
       draw();
-    } else if (event.key === " " && !course) {
+    } else if (event.key === " " && !profile) {
       paint(...cursor, model.get("value"));
       shown();
     } else return;

@@ -1,4 +1,4 @@
-"""A pad to draw on, by pointer or by keys: a kick, or a time course."""
+"""A pad to draw on, by pointer or by keys: a kick, or a time profile."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ FLOAT = np.dtype("<f4")  # what the browser reads
 class Canvas(anywidget.AnyWidget):
     """Values on a grid that a pointer paints: held down, it draws; arrow keys move a cursor and the space bar paints there.
 
-    As a course it has one row, whose values lie in [−1, 1]; arrow keys up and down change the one under the cursor.
+    As a time profile it has one row, whose values lie in [−1, 1]; arrow keys up and down change the one under the cursor.
 
     Args:
         shape: (rows, columns).
-        kind: "map", periodic, drawn with the origin in the middle, or "course".
+        kind: "map", periodic, drawn with the origin in the middle, or "profile".
         label: what a screen reader, and a pointer that rests, is told.
     """
 
     _esm = Path(__file__).with_suffix(".js")
-    kind = traitlets.Enum(("map", "course"), "map").tag(sync=True)
+    kind = traitlets.Enum(("map", "profile"), "map").tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     rows = traitlets.Int().tag(sync=True)
     columns = traitlets.Int().tag(sync=True)
@@ -62,7 +62,7 @@ class Canvas(anywidget.AnyWidget):
         """Take over what the pointer changed, [[index, value], ...], and tell the browser that it was heard."""
         cells = np.frombuffer(self.cells, FLOAT).copy()
         for index, value in message["strokes"]:
-            if index < len(cells):  # else drawn on a course that has changed its length since
+            if index < len(cells):  # else drawn on a time profile that has changed its length since
                 cells[index] = value
         try:
             self.cells = cells.tobytes()

@@ -11,7 +11,7 @@ from gfdt_tutorial.course.widgets.live import CONTROL, WIDE, doubtful
 from gfdt_tutorial.course.widgets.running import Running
 from gfdt_tutorial.experiments.parameter_responses import PARAMETERS
 from gfdt_tutorial.figures import theme
-from gfdt_tutorial.responses.changed_members import Changed
+from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.response import Response
 
 LIVE = 0.2  # seconds between two pictures
@@ -62,7 +62,7 @@ class ParameterLab(Running):
     def _renew(self) -> None:
         moved = {name: value / 100 for name, value in self.values.items() if name != "system" and value}
         self.view = Shift(self.choice.value, tuple(moved.items()))
-        self.measured: Changed | None = None
+        self.measured: ChangedEnsemble | None = None
 
     def _restart(self, change=None) -> None:
         running, by_slider = self.running, isinstance(change, dict)
@@ -99,6 +99,6 @@ def _figure(response: Response, row: int) -> str:
     return f"{float(response.values[row, 0]):+.4f} ± {float(response.standard_error[row, 0]):.4f}"
 
 
-def _rounds(run: Changed) -> Iterator[int]:
+def _rounds(run: ChangedEnsemble) -> Iterator[int]:
     while True:
         yield from run

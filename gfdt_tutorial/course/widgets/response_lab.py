@@ -10,11 +10,11 @@ import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.course import panels
-from gfdt_tutorial.course.views.response_lab import COURSES, READY, Answers, Course, Kick
+from gfdt_tutorial.course.views.response_lab import READY, TIME_PROFILES, KickDesign, Predictions, TimeProfile
 from gfdt_tutorial.course.widgets.kick_pad import Canvas
 from gfdt_tutorial.course.widgets.live import WRAPPED, doubtful
 from gfdt_tutorial.course.widgets.running import Running
-from gfdt_tutorial.responses.forced_members import Departure, Pushed
+from gfdt_tutorial.responses.forced_ensemble import Departure, ForcedEnsemble
 from gfdt_tutorial.systems.built_in import SYSTEMS
 
 FRAME = 60  # ms between two lags at play
@@ -43,8 +43,8 @@ class KickLab(Running):
         least, most = AMPLITUDES
         if not 10.0**least <= amplitude <= 10.0**most:
             raise ValueError(f"amplitude is {amplitude!r}; expected {10.0**least:g} to {10.0**most:g}: a menu chooses the sign")
-        self.view = Answers(system, Kick(ready, amplitude), Course() if self.lasting else None)
-        self.measured: Pushed | None = None
+        self.view = Predictions(system, KickDesign(ready, amplitude), TimeProfile() if self.lasting else None)
+        self.measured: ForcedEnsemble | None = None
         unit = "u/time" if self.lasting else "u"
         log = {"min": least, "max": most, "step": 0.05, "readout_format": ".3g"}
         controls = {
@@ -110,17 +110,17 @@ class KickLab(Running):
         button.on_click(self._guarded(lambda _: press()))
         return button
 
-    def _kick(self) -> Kick:
+    def _kick(self) -> KickDesign:
         value, drawing = self.values, self.canvas.drawing
         painted = tuple((int(row), int(column), float(drawing[row, column])) for row, column in np.argwhere(drawing))
-        return Kick(value["kick"], value["sign"] * value["amplitude"], painted)
+        return KickDesign(value["kick"], value["sign"] * value["amplitude"], painted)
 
-    def _course(self) -> Course | None:
+    def _course(self) -> TimeProfile | None:
         return None
 
     def _follow(self) -> None:
         """What the controls say now; what was measured belongs to what they said then."""
-        before, view = self.view, Answers(self.values["system"], self._kick(), self._course())
+        before, view = self.view, Predictions(self.values["system"], self._kick(), self._course())
         if view == before:
             return
         self.stop()
@@ -190,7 +190,7 @@ class KickLab(Running):
 
 
 class ForceLab(KickLab):
-    """Push a field for a while, with a step, a ramp, a wave or a time course drawn by hand; the answers are convolutions over lags.
+    """Push a field for a while, with a step, a ramp, a wave or a time profile drawn by hand; the answers are convolutions over lags.
 
     Args:
         system: its name, where to start.
@@ -200,53 +200,53 @@ class ForceLab(KickLab):
     lasting = True
 
     def _more_controls(self) -> dict[str, widgets.Widget]:
-        self.courses = Canvas((1, len(self.view.times)), "course", "draw a time course: hold and drag, or arrow keys")
-        self.courses.observe(self._guarded(self._course_drawn), names="cells")
+        self.profile_pad = Canvas((1, len(self.view.times)), "profile", "draw a time profile: hold and drag, or arrow keys")
+        self.profile_pad.observe(self._guarded(self._course_drawn), names="cells")
         return {
-            "course": widgets.Dropdown(options=COURSES, value="step", description="time course", style=WIDE),
+            "time_profile": widgets.Dropdown(options=TIME_PROFILES, value="step", description="time profile", style=WIDE),
             "scale": self._time_slider("ramp, period", 1 / 4),
         }
 
     def _pads(self) -> list[widgets.Widget]:
         fields = [widgets.FloatText(value, description=name, **NARROW) for name, value in (("from t", 0.0), ("to t", 1.0), ("f", 1.0))]
         put = self._button("set it there", lambda: self.set_course(*(field.value for field in fields)))
-        clear = self._button("clear the course", self.courses.clear)
+        clear = self._button("clear the time profile", self.profile_pad.clear)
         self.pad_course = {"from": fields[0], "to": fields[1], "f": fields[2], "set": put, "clear": clear}
-        words = widgets.HTML("<b>Draw a time course</b>: f(t) from −1 to 1")
-        return [*super()._pads(), widgets.VBox([words, self.courses, widgets.HBox(fields, layout=WRAPPED), widgets.HBox([put, clear])])]
+        words = widgets.HTML("<b>Draw a time profile</b>: f(t) from −1 to 1")
+        return [*super()._pads(), widgets.VBox([words, self.profile_pad, widgets.HBox(fields, layout=WRAPPED), widgets.HBox([put, clear])])]
 
     def set_course(self, start: float, end: float, value: float) -> None:
-        """Let the drawn time course be `value` from one time to another.
+        """Let the drawn time profile be `value` from one time to another.
 
         Raises:
             ValueError: the value is not between −1 and 1, or the end comes before the start.
         """
         if not start <= end:
-            raise ValueError(f"the course is to be set from t = {start:g} to {end:g}; expected an end that is not before the start")
+            raise ValueError(f"the time profile is to be set from t = {start:g} to {end:g}; expected an end that is not before the start")
         if not -1 <= value <= 1:
             raise ValueError(f"f is {value:g}; expected a number from −1 to 1, and the strength in the amplitude")
-        drawing = self.courses.drawing
+        drawing = self.profile_pad.drawing
         drawing[0, self.view.row(start) : self.view.row(end) + 1] = value
-        self.courses.draw(drawing)
+        self.profile_pad.draw(drawing)
 
     def _course_drawn(self, change) -> None:
-        if any(change.new) and self.controls["course"].value != "drawn":
-            self.controls["course"].value = "drawn"
+        if any(change.new) and self.controls["time_profile"].value != "drawn":
+            self.controls["time_profile"].value = "drawn"
         else:
             self.update(change)
 
-    def _course(self) -> Course:
+    def _course(self) -> TimeProfile:
         value = self.values
-        drawn = tuple(round(float(f), 3) for f in self.courses.drawing[0]) if value["course"] == "drawn" else ()
-        return Course(value["course"], max(value["scale"], float(self.view.times[1])), drawn)
+        drawn = tuple(round(float(f), 3) for f in self.profile_pad.drawing[0]) if value["time_profile"] == "drawn" else ()
+        return TimeProfile(value["time_profile"], max(value["scale"], float(self.view.times[1])), drawn)
 
     def _another_system(self) -> None:
-        self.courses.draw(np.zeros(len(self.view.times)))
+        self.profile_pad.draw(np.zeros(len(self.view.times)))
         _rescale(self.controls["scale"], self.view.times, 1 / 4)
         super()._another_system()
 
     def _restart(self, _=None) -> None:
-        self.courses.clear()
+        self.profile_pad.clear()
         super()._restart()
 
 

@@ -79,8 +79,8 @@ def profile_test(grid: PeriodicGrid, profiles: np.ndarray) -> tuple[float, float
 
 
 def _freedom(grid: PeriodicGrid) -> np.ndarray:
-    """(*half,): 2 for a complex coefficient, 1 for a real one, 0 for k = 0 and for those that are another's conjugate."""
-    freedom = np.full(grid.half, 2)
+    """(*spectral_shape,): 2 for a complex coefficient, 1 for a real one, 0 for k = 0 and for those that are another's conjugate."""
+    freedom = np.full(grid.spectral_shape, 2)
     n = grid.shape[-1]
     for column in {0, n // 2} if n % 2 == 0 else {0}:
         if len(grid.shape) == 2:

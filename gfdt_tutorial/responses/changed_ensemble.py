@@ -13,7 +13,7 @@ from gfdt_tutorial.responses.theorem import Field, observed
 from gfdt_tutorial.systems.simulate import DivergedError, System, Trajectory
 
 
-class Changed:
+class ChangedEnsemble:
     """Members that run undisturbed up to t = 0, and from there on under changed parameters, beside their twins that do not.
 
     An iterator, one sampling step at a time, the spin-up included; it ends when the last lag is reached. Iterated again it runs further
@@ -42,13 +42,13 @@ class Changed:
     >>> from dataclasses import replace
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables
     >>> system = OrnsteinUhlenbeck()
-    >>> changed = Changed(system, replace(system, lam=0.05), observables.moment(system.grid, 2), lags=10.0, members=8)
+    >>> changed = ChangedEnsemble(system, replace(system, lam=0.05), observables.moment(system.grid, 2), lags=10.0, members=8)
     >>> bool(changed.finish().response().values[-1] < 0)
     True
     """
 
     def __init__(
-        self, system: System, changed: System | Sequence[System], observable: Field, lags: float = 90.0, *, every: float = 1.0,
+        self, system: System, changed: System | Sequence[System], observable: Field, *, lags: float = 90.0, every: float = 1.0,
         members: int = 32, seed: int = 3, spinup: float | None = None, device: str = "cpu",
     ):  # fmt: skip
         self.system = system
@@ -84,14 +84,14 @@ class Changed:
             yield self.row
         self.rounds += 1
 
-    def finish(self, rounds: int = 1) -> "Changed":
+    def finish(self, rounds: int = 1) -> "ChangedEnsemble":
         """Run so many rounds to their last lag."""
         for _ in range(checks.whole("rounds", rounds, minimum=1)):
             for _ in self:
                 pass
         return self
 
-    def response(self, level: float = 0.90) -> Response:
+    def response(self, confidence: float = 0.90) -> Response:
         """The change of each observable so far, (lag, n), in its own units, with the standard error from the scatter of members.
 
         Lags that no member has reached yet are NaN.
@@ -102,7 +102,7 @@ class Changed:
         members = int(self._count[0])
         info = {"members": members, "seed": self.seed, "every": self.every, "spinup": self.spinup, "device": str(self.device)}
         return Response(
-            self.times, mean.float(), "re-simulated", variance.sqrt().float(), freedom=max(members - 1, 0), level=level, info=info
+            self.times, mean.float(), "re-simulated", variance.sqrt().float(), dof=max(members - 1, 0), confidence=confidence, info=info
         )
 
     def _path(self, run: Trajectory, system: System, state: torch.Tensor, noise) -> Iterator[torch.Tensor]:

@@ -19,19 +19,19 @@ class Departure:
     error: float
 
 
-class Pushed:
+class ForcedEnsemble:
     """Members pushed up, pushed down and left alone, with the same noise: an iterator, one sampling step at a time, the spin-up included.
 
-    A kick raises the field by ±p at t = 0. A force with time course f pushes it by ±f(t_n) p h every h: half of it before the sample at
+    A kick raises the field by ±p at t = 0. A force with time profile f pushes it by ±f(t_n) p h every h: half of it before the sample at
     t_n is taken and half after, which is Strang's splitting of force and free motion. So the first and the last push count by half, as
-    in the trapezoid rule of `Response.to(pattern, course)`: in a linear system both agree to rounding, and differ from a force that
+    in the trapezoid rule of `Response.to(pattern, time_profile)`: in a linear system both agree to rounding, and differ from a force that
     never pauses by O(h²).
 
     Args:
         system: to be pushed.
-        pattern: (*shape), p in units of the field; per unit time with a course.
-        linear: (lag, *shape), what a linear system would answer: `truth.to(pattern, course)`.
-        course: (lag,), f; None for a kick.
+        pattern: (*shape), p in units of the field; per unit time with a time profile.
+        linear: (lag, *shape), what a linear system would answer: `truth.to(pattern, time_profile)`.
+        time_profile: (lag,), f; None for a kick.
         every: h, spacing of the lags.
         members: how many of each; 8 or more.
         spinup: time before; the system's own by default.
@@ -46,15 +46,15 @@ class Pushed:
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, exact_response, kick_pattern
     >>> system = OrnsteinUhlenbeck()
-    >>> bump, course = kick_pattern(system.grid, "bump"), torch.ones(11)
-    >>> linear = exact_response(system, lags=10.0).to(bump, course)
-    >>> pushed = Pushed(system, bump, linear, course, members=8).finish()
+    >>> bump, time_profile = kick_pattern(system.grid, "bump"), torch.ones(11)
+    >>> linear = exact_response(system, lags=10.0).to(bump, time_profile)
+    >>> pushed = ForcedEnsemble(system, bump, linear, time_profile, members=8).finish()
     >>> bool((pushed.answers - linear).abs().max() < 1e-4)
     True
     """
 
     def __init__(
-        self, system: System, pattern: torch.Tensor, linear: torch.Tensor, course: torch.Tensor | None = None, *, every: float = 1.0,
+        self, system: System, pattern: torch.Tensor, linear: torch.Tensor, time_profile: torch.Tensor | None = None, *, every: float = 1.0,
         members: int = 64, seed: int = 2, spinup: float | None = None,
     ):  # fmt: skip
         if tuple(pattern.shape) != system.grid.shape or tuple(linear.shape[1:]) != system.grid.shape:
@@ -62,14 +62,16 @@ class Pushed:
                 f"pattern and linear answer have shapes {tuple(pattern.shape)} and {tuple(linear.shape)}; "
                 f"expected those of the grid, {system.grid.shape}, the second with lags in front"
             )
-        if course is not None and len(course) != len(linear):
-            raise ValueError(f"the course has {len(course)} values, the linear answer {len(linear)} lags: give one value a lag")
+        if time_profile is not None and len(time_profile) != len(linear):
+            raise ValueError(f"the time profile has {len(time_profile)} values, the linear answer {len(linear)} lags: give one value a lag")
         self.system, self.linear, self.every = system, checks.finite("linear", linear), checks.positive("every", every)
         self.members = checks.whole("members", members, minimum=8)
         self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
         self._run = Trajectory(system, range(self.members), seed, self.every, torch.device("cpu"))
         self._push = system.grid.rfft(checks.finite("pattern", pattern))
-        self._course = None if course is None else self.every * checks.finite("course", torch.as_tensor(course, dtype=torch.float64))
+        self._course = (
+            None if time_profile is None else self.every * checks.finite("time_profile", torch.as_tensor(time_profile, dtype=torch.float64))
+        )
         self.row = -1
         self.answers = torch.zeros_like(linear)
         self._even, self._excess = _Squares(), _Squares()
@@ -97,7 +99,7 @@ class Pushed:
             self._measure(states)
             yield self.row
 
-    def finish(self) -> "Pushed":
+    def finish(self) -> "ForcedEnsemble":
         """Run to the last lag."""
         for _ in self:
             pass
