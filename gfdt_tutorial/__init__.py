@@ -27,6 +27,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.progress import run
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.experiments.shipped import load_shipped, load_shipped_score
 from gfdt_tutorial.generation.sampling import sample
@@ -84,6 +85,7 @@ __all__ = [
     "regression",
     "respond",
     "respond_in_forms",
+    "run",
     "sample",
     "sensitivities",
     "sensitivity_maps",

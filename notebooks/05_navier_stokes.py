@@ -188,17 +188,15 @@ def by_shell(answer, lag=0.5):
 
 
 def shell_figure(answers):
-    figure = go.Figure()
+    figure = go.Figure(layout={"title": "error by wavenumber, lag 1/2", "xaxis_title": "k"})
     for name, answer in answers.items():
         (k, error), line = by_shell(answer), theme.style(answer.method)
         dotted = answer.form == "raw" and answer.method != "gaussian"
         line |= {"dash": "dot"} if dotted else {}
         figure.add_scatter(x=k, y=error, name=name, mode="lines+markers", line=line)
-    figure.update_layout(template="gfdt", title="error by wavenumber, lag 1/2", xaxis_title="k")
-    return figure.update_layout(width=680, height=400, margin_t=110)
+    return figure.update_layout(template="gfdt", width=680, height=400, margin_t=110)
 
 
-# %%
 shell_figure({"Gaussian": gaussian})
 
 # %% [markdown]

@@ -100,7 +100,7 @@ system = gfdt.OrnsteinUhlenbeck()
 exact = gfdt.exact_response(system, lags=30.0)
 bump, step = gfdt.kick_pattern(system.grid, "bump", 0.1), torch.ones(31)
 linear = exact.to(bump, step)
-found = ForcedEnsemble(system, bump, linear, step, members=8).finish()
+found = gfdt.run(ForcedEnsemble(system, bump, linear, step, members=8))
 print(f"largest difference {(found.answers - linear).abs().max():.1e}")
 assert torch.allclose(found.answers, linear, atol=1e-4)
 
@@ -116,7 +116,7 @@ def measure(amplitude, lags=20, members=32):
     """The response of the Allen-Cahn field to a smooth random kick, measured over linear."""
     one = Predictions("allen-cahn", KickDesign("random", amplitude))
     linear = one.linear[: lags + 1]
-    return ForcedEnsemble(one.known.system, one.pattern, linear, members=members).finish()
+    return gfdt.run(ForcedEnsemble(one.known.system, one.pattern, linear, members=members))
 
 
 sizes = (0.25, 0.5, 1.0, 2.0)
@@ -164,7 +164,7 @@ def bound(departure):
 
 def push_flow(pattern, linear, members):
     profile, more = flow.pushes[: len(linear)], {"every": h, "members": members, "spinup": 20.0}
-    return ForcedEnsemble(flow.known.system, pattern, linear, profile, **more).finish()
+    return gfdt.run(ForcedEnsemble(flow.known.system, pattern, linear, profile, **more))
 
 
 flow = Predictions("navier-stokes", KickDesign("bump", 2.0), TimeProfile("step"))
@@ -275,7 +275,7 @@ force
 from gfdt_tutorial.course.views.parameter_lab import Shift
 
 shift = Shift("allen-cahn", (("alpha", 0.1),))
-rerun = shift.ensemble().finish()
+rerun = gfdt.run(shift.ensemble())
 for name, found in [*shift.predicted.items(), ("measured", rerun.response())]:
     print(
         f"{name:10}: ⟨u²⟩ moves by {found.values[-1, 0]:+.4f} ± {found.standard_error[-1, 0]:.4f}"

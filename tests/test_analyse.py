@@ -346,7 +346,7 @@ def test_ctrl_c_leaves_130_and_nothing(here, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     np.save("in.npy", noise("tx"))
-    monkeypatch.setattr(Training, "advance", stop)
+    monkeypatch.setattr(Training, "_advance", stop)
     assert run("in.npy", "--axes", "tx", "--every", 1, "--preset", "tiny", "--out", "out") == 130
     assert "stopped" in capsys.readouterr().err and not (here / "out").exists()
 

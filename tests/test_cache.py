@@ -295,7 +295,7 @@ def test_an_experiment_is_the_same_with_a_cache_without_and_from_it(cache, monke
 def test_an_interrupted_score_is_not_kept_as_if_it_were_finished(cache, monkeypatch):
     options = {"preset": "tiny", "device": "cpu"}
     whole = compare_methods(OrnsteinUhlenbeck(), **options)
-    advance = Training.advance
+    advance = Training._advance
 
     def interrupted(training):
         if training.step == 13:
@@ -303,14 +303,14 @@ def test_an_interrupted_score_is_not_kept_as_if_it_were_finished(cache, monkeypa
         return advance(training)
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(Training, "advance", interrupted)
+        stopped.setattr(Training, "_advance", interrupted)
         for kept in (cache, None):
             with pytest.raises(KeyboardInterrupt):
                 compare_methods(OrnsteinUhlenbeck(), **options, cache=kept)
     fit = planned(OrnsteinUhlenbeck()).stages[0]
     assert not cache.has(fit)
     steps = []
-    monkeypatch.setattr(Training, "advance", lambda training: steps.append(training.step) or advance(training))
+    monkeypatch.setattr(Training, "_advance", lambda training: steps.append(training.step) or advance(training))
     again = compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
     assert steps == list(range(13, 20)) and again.stages["fit"]["resumed"]
     assert again.responses["generative"].values.equal(whole.responses["generative"].values)

@@ -92,7 +92,7 @@ def test_figure1_of_all_systems_tells_its_stages(here, monkeypatch, capsys):
 
 
 def test_figure1_is_stopped_and_says_how_to_go_on(here, monkeypatch, capsys):
-    monkeypatch.setattr(Training, "advance", stop_at(13, Training.advance))
+    monkeypatch.setattr(Training, "_advance", stop_at(13, Training._advance))
     assert run("figure1", *OU, "--out", "out") == 130
     assert f"the same command goes on from {here / 'cache'}" in capsys.readouterr().err
     assert list((here / "cache").glob("ornstein-uhlenbeck-fit-*.work/checkpoint")) and not list((here / "out").iterdir())
@@ -116,7 +116,7 @@ def test_a_parameter_is_set_for_one_system_only(here, capsys):
 def test_a_score_is_learned_used_and_its_training_resumed(here, capsys, monkeypatch):
     assert run("simulate", *OU, "--members", 16, "--out", "series.npz") == 0
     with monkeypatch.context() as stopped:
-        stopped.setattr(Training, "advance", stop_at(7, Training.advance))
+        stopped.setattr(Training, "_advance", stop_at(7, Training._advance))
         assert run("fit-score", "series.npz", "--preset", "tiny", "--out", "score") == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert [path.name for path in here.iterdir() if "score" in path.name] == ["score.checkpoint"]

@@ -22,6 +22,7 @@ from gfdt_tutorial import (
     simulate,
 )
 from gfdt_tutorial.bench import kubo as bench_kubo
+from gfdt_tutorial.core.progress import run as run_work
 from gfdt_tutorial.core.spectra import shell_average
 
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)), advection=0.0)
@@ -126,7 +127,7 @@ def test_two_phases_that_are_really_changed_move_so(name):
     data = ensemble(TWO_PHASES, members=256, duration=60.0, every=0.25)
     value = getattr(TWO_PHASES, name)
     up, down = (replace(TWO_PHASES, **{name: factor * value}, dt=1 / 80) for factor in (1.05, 0.95))
-    truth = ChangedEnsemble(replace(TWO_PHASES, dt=1 / 80), [up, down], both, lags=2.0, every=0.25, members=512).finish().response()
+    truth = run_work(ChangedEnsemble(replace(TWO_PHASES, dt=1 / 80), [up, down], both, lags=2.0, every=0.25, members=512)).response()
     found = kubo(data, both, {name: TWO_PHASES.potential(name)}, lags=2.0)[name]
     predicted, error = (0.05 * value * part[1:] for part in (found.values, found.standard_error))
     z = (predicted - truth.values[1:]) / (error.square() + truth.standard_error[1:].square()).sqrt()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, PeriodicGrid, exact_response, kick_pattern, load_shipped
+from gfdt_tutorial.core.progress import run as run_work
 from gfdt_tutorial.course.views import response_lab
 from gfdt_tutorial.course.views.response_lab import KickDesign, Predictions, TimeProfile
 from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
@@ -93,7 +94,7 @@ def pushed(system=None, kick="bump", amplitude=1.0, time_profile=None, lags=12.0
     system = system or OrnsteinUhlenbeck()
     pattern = kick_pattern(system.grid, kick, amplitude)
     linear = exact_response(OrnsteinUhlenbeck(grid=system.grid), lags=lags, every=every).to(pattern, time_profile)
-    return ForcedEnsemble(system, pattern, linear, time_profile, every=every, **{"members": 8} | options).finish()
+    return run_work(ForcedEnsemble(system, pattern, linear, time_profile, every=every, **{"members": 8} | options))
 
 
 @pytest.mark.parametrize("time_profile", [None, torch.ones(13), torch.sin(torch.arange(13.0))])
@@ -135,7 +136,7 @@ class Squared:
 def test_the_even_part_of_an_answer_is_measured():
     system, pattern = Squared(0.3), torch.zeros(2, 4)
     pattern[0, 0] = 1.0
-    found = ForcedEnsemble(system, pattern, torch.stack([pattern, 0.5 * pattern]), members=8).finish()
+    found = run_work(ForcedEnsemble(system, pattern, torch.stack([pattern, 0.5 * pattern]), members=8))
     close(found.answers[1], 0.5 * pattern)  # odd: c drops out
     assert found.even_part.value == pytest.approx(0.3 / 0.5, abs=1e-5)
     assert found.departure.value == pytest.approx(0.3 / 0.5, abs=1e-5)
@@ -162,9 +163,9 @@ def test_a_run_that_was_left_goes_on_where_it_stopped():
     for row in parted:
         if row == 3:
             break
-    parted.finish()
+    run_work(parted)
     assert torch.equal(parted.answers, whole.answers) and parted.departure == whole.departure
-    assert parted.finish().row == 12  # and once at the end, stays there
+    assert run_work(parted).row == 12  # and once at the end, stays there
 
 
 def test_bad_pushes_are_refused():
@@ -240,7 +241,7 @@ def test_the_printed_code_gives_what_was_measured():
     view = Predictions(OU, KickDesign("bump", 0.5), TimeProfile("ramp", 30.0))
     found = {}
     exec(view.code(20.0, measured=True), found)
-    close(found["measured"], view.ensemble().finish().answers[20])
+    close(found["measured"], run_work(view.ensemble()).answers[20])
 
 
 # Doubts
@@ -260,5 +261,5 @@ def test_a_kick_outside_the_linear_regime_is_told_from_one_within():
         view = Predictions(AllenCahn.name, KickDesign("bump", amplitude))
         measured = ForcedEnsemble(view.known.system, view.pattern, view.linear[:21], members=32)
         assert view.doubts(measured) == []  # nothing is known before it ran
-        measured.finish()
+        run_work(measured)
         assert bool(view.doubts(measured)) is outside, (amplitude, measured.departure, measured.gain)

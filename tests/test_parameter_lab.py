@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from gfdt_tutorial import OrnsteinUhlenbeck, figures
+from gfdt_tutorial.core.progress import run as run_work
 from gfdt_tutorial.course import panels, widgets
 from gfdt_tutorial.course.views import parameter_lab
 from gfdt_tutorial.course.views.parameter_lab import Shift, known
@@ -101,8 +102,8 @@ def test_it_warns_of_parameters_far_from_the_trained_ones_and_says_what_the_syst
 def test_where_first_order_was_measured_not_to_hold_it_says_so():
     """The variance of the linear field is convex in λ: less than half of that raises it by more than first order says."""
     small, large = Shift(OU, (("lam", -0.03),)), Shift(OU, (("lam", -0.6),))
-    assert small.doubts(small.ensemble().finish(4)) == []
-    assert any(doubt.startswith("the prediction does not hold here: ⟨u²⟩") for doubt in large.doubts(large.ensemble().finish(4)))
+    assert small.doubts(run_work(small.ensemble(), rounds=4)) == []
+    assert any(doubt.startswith("the prediction does not hold here: ⟨u²⟩") for doubt in large.doubts(run_work(large.ensemble(), rounds=4)))
 
 
 # The widget

@@ -46,17 +46,17 @@ def small_paper(monkeypatch):
 @named
 def test_the_paper_preset_goes_on_after_an_interrupt_to_the_same_bits(system, small_paper, tmp_path, monkeypatch):
     whole = compare_methods(system, preset="paper", device="cpu")
-    cache, advance = Cache(tmp_path), Training.advance
+    cache, advance = Cache(tmp_path), Training._advance
 
     def interrupted(training):
         if training.step == 5:
             raise KeyboardInterrupt
         return advance(training)
 
-    monkeypatch.setattr(Training, "advance", interrupted)
+    monkeypatch.setattr(Training, "_advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compare_methods(system, preset="paper", device="cpu", cache=cache)
-    monkeypatch.setattr(Training, "advance", advance)
+    monkeypatch.setattr(Training, "_advance", advance)
     resumed = compare_methods(system, preset="paper", device="cpu", cache=cache)
     assert resumed.stages["fit"]["resumed"]
     assert list(resumed.responses) == list(whole.responses)

@@ -108,7 +108,7 @@ def test_another_noise_or_length_is_another_training_and_the_readout_says_so(dat
     lab.controls["steps"].value = 40
     assert lab.view.training.budget.steps == 40 and lab.view.training.budget.level == pytest.approx(0.1)
     assert "learning steps is now 40" in lab.readout.value
-    lab.view.training.advance()
+    next(iter(lab.view.training))
     lab.update()
     assert "is now" not in lab.readout.value and "step 1 of 40" in lab.readout.value
 
@@ -119,7 +119,7 @@ def test_the_cell_run_twice_leaves_no_thread_and_a_failure_is_shown(data, truth)
     assert lab.running
     other = panel(data, truth)
     assert not lab.running
-    other.view.training.advance = lambda: 1 / 0
+    other.view.training._advance = lambda: 1 / 0
     other.go.click()
     finish(other)
     assert "ZeroDivisionError" in other.readout.value

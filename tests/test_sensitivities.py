@@ -23,6 +23,7 @@ from gfdt_tutorial import (
     simulate,
 )
 from gfdt_tutorial.core import numerics
+from gfdt_tutorial.core.progress import run as run_work
 from gfdt_tutorial.core.spectra import shell_average
 
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
@@ -102,7 +103,7 @@ class Conditioned:
 
 
 def changed_lam(observable):
-    return ChangedEnsemble(SMALL, replace(SMALL, lam=0.05), observable, lags=2.0, members=8).finish()
+    return run_work(ChangedEnsemble(SMALL, replace(SMALL, lam=0.05), observable, lags=2.0, members=8))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def changed_lam(observable):
             "number 0 of the observable jumps",
         ),
         (lambda: ChangedEnsemble(SMALL, [SMALL] * 3, POWER), "one changed system, or two"),
-        (lambda: ChangedEnsemble(SMALL, SMALL, lambda u: u, lags=1.0, members=8).finish(), "the observable returns fields"),
+        (lambda: run_work(ChangedEnsemble(SMALL, SMALL, lambda u: u, lags=1.0, members=8)), "the observable returns fields"),
         (lambda: noise_derivative(Conditioned(), GRID, SMALL.noise_derivative()), "needs the hidden forcing"),
         (lambda: sensitivities(ensemble(), SMALL.score, one_wave, changes(SMALL, "lam")), "is complex; .* real and imaginary part as two"),
         (lambda: changed_lam(lambda u: (-u.square().mean((-2, -1))).sqrt()), "what observable returned has .* NaN"),
@@ -327,17 +328,17 @@ def test_a_kick_of_a_number_and_of_a_field_agree():
 def test_changed_members_follow_the_closed_form(parameter):
     value = getattr(SMALL, parameter)
     both = [replace(SMALL, **{parameter: factor * value}) for factor in (1.025, 0.975)]
-    found = ChangedEnsemble(SMALL, both, SHELLS, lags=40.0, members=256).finish().response()
+    found = run_work(ChangedEnsemble(SMALL, both, SHELLS, lags=40.0, members=256)).response()
     expected = 0.025 * value * shell_change(parameter, found.times)
     assert z_scores(found, expected).abs().max() < 5
     assert (found.values - expected).norm() / expected.norm() < 0.1
 
 
 def test_further_rounds_narrow_the_band_and_repeat_what_one_large_round_gives():
-    whole = ChangedEnsemble(SMALL, replace(SMALL, lam=0.05), POWER, lags=10.0, members=32).finish().response()
+    whole = run_work(ChangedEnsemble(SMALL, replace(SMALL, lam=0.05), POWER, lags=10.0, members=32)).response()
     parts = ChangedEnsemble(SMALL, replace(SMALL, lam=0.05), POWER, lags=10.0, members=8)
-    first = parts.finish().response()
-    again = parts.finish(3).response()
+    first = run_work(parts).response()
+    again = run_work(parts, rounds=3).response()
     assert parts.rounds == 4
     torch.testing.assert_close(again.values, whole.values, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(again.standard_error, whole.standard_error, rtol=1e-3, atol=1e-6)
@@ -346,11 +347,9 @@ def test_further_rounds_narrow_the_band_and_repeat_what_one_large_round_gives():
 
 def test_a_change_of_nothing_changes_nothing():
     for system in (SMALL, TWO_PHASES, NavierStokes(grid=PeriodicGrid((16, 16)))):
-        found = (
+        found = run_work(
             ChangedEnsemble(system, system, observables.moment(system.grid, 2), lags=1.0, every=0.25, members=8, spinup=1.0)
-            .finish()
-            .response()
-        )
+        ).response()
         assert found.values.abs().max() == 0
 
 
@@ -360,7 +359,7 @@ def test_two_phases_under_another_well_are_predicted():
     both = observables.together(POWER, observables.moment(GRID, 4))
     data = ensemble(TWO_PHASES, members=256, every=1 / 16, duration=16.0)
     up, down = (replace(TWO_PHASES, alpha=factor * 16.0, dt=1 / 64) for factor in (1.05, 0.95))
-    truth = ChangedEnsemble(replace(TWO_PHASES, dt=1 / 64), [up, down], both, lags=2.0, every=1 / 16, members=256).finish().response()
+    truth = run_work(ChangedEnsemble(replace(TWO_PHASES, dt=1 / 64), [up, down], both, lags=2.0, every=1 / 16, members=256)).response()
     predicted, gaussian = (
         0.8 * sensitivities(data, score, both, changes(TWO_PHASES, "alpha"), lags=2.0)["alpha"].values
         for score in (TWO_PHASES.score, GaussianScore.fit(data))
@@ -373,7 +372,7 @@ def stirred(*factors, members):
     """The mean and the power of members whose forcing is changed by factors, (lag, 2)."""
     both = observables.together(*(observables.moment(FLOW.grid, order) for order in (1, 2)))
     changed = [replace(FLOW, forcing=factor * FLOW.forcing) for factor in factors]
-    return ChangedEnsemble(FLOW, changed, both, lags=2.0, every=0.25, members=members, spinup=4.0).finish().response()
+    return run_work(ChangedEnsemble(FLOW, changed, both, lags=2.0, every=0.25, members=members, spinup=4.0)).response()
 
 
 def test_the_mean_of_a_flow_that_is_stirred_harder_moves_in_proportion():
@@ -397,11 +396,9 @@ def test_the_power_of_a_flow_that_is_stirred_harder_moves_as_the_theorem_says():
 def test_waves_may_come_to_rest_and_start_again():
     resting = replace(FLOW, frozen=True)
     for system, changed in ((FLOW, resting), (resting, FLOW)):
-        found = (
+        found = run_work(
             ChangedEnsemble(system, changed, observables.spectrum(FLOW.grid), lags=1.0, every=0.5, members=8, spinup=1.0)
-            .finish()
-            .response()
-        )
+        ).response()
         assert (found.values[1:].abs().amax(1) > 0).all()
 
 
@@ -425,4 +422,4 @@ def test_a_flow_that_is_stirred_harder_needs_its_forcing():
 
 def test_a_change_that_ruins_a_run_says_when():
     with pytest.raises(DivergedError, match=r"diverged"):
-        ChangedEnsemble(TWO_PHASES, replace(TWO_PHASES, alpha=3000.0), POWER, lags=40.0, members=8, spinup=1.0).finish()
+        run_work(ChangedEnsemble(TWO_PHASES, replace(TWO_PHASES, alpha=3000.0), POWER, lags=40.0, members=8, spinup=1.0))

@@ -382,7 +382,7 @@ def test_resumed_runs_end_with_the_same_bits(case, tmp_path):
         if (tmp_path / "run").exists():
             run.resume(tmp_path / "run")
         while run.step < stop:
-            run.advance()
+            next(iter(run))
         run.save(tmp_path / "run")
         finish(run)  # what is done after saving is lost
     assert_same_run(finish(begin(noise_levels=levels).resume(tmp_path / "run")), undisturbed(levels))
@@ -428,9 +428,9 @@ def test_a_killed_fit_goes_on_from_its_last_checkpoint(monkeypatch, tmp_path):
     def killed(*args):
         raise RuntimeError("killed")
 
-    advance = Training.advance
+    advance = Training._advance
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "advance", lambda self: advance(self) if self.step < 17 else killed())
+        patch.setattr(Training, "_advance", lambda self: advance(self) if self.step < 17 else killed())
         with pytest.raises(RuntimeError, match="killed"):
             fit(checkpoint=tmp_path / "fit")
     assert begin().resume(tmp_path / "fit").step == 15
@@ -448,7 +448,7 @@ def test_an_interrupt_after_the_last_step_loses_none(monkeypatch, tmp_path):
 
 
 def test_a_checkpoint_that_cannot_be_written_shows_before_the_first_step(monkeypatch, tmp_path):
-    monkeypatch.setattr(Training, "advance", lambda self: pytest.fail("a step was taken"))
+    monkeypatch.setattr(Training, "_advance", lambda self: pytest.fail("a step was taken"))
     with pytest.raises(FileNotFoundError, match="does not exist"):
         fit(checkpoint=tmp_path / "nowhere" / "fit")
 
@@ -465,7 +465,7 @@ def test_a_checkpoint_is_taken_up_on_another_number_of_threads(monkeypatch, tmp_
 def test_a_finished_fit_is_not_repeated(tmp_path, monkeypatch):
     spent = replace(SHORT, steps=20)
     done = fit(budget=spent, checkpoint=tmp_path / "fit")
-    monkeypatch.setattr(Training, "advance", lambda self: pytest.fail("a step was taken"))
+    monkeypatch.setattr(Training, "_advance", lambda self: pytest.fail("a step was taken"))
     assert_same_weights(fit(budget=spent, checkpoint=tmp_path / "fit").network, done.network)
 
 

@@ -120,7 +120,7 @@ def test_another_noise_level_starts_anew_and_a_second_widget_stops_the_first():
 
 def test_a_failing_training_is_shown():
     lab = trained()
-    lab.training.advance = lambda: 1 / 0
+    lab.training._advance = lambda: 1 / 0
     lab.go.click()
     wait_for(lab)
     assert "ZeroDivisionError" in lab.readout.value
@@ -168,7 +168,7 @@ def test_a_second_lab_stops_the_first_and_a_failure_is_shown():
     assert lab.runner.running
     other = widgets.AllenCahnLab()
     assert not lab.runner.running
-    other.view.advance = lambda: 1 / 0
+    other.view._advance = lambda: 1 / 0
     other.go.click()
     wait_for(other)
     assert "ZeroDivisionError" in other.readout.value
@@ -212,7 +212,7 @@ def test_the_flow_lab_kicks_all_members_where_the_map_is_clicked_and_shows_the_p
     assert lab.view.pattern[-5, 4] == 0.5 and lab.view.since == 0
     torch.testing.assert_close(lab.view.mean, lab.view.pattern, atol=1e-5, rtol=0)
     for _ in range(4):
-        lab.view.advance()
+        next(iter(lab.view))
     lab.update()
     expected = response.to(lab.view.pattern)[4]
     np.testing.assert_allclose(lab.figure.data[4].z, figures.centred(grid, expected), atol=1e-5)
@@ -274,7 +274,7 @@ def test_when_the_prediction_of_the_flow_has_ended_the_lab_says_so_and_shows_the
     lab = widgets.FlowLab(replace(response, times=response.times[:3], values=response.values[:3], standard_error=None, parts=None))
     assert "correlate 1.00" in lab.readout.value
     for _ in range(3):
-        lab.view.advance()
+        next(iter(lab.view))
     lab.update()
     assert "the prediction ends 0.125 after a kick" in lab.readout.value
     assert "nan" not in lab.readout.value

@@ -30,4 +30,4 @@ def over_floor(data: TimeSeries, kind: str, repeats: int, preset: str = "quick")
         training.network.zero_grad(set_to_none=True)
         training.network(w + z, None, angle).square().mean().backward()
 
-    return ratio(training.advance, floor, repeats)
+    return ratio(lambda: next(iter(training)), floor, repeats)

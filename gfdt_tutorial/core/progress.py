@@ -5,7 +5,9 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO, TypeVar
+
+Work = TypeVar("Work", bound=Iterable[Any])
 
 
 def progress(items: Iterable, *, total: int | None = None, label: str = ""):
@@ -13,6 +15,28 @@ def progress(items: Iterable, *, total: int | None = None, label: str = ""):
     from tqdm.auto import tqdm  # chooses widget or text by where it runs; imported late, as it looks for a notebook
 
     return tqdm(items, total=total, desc=label, leave=False, disable=True if os.environ.get("GFDT_QUIET") else None)
+
+
+def run(work: Work, *, rounds: int = 1) -> Work:
+    """Run long work to its end, and return it.
+
+    Long work, such as `Training` or `ChangedEnsemble`, is an iterable that keeps its own state: each step of `for _ in work` moves it on,
+    and a loop that was left may be entered again. This function is the loop, for a caller who wants nothing between the steps.
+
+    Args:
+        work: iterable; one that never ends needs a loop of your own, such as `itertools.islice(work, 100)`.
+        rounds: how many times to run it, for work that adds a round each time.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; the work keeps what is done.
+
+    >>> run([1, 2, 3])
+    [1, 2, 3]
+    """
+    for _ in range(rounds):
+        for _ in work:
+            pass
+    return work
 
 
 def note(text: str) -> None:

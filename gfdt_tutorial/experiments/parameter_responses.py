@@ -9,6 +9,7 @@ import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.progress import run
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.core.spectra import shell_average
 from gfdt_tutorial.responses import observables
@@ -226,7 +227,7 @@ def resimulated(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a step that the larger value makes too large by as little as it differs
         both = [replace(system, **{parameter: value * (1 + sign * relative)}) for sign in (1, -1)]
-    run = ChangedEnsemble(
+    ensemble = ChangedEnsemble(
         system,
         both,
         measures(system).observable,
@@ -236,7 +237,7 @@ def resimulated(
         seed=seed,
         spinup=size.spinup if spinup is None else spinup,
     )
-    return run.finish(rounds).response()
+    return run(ensemble, rounds=rounds).response()
 
 
 def sampling(system: str, preset: str) -> Sampling:

@@ -40,10 +40,10 @@ class ChangedEnsemble:
         DivergedError: a member left the finite numbers.
 
     >>> from dataclasses import replace
-    >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables
+    >>> from gfdt_tutorial import run, OrnsteinUhlenbeck, observables
     >>> system = OrnsteinUhlenbeck()
     >>> changed = ChangedEnsemble(system, replace(system, lam=0.05), observables.moment(system.grid, 2), lags=10.0, members=8)
-    >>> bool(changed.finish().response().values[-1] < 0)
+    >>> bool(run(changed).response().values[-1] < 0)
     True
     """
 
@@ -83,13 +83,6 @@ class ChangedEnsemble:
             self._measure(states)
             yield self.row
         self.rounds += 1
-
-    def finish(self, rounds: int = 1) -> "ChangedEnsemble":
-        """Run so many rounds to their last lag."""
-        for _ in range(checks.whole("rounds", rounds, minimum=1)):
-            for _ in self:
-                pass
-        return self
 
     def response(self, confidence: float = 0.90) -> Response:
         """The change of each observable so far, (lag, n), in its own units, with the standard error from the scatter of members.

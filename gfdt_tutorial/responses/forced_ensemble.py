@@ -44,11 +44,11 @@ class ForcedEnsemble:
         ValueError: shapes do not fit, or hold NaN.
         DivergedError: a member left the finite numbers.
 
-    >>> from gfdt_tutorial import OrnsteinUhlenbeck, exact_response, kick_pattern
+    >>> from gfdt_tutorial import run, OrnsteinUhlenbeck, exact_response, kick_pattern
     >>> system = OrnsteinUhlenbeck()
     >>> bump, time_profile = kick_pattern(system.grid, "bump"), torch.ones(11)
     >>> linear = exact_response(system, lags=10.0).to(bump, time_profile)
-    >>> pushed = ForcedEnsemble(system, bump, linear, time_profile, members=8).finish()
+    >>> pushed = run(ForcedEnsemble(system, bump, linear, time_profile, members=8))
     >>> bool((pushed.answers - linear).abs().max() < 1e-4)
     True
     """
@@ -98,12 +98,6 @@ class ForcedEnsemble:
                 states = states + 0.5 * float(self._course[row]) * push
             self._measure(states)
             yield self.row
-
-    def finish(self) -> "ForcedEnsemble":
-        """Run to the last lag."""
-        for _ in self:
-            pass
-        return self
 
     @property
     def gain(self) -> Departure:

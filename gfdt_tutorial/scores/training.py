@@ -105,9 +105,9 @@ class Training:
 
     def __iter__(self) -> Iterator[float]:
         while self.step < self.budget.steps:
-            yield self.advance()
+            yield self._advance()
 
-    def advance(self) -> float:
+    def _advance(self) -> float:
         """One step; returns the training loss."""
         budget = self.budget
         fraction = self.step / budget.steps

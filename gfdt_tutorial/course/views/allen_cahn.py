@@ -68,9 +68,9 @@ class LiveResponse:
 
     def __iter__(self) -> Iterator[int]:
         while True:
-            yield self.advance()
+            yield self._advance()
 
-    def advance(self) -> int:
+    def _advance(self) -> int:
         """One time unit; returns the time."""
         drawn = []
 

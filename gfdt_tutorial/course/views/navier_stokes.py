@@ -80,9 +80,9 @@ class StirredFlow:
 
     def __iter__(self) -> Iterator[float]:
         while True:
-            yield self.advance()
+            yield self._advance()
 
-    def advance(self) -> float:
+    def _advance(self) -> float:
         """One step; returns the time."""
         self._state, self._twins = self._step(torch.stack([self._state, self._twins]), self._noise)
         if not checks.all_finite(self._twins):
