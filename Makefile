@@ -24,10 +24,11 @@ test: $(INSTALLED)  ## run every test and every lesson
 test-fast: $(INSTALLED)  ## run the quick tests, for work on the code
 	$(BIN)/python -m pytest -q -m "not slow and not browser" tests $(TEST_ARGS)
 
-lint: $(INSTALLED)  ## check style, the layers of the package, and the notebooks against their .py
+lint: $(INSTALLED)  ## check style, types, the layers of the package, and the notebooks against their .py
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_project.py -k pair
 	$(STRIP) --verify notebooks/*.ipynb
 
