@@ -18,7 +18,7 @@ from gfdt_tutorial.core.progress import accept_all_characters, note, say
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.data.analysis import FILES, analyse
 from gfdt_tutorial.data.reading import read_series
-from gfdt_tutorial.experiments import presets, shipped
+from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.experiments.cache import Cache
 from gfdt_tutorial.experiments.comparison import compare_systems
 from gfdt_tutorial.experiments.pipeline import Comparison
@@ -34,8 +34,10 @@ from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
+from gfdt_tutorial.systems.base import DivergedError, System
 from gfdt_tutorial.systems.built_in import SYSTEMS, make_system, system_of
-from gfdt_tutorial.systems.simulate import DivergedError, simulate
+from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.sizes import Ensemble
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _simulate(chosen: argparse.Namespace) -> None:
-    system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
+    system = _system(chosen)
+    size = system.ensemble(chosen.preset)
     members, duration, every = (_wanted(chosen, size, name) for name in ("members", "duration", "every"))
     data = simulate(
         system,
@@ -99,7 +102,8 @@ def _respond(chosen: argparse.Namespace) -> None:
 
 
 def _perturb(chosen: argparse.Namespace) -> None:
-    system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
+    system = _system(chosen)
+    size = system.ensemble(chosen.preset)
     lags, pairs, every, amplitude = (_wanted(chosen, size, name) for name in ("lags", "pairs", "every", "amplitude"))
     options = {"every": every, "kick": chosen.kick, "amplitude": amplitude}
     truth = perturb(system, lags=lags, pairs=pairs, seed=chosen.seed, **options, device=chosen.device, cluster=chosen.cluster)
@@ -147,7 +151,7 @@ def _table(errors: dict[str, Errors]) -> str:
     return "\n".join(rows)
 
 
-def _compared(chosen: argparse.Namespace, systems: list, cache: Cache | None, *, conditioned: bool = False) -> list[Comparison]:
+def _compared(chosen: argparse.Namespace, systems: list[System], cache: Cache | None, *, conditioned: bool = False) -> list[Comparison]:
     """Systems compared; interrupted, it says from where to go on."""
     options = {"seed": chosen.seed, "device": chosen.device, "conditioned": conditioned, "cache": cache}
     try:
@@ -212,11 +216,11 @@ def _say_all(paths: Iterable[Path]) -> None:
         say(path)
 
 
-def _system(chosen: argparse.Namespace):
+def _system(chosen: argparse.Namespace) -> System:
     return make_system(chosen.system, dict(_pair(text) for text in chosen.set))
 
 
-def _wanted(chosen: argparse.Namespace, size: presets.Ensemble, name: str) -> float:
+def _wanted(chosen: argparse.Namespace, size: Ensemble, name: str) -> float:
     """What was asked for, zero included, or the preset's."""
     asked = getattr(chosen, name)
     return getattr(size, name) if asked is None else asked
@@ -226,9 +230,10 @@ def _cache(chosen: argparse.Namespace) -> Cache | None:
     return None if chosen.no_cache else Cache()
 
 
-def _systems(chosen: argparse.Namespace) -> list:
-    """Those named, in the order of the letter; all where none is named."""
-    names = [name for name in SYSTEMS if name in (chosen.system or SYSTEMS)]
+def _systems(chosen: argparse.Namespace) -> list[System]:
+    """Those named, in the order of the letter, and then the user's own; all built-in ones where none is named."""
+    asked = chosen.system or list(SYSTEMS)
+    names = [name for name in SYSTEMS if name in asked] + [name for name in dict.fromkeys(asked) if name not in SYSTEMS]
     if chosen.set and len(names) > 1:
         raise ValueError(f"--set changes a parameter of one system, and {len(names)} are to run; name one with --system")
     return [make_system(name, dict(_pair(text) for text in chosen.set)) for name in names]

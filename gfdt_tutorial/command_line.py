@@ -6,12 +6,14 @@ from typing import TextIO
 
 from gfdt_tutorial import bench
 from gfdt_tutorial.core.progress import say
-from gfdt_tutorial.experiments import presets, shipped
+from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.responses.kicked_twins import KICK_KINDS
 from gfdt_tutorial.responses.response import FORMS
 from gfdt_tutorial.responses.symmetries import SYMMETRIES
 from gfdt_tutorial.systems.built_in import SYSTEMS
+from gfdt_tutorial.systems.sizes import PRESETS
 
+WHICH = f"{', '.join(sorted(SYSTEMS))}, or one of your own as module:Class or file.py:Class"
 ASSETS_MADE = {"preset": "standard", "seed": 0}
 
 
@@ -37,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
 
     verb = _verb(verbs, "fit-score", "learn the score of an undisturbed series; Ctrl-C keeps a checkpoint, the same command goes on")
     verb.add_argument("series", help="an .npz with the keys u, times, axes")
-    verb.add_argument("--preset", choices=presets.PRESETS, default="quick")
+    verb.add_argument("--preset", choices=PRESETS, default="quick")
     verb.add_argument("--seed", type=int, default=0)
     verb.add_argument("--noise-levels", action="store_true", help="know all noise levels, to generate")
     verb.add_argument("--context", action="store_true", help="give the network the context of the series")
@@ -82,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--axes", help="letters of the array's axes, in order: m member, t time, y and x space; where the file does not say")
     verb.add_argument("--every", type=float, help="sampling interval, in the time unit you want lags in; where the file has no times")
     verb.add_argument("--variable", help="which array of the file")
-    verb.add_argument("--preset", choices=presets.PRESETS, default="quick")
+    verb.add_argument("--preset", choices=PRESETS, default="quick")
     verb.add_argument("--lags", type=float, help="largest lag, in time units; twice the memory of the data by default")
     verb.add_argument("--confidence", type=float, default=0.90, help="of the bands")
     verb.add_argument("--seed", type=int, default=0)
@@ -124,13 +126,13 @@ def _verb(verbs, name: str, words: str, *, makes: bool = False, writes: Sequence
 
 
 def _add_system(verb: argparse.ArgumentParser, *, seed: int | None) -> None:
-    verb.add_argument("--system", choices=sorted(SYSTEMS), required=True)
+    verb.add_argument("--system", required=True, help=WHICH)
     _add_changes(verb)
     _add_run(verb, seed=seed)
 
 
 def _add_systems(verb: argparse.ArgumentParser, *, seed: int, preset: str = "quick") -> None:
-    verb.add_argument("--system", choices=sorted(SYSTEMS), action="append", help="may be repeated; all by default")
+    verb.add_argument("--system", action="append", help=f"{WHICH}; may be repeated; all of these by default")
     verb.add_argument("--no-cache", action="store_true", help="compute all anew and keep nothing; else see GFDT_CACHE in the README")
     _add_run(verb, seed=seed, preset=preset)
 
@@ -140,7 +142,7 @@ def _add_changes(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_run(verb: argparse.ArgumentParser, *, seed: int | None, preset: str = "quick") -> None:
-    verb.add_argument("--preset", choices=presets.PRESETS, default=preset)
+    verb.add_argument("--preset", choices=PRESETS, default=preset)
     verb.add_argument("--seed", type=int, default=seed)
     verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
 

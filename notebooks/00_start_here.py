@@ -44,7 +44,7 @@ import gfdt_tutorial as gfdt
 from gfdt_tutorial import figures
 from gfdt_tutorial.course import widgets
 from gfdt_tutorial.course.exercises import check
-from gfdt_tutorial.experiments import presets
+from gfdt_tutorial.systems.sizes import PRESETS
 
 print(widgets.first_kick.installation())
 
@@ -231,8 +231,8 @@ assert "t = 30" in first.readout.value
 # letter's sizes, and `tiny` for the tests alone:
 
 # %%
-for name in presets.PRESETS:
-    size = presets.ensemble("ornstein-uhlenbeck", name)
+for name in PRESETS:
+    size = gfdt.OrnsteinUhlenbeck().ensemble(name)
     print(
         f"{name:9} {size.members:4} members × {size.duration:6g} time units = {size.snapshots:7} snapshots, {size.pairs:6} kicked pairs"
     )

@@ -40,7 +40,7 @@ from gfdt_tutorial.course.exercises import check
 from gfdt_tutorial.course.views.parameter_lab import Shift
 from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.experiments.calibration import Calibration, Target
-from gfdt_tutorial.experiments.parameter_responses import Sampling, change_of, measures, resimulated
+from gfdt_tutorial.experiments.parameter_responses import change_of, measures, resimulated
 from gfdt_tutorial.figures import theme
 
 torch.set_num_threads(1)
@@ -334,7 +334,7 @@ lab
 # First the linear field: $\lambda$ and $\kappa$ from its spectrum, both 30 % wrong at the start, and at the end two runs more for slopes by finite differences (15 s).
 
 # %%
-size = Sampling(members=32, duration=300.0, every=1.0, lags=80.0)
+size = gfdt.Sampling(members=32, duration=300.0, every=1.0, lags=80.0)
 target = Target.of(
     gfdt.simulate(linear, members=32, duration=300.0, seed=7, device="cpu"), spectrum
 )

@@ -14,7 +14,7 @@ from gfdt_tutorial.core.random_streams import Stream
 from gfdt_tutorial.core.spectra import shell_average
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.systems.allen_cahn import two_stages
-from gfdt_tutorial.systems.noise import WhiteNoise
+from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 LETTER = AllenCahn()
 CPU = torch.device("cpu")

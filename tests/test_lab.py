@@ -11,6 +11,7 @@ from gfdt_tutorial.core.progress import run as run_work
 from gfdt_tutorial.course.views import response_lab
 from gfdt_tutorial.course.views.response_lab import KickDesign, Predictions, TimeProfile
 from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
+from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.built_in import SYSTEMS
 
 OU = OrnsteinUhlenbeck.name
@@ -114,10 +115,10 @@ def test_pushes_come_to_the_continuous_force_at_second_order():
     assert errors[0] / errors[1] == pytest.approx(4, abs=0.3) and errors[1] / errors[2] == pytest.approx(4, abs=0.3)
 
 
-class Squared:
+class Squared(System):
     """A field without neighbours or noise, u ← u/2 + c u²: all about its answer can be said in one line."""
 
-    name, spinup = "squared", 0.0
+    name = "squared"
 
     def __init__(self, c):
         self.c, self.grid = c, PeriodicGrid((2, 4))
@@ -194,7 +195,7 @@ def test_a_shipped_response_with_other_lags_is_refused(monkeypatch):
     monkeypatch.setattr(response_lab, "shipped_names", lambda: [f"{OU}-gaussian"])
     monkeypatch.setattr(response_lab, "load_shipped", lambda name: exact_response(OrnsteinUhlenbeck(), lags=30.0))
     with pytest.raises(ValueError, match="lags"):
-        response_lab.known.__wrapped__(OU)
+        response_lab._known.__wrapped__(OrnsteinUhlenbeck())
 
 
 # Predictions, and the code that is printed

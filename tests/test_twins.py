@@ -567,8 +567,8 @@ def test_answers_on_another_grid_are_refused():
 
 
 def test_a_system_without_closed_form_is_sent_to_the_twins():
-    with pytest.raises(ValueError, match=r"object has no closed-form response; use perturb\(system"):
-        exact_response(object())
+    with pytest.raises(ValueError, match=r"AllenCahn has no closed-form response; use perturb\(system"):
+        exact_response(AllenCahn())
     with pytest.raises(ValueError, match="lags is -3"):
         exact_response(SMALL, lags=-3.0)
 

@@ -26,8 +26,8 @@ from gfdt_tutorial.scores.fit import fit_score, suited
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
-from gfdt_tutorial.systems.noise import WhiteNoise
 from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 
 def accuracy(seeds=(0, 1, 2), preset: str = "quick", reach=(0.06, 0.015), cost=(60, 180, 1200)) -> list[Row]:

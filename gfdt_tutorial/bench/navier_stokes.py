@@ -14,7 +14,6 @@ from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.core.spectra import mode_covariance, shell_average
 from gfdt_tutorial.experiments.comparison import compare_methods
 from gfdt_tutorial.experiments.pipeline import Comparison
-from gfdt_tutorial.experiments.presets import ensemble
 from gfdt_tutorial.experiments.shipped import load_shipped, ship, ship_table
 from gfdt_tutorial.responses.errors import compare, wave_errors
 from gfdt_tutorial.responses.kick_response import respond
@@ -112,7 +111,7 @@ def frozen(preset: str = "quick") -> list[Row]:
 
     Twins are kicked again and again over the 40 time units from the freezing on that the data cover: the flow goes on to settle.
     """
-    system, size = NavierStokes(frozen=True, nyquist=False), ensemble("navier-stokes", preset)
+    system, size = NavierStokes(frozen=True, nyquist=False), NavierStokes().ensemble(preset)
     found = compare_methods(system, preset=preset, conditioned=True)
     options = {"every": size.every, "amplitude": size.amplitude, "restarts": 8, "symmetries": system.symmetries}
     letter, truth = (perturb(system, lags=size.lags, pairs=pairs, seed=77 + pairs, **options) for pairs in (128, 1024))
@@ -182,7 +181,7 @@ class _SameWalk(WaveForcing):
 class _SameForcing(NavierStokes):
     """The flow with long steps, under the very forcing of the flow with short ones, so that less of the difference is sampling."""
 
-    def noise(self, members: range, seed: int, device: torch.device | str) -> WaveForcing:
+    def make_noise(self, members: range, seed: int, device: torch.device | str) -> WaveForcing:
         return _SameWalk(self.grid, members, seed, amplitude=self.forcing, cutoff=self.highest_forced, device=device)
 
 
@@ -233,7 +232,7 @@ def step(sides=(32, 64, 128, 256), repeats: int = 15, intervals: int = 4) -> lis
 def _floor_ratio(side: int, repeats: int, intervals: int) -> float:
     system, members, cpu = NavierStokes(grid=PeriodicGrid((side, side))), batch(side), torch.device("cpu")
     grid = system.grid
-    noise, advance = system.noise(range(members), 0, cpu), system.stepper(intervals * system.step, cpu)
+    noise, advance = system.make_noise(range(members), 0, cpu), system.stepper(intervals * system.step, cpu)
     state = system.initial(range(members), 0, cpu)
     fields, normals, rng = grid.irfft(state), torch.empty(members, *grid.shape), generator(0, Stream.BENCH)
 

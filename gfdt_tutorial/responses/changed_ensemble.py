@@ -10,7 +10,8 @@ from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.observable_samples import tail_of
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.theorem import Field, observed
-from gfdt_tutorial.systems.simulate import DivergedError, System, Trajectory
+from gfdt_tutorial.systems.base import DivergedError, System
+from gfdt_tutorial.systems.simulate import Trajectory
 
 
 class ChangedEnsemble:
@@ -99,11 +100,11 @@ class ChangedEnsemble:
         )
 
     def _path(self, run: Trajectory, system: System, state: torch.Tensor, noise) -> Iterator[torch.Tensor]:
-        own = system.continued(noise) if hasattr(system, "continued") else noise.copy()
+        own = system.continued(noise)
         return Trajectory(system, run.members, run.seed, run.every, run.device).steps(state, own, len(self.times) - 1)
 
     def _measure(self, states: Sequence[torch.Tensor]) -> None:
-        fields = [self.system.grid.irfft(state) for state in states]
+        fields = [self.system.field(state) for state in states]
         if not all(checks.all_finite(field) for field in fields):
             raise DivergedError(f"{self.system.name} diverged by t = {self.row * self.every:g} when changed: try a smaller change")
         self.fields = torch.stack([fields[0][0], fields[1][0]])
@@ -136,7 +137,4 @@ def _check_alike(system: System, changed: System) -> None:
         raise ValueError(f"the changed system is {type(changed).__name__}, not {type(system).__name__}: move parameters, as by replace")
     if changed.grid != system.grid:
         raise ValueError(f"the changed system is on {changed.grid}, not {system.grid}: a field goes on where it is; keep the grid")
-    if getattr(changed, "highest_forced", None) != getattr(system, "highest_forced", None):
-        raise ValueError(
-            "another cutoff forces other waves, whose phases the undisturbed run does not hold; simulate both and compare their averages"
-        )
+    system.check_change(changed)

@@ -8,7 +8,8 @@ import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.numerics import signed_root
-from gfdt_tutorial.systems.simulate import DivergedError, System, Trajectory
+from gfdt_tutorial.systems.base import DivergedError, System
+from gfdt_tutorial.systems.simulate import Trajectory
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class ForcedEnsemble:
         self.members = checks.whole("members", members, minimum=8)
         self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
         self._run = Trajectory(system, range(self.members), seed, self.every, torch.device("cpu"))
-        self._push = system.grid.rfft(checks.finite("pattern", pattern))
+        self._push = system.state(checks.finite("pattern", pattern))
         self._course = (
             None if time_profile is None else self.every * checks.finite("time_profile", torch.as_tensor(time_profile, dtype=torch.float64))
         )
@@ -83,7 +84,7 @@ class ForcedEnsemble:
     def _going_on(self) -> Iterator[int]:
         for state, noise in self._run.spin_up(self.spinup):  # noqa: B007 the last ones go on
             yield self.row
-        signs = torch.tensor([1.0, -1.0, 0.0]).reshape(3, 1, *[1] * len(self.system.grid.shape))
+        signs = torch.tensor([1.0, -1.0, 0.0]).reshape(3, 1, *[1] * self._push.ndim)
         push, step = signs * self._push, self.system.stepper(self.every, self._run.device)
         states = state.expand(3, *state.shape).clone()
         if self._course is None:
@@ -137,7 +138,7 @@ class ForcedEnsemble:
         row = self.row + 1
         if not checks.all_finite(states):
             raise DivergedError(f"{self.system.name} diverged by t = {row * self.every:g} when pushed: try a smaller amplitude")
-        up, down, free = self.system.grid.irfft(states)
+        up, down, free = self.system.field(states)
         self.answers[row] = (0.5 * (up - down)).mean(0)
         if row > 0:  # at 0 the kick itself, or nothing yet
             self._even.add(0.5 * (up + down) - free, self.linear[row])

@@ -17,7 +17,8 @@ from gfdt_tutorial.core.progress import progress
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.responses.response import Response, lag_times
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
-from gfdt_tutorial.systems.simulate import System, Trajectory, check_system, parameters
+from gfdt_tutorial.systems.base import System
+from gfdt_tutorial.systems.simulate import Trajectory, check_system, parameters
 
 PARTS = 16  # independent parts of the truth, kept so that errors against it can be freed of its own noise
 BATCH = 32  # pairs stepped together
@@ -144,14 +145,14 @@ class Kicks:
         kicks = torch.zeros(grid.shape, dtype=torch.float64)
         for restart in range(self.restarts):
             pattern = self._pattern(members, restart)
-            shift = self.amplitude * grid.rfft(pattern)
+            shift = self.amplitude * self.system.state(pattern)
             kicked = torch.stack([state + shift, state - shift])
             for lag, twins in enumerate(run.steps(kicked, noise, self.lags)):
                 difference = (twins[0] - twins[1]) / (2 * self.amplitude)
                 total[lag] += self._answers(difference, pattern)
                 norms[:, restart, lag] = self._norm(difference).cpu()
             state = twins[0]
-            kicks += self._answers(grid.rfft(pattern), pattern).double().sum(0).cpu()
+            kicks += self._answers(self.system.state(pattern), pattern).double().sum(0).cpu()
         if self.kick == "pixel":
             kicks *= len(members)  # all are kicked alike, and one pattern stands for them
         squares = total.double().square().sum(1).cpu()
@@ -171,13 +172,13 @@ class Kicks:
         """One estimate of R(d) a pair. Random signs: (1/N²) Σ_x p(x) δu(x + d), whose mean is R(d) as ⟨p(x) p(x')⟩ = δ."""
         grid = self.system.grid
         if self.kick == "pixel":
-            return grid.irfft(spectra)
+            return self.system.field(spectra)
         return grid.irfft(spectra * grid.rfft(pattern).conj()) / grid.size
 
     def _norm(self, difference: torch.Tensor) -> torch.Tensor:
         """|J|² for each pair: of the kicked pixel's column, or the mean over all columns."""
         grid = self.system.grid
-        squares = grid.irfft(difference).square().sum(grid.axes)
+        squares = self.system.field(difference).square().sum(grid.axes)
         return squares if self.kick == "pixel" else squares / grid.size
 
 

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -201,14 +202,25 @@ class Response:
             raise ValueError(f"{path} is no response that this version wrote: {error}") from error
 
 
-def exact_response(system, *, lags: float = 90.0, every: float = 1.0) -> Response:
+class ClosedForm(Protocol):
+    """A system whose response is known in closed form."""
+
+    @property
+    def grid(self) -> PeriodicGrid:
+        """Of the field."""
+        ...
+
+    def response(self, lags: torch.Tensor) -> torch.Tensor:
+        """R(d, t), (lag, *shape)."""
+        ...
+
+
+def exact_response(system: ClosedForm, *, lags: float = 90.0, every: float = 1.0) -> Response:
     """The closed-form response of a system that has one, at the lags of `lag_times`.
 
     Raises:
         ValueError: the system has no closed form; its truth comes from `perturb`.
     """
-    if not hasattr(system, "response"):
-        raise ValueError(f"{type(system).__name__} has no closed-form response; use perturb(system, ...)")
     times = lag_times(lags, every)
     return Response(times, system.response(times), "exact", grid=system.grid)
 

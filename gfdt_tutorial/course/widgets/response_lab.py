@@ -10,12 +10,13 @@ import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.course import panels
-from gfdt_tutorial.course.views.response_lab import READY, TIME_PROFILES, KickDesign, Predictions, TimeProfile
+from gfdt_tutorial.course.views.choices import choices
+from gfdt_tutorial.course.views.response_lab import READY, TIME_PROFILES, KickDesign, Predictions, TimeProfile, as_map
 from gfdt_tutorial.course.widgets.kick_pad import Canvas
 from gfdt_tutorial.course.widgets.live import WRAPPED, doubtful
 from gfdt_tutorial.course.widgets.running import Running
 from gfdt_tutorial.responses.forced_ensemble import Departure, ForcedEnsemble
-from gfdt_tutorial.systems.built_in import SYSTEMS
+from gfdt_tutorial.systems.base import System
 
 FRAME = 60  # ms between two lags at play
 LIVE = 0.06  # seconds between two pictures of an ensemble that runs
@@ -37,25 +38,25 @@ class KickLab(Running):
 
     lasting = False
 
-    def __init__(self, system: str = "navier-stokes", *, ready: str = "bump", amplitude: float = 1.0):
-        checks.choice("system", system, SYSTEMS)
+    def __init__(self, system: str | System = "navier-stokes", *, ready: str = "bump", amplitude: float = 1.0):
+        self.offered, name = choices(system)
         checks.choice("kick", ready, READY)
         least, most = AMPLITUDES
         if not 10.0**least <= amplitude <= 10.0**most:
             raise ValueError(f"amplitude is {amplitude!r}; expected {10.0**least:g} to {10.0**most:g}: a menu chooses the sign")
-        self.view = Predictions(system, KickDesign(ready, amplitude), TimeProfile() if self.lasting else None)
+        self.view = Predictions(self.offered[name], KickDesign(ready, amplitude), TimeProfile() if self.lasting else None)
         self.measured: ForcedEnsemble | None = None
         unit = "u/time" if self.lasting else "u"
         log = {"min": least, "max": most, "step": 0.05, "readout_format": ".3g"}
         controls = {
-            "system": widgets.Dropdown(options=list(SYSTEMS), value=system, description="system", style=WIDE),
+            "system": widgets.Dropdown(options=list(self.offered), value=name, description="system", style=WIDE),
             "kick": widgets.Dropdown(options=READY, value=ready, description="ready-made", style=WIDE),
             "amplitude": widgets.FloatLogSlider(amplitude, description=f"amplitude, {unit}", style=WIDE, **log),
             "sign": widgets.Dropdown(options={"+ (raise)": 1, "− (lower)": -1}, value=1, description="sign", style=WIDE),
             "time": self._time_slider("t, time units", 1 / 6),
         } | self._more_controls()
         self.first = {name: control.value for name, control in controls.items()}
-        self.canvas = Canvas(self.view.grid.shape, label="draw a kick: hold and drag, or arrow keys and space bar")
+        self.canvas = Canvas(tuple(as_map(self.view.pattern).shape), label="draw a kick: hold and drag, or arrow keys and space bar")
         self.listed = widgets.ToggleButton(description="show the code")
         self.listing = widgets.HTML()
         self.play = widgets.Play(interval=FRAME, max=len(self.view.times) - 1, repeat=True, description="play")
@@ -120,7 +121,7 @@ class KickLab(Running):
 
     def _follow(self) -> None:
         """What the controls say now; what was measured belongs to what they said then."""
-        before, view = self.view, Predictions(self.values["system"], self._kick(), self._course())
+        before, view = self.view, Predictions(self.offered[self.values["system"]], self._kick(), self._course())
         if view == before:
             return
         self.stop()
