@@ -24,7 +24,7 @@
 #
 # ## Bet first
 #
-# > 1. Which source is the largest for the Gaussian response of the Ornstein-Uhlenbeck field, whose Gaussian score is correct? Which is the largest for the Allen-Cahn field?
+# > 1. Which source is the largest for the Gaussian response of the Ornstein-Uhlenbeck field, whose score is Gaussian? And for the Gaussian response of the Allen-Cahn field?
 # > 2. The letter took 12,800 pairs of twins for its first two systems, and 128 for the flow. Which of its L2 curves contain noise of their own truth?
 
 # %%
@@ -59,7 +59,7 @@ print(found[0].responses["generative"].info["shipped"]["command"])
 figure_one(found).update_layout(width=1120)
 
 # %% [markdown]
-# The origin of each row:
+# How each row was made, and what it shows:
 #
 # * **Ornstein-Uhlenbeck** (lessons 02, 03). The system is linear, so the Gaussian score is exact and a learned score cannot be better. The responses are *raw*, and all three lie on the closed form. Their values at lag 0
 #   tell what their errors are. The Gaussian score was fitted to the same data over which it is averaged, so that $R(0) = 1$ exactly; the other two start with the sampling error of an average.
@@ -185,7 +185,7 @@ figure
 # ## Check, two: other data
 #
 # Band and line are computed from the same 64 members. One might next try eight groups of eight members. Their noises are independent, so the mean of $\langle\hat R_g - T, \hat R_h - T\rangle$, $g \ne h$, contains none of them. But this is check one *again*. The mean over all pairs of groups is a combination of the squared errors of the groups and of the squared error of their
-# mean. If responses are averages, the mean of the groups is the response of all 64, and the combination is the straight line through the points at 1/8 and 1/64.
+# mean. If responses are averages, the mean of the groups is the response of all 64, and the combination is the intercept at $1/n = 0$ of the straight line through the points at 1/8 and 1/64.
 #
 # Other data are independent. The shipped responses were averaged over sixteen times as many data, from another seed, with the same scores (the Gaussian score was fitted to those data). They contain so little sampling error that it hardly matters whether their bands are right. Their contribution of the score should be the same, within the standard error of the pairs between groups (jackknife).
 #
