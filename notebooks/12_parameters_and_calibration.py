@@ -251,7 +251,7 @@ curves = {f"κ + 2 %: {name}": curves_of("kappa", n) for n, name in enumerate(("
 figures.observable_panels(curves, "change", span=(-0.0014, 0.0004), labels=LABELS)
 
 # %% [markdown]
-# This settles the first bet: $\langle u^4\rangle$ falls at first, because a stronger well pulls in the tails beyond $|u| = 1$; then it rises, because fewer pixels are left between the phases. It also settles the second: the regression on one observable keeps the wrong sign, because a quantity that relaxes by itself cannot change its sign. The table lists what each curve is made of.
+# This settles the first bet: $\langle u^4\rangle$ falls at first, because a stronger well pulls in the tails beyond $|u| = 1$; then it rises, because fewer pixels are left between the phases. It also settles the second: the regression on one observable keeps the wrong sign, because its lasting response is the integral of a positive $\rho_A$ and cannot turn back. The table lists what each curve is made of.
 #
 # | curve | uses from the data | assumes | result here |
 # |---|---|---|---|
