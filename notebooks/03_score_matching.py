@@ -89,8 +89,8 @@ figures.noisy_targets(x[:3000], targets[:3000], middles, means, exact)
 # ## What goes wrong, and the remedy
 #
 # When σ is small, the targets $-z/\sigma$ are very large: the network has to find the score, of order one, under noise of variance
-# $1/\sigma^2$. But this noise is *odd* in $z$. Therefore we use each noise sample twice, with both signs. Expand the square, drop the term
-# that does not depend on $s$, and average over $\pm z$:
+# $1/\sigma^2$. This settles the first bet. But this noise is *odd* in $z$. Therefore we use each noise sample twice, with both signs. Expand
+# the square, drop the term that does not depend on $s$, and average over $\pm z$:
 #
 # $$ \mathcal L_{\text{anti}} = \tfrac14\big(|s(x_+)|^2 + |s(x_-)|^2\big) + z\cdot\frac{s(x_+) - s(x_-)}{2\sigma}, \qquad x_\pm = w \pm \sigma z . $$
 #
