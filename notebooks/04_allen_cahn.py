@@ -255,10 +255,10 @@ for name, s in scores.items():
 figures.response_curves({"truth": truth} | responses)
 
 # %% [markdown]
-# The grey line is the truth. The Gaussian response is more than twice too large, which settles the first bet. The responses "analytic" and
-# "generative" are in controlled form. They come from the same data and share much of their error, so we have to judge their *difference*,
-# with its own standard error. (This standard error covers the sampling error of these data and of the truth, for this one network. The
-# scatter between networks is larger; several seeds follow below.)
+# The grey line is the truth. The Gaussian response is too large by more than a factor of two, which settles the first bet. The responses
+# "analytic" and "generative" are in controlled form. They come from the same data and share much of their error, so we have to judge their
+# *difference*, with its own standard error. (This standard error covers the sampling error of these data and of the truth, for this one
+# network. The scatter between networks is larger; several seeds follow below.)
 
 # %%
 errors = {name: gfdt.compare(response, truth) for name, response in responses.items()}
@@ -383,8 +383,8 @@ go.Figure(table, layout={"template": "gfdt", "width": 980, "height": 280})
 # This settles the second bet, and the result depends on the form. In the raw form and in the letter's normalised form, the *formula* wins.
 # The errors of the `quick` network are nearly linear in the field and largest at the largest scales, and division by $\hat R(0)$ does not
 # remove them. The control variate does. In the controlled form the *network* wins, by a small margin with every seed, because the formula
-# does not know the grid. (The table would say "cannot tell" if the difference were within the 95 % confidence interval of Student's t
-# distribution for five seeds.) After a smooth kick, in the last two columns, the formula is closer in every form.
+# does not know the grid. (The table would say "cannot tell" if the 95 % confidence interval of the difference, from Student's t distribution
+# for five seeds, contained zero.) After a smooth kick, in the last two columns, the formula is closer in every form.
 #
 # ### What a small L2 hides
 #
@@ -417,8 +417,8 @@ go.Figure(table, layout={"template": "gfdt", "width": 820, "height": 300})
 # (The shipped responses are controlled, except for the Gaussian one. The noise of the truth has been removed from the errors; an error below
 # the standard error of the truth, in the last row, cannot be distinguished from zero.)
 #
-# The learned response, which looked so good after a kick of one pixel, has an error of most of the response to a bump. In the letter's form,
-# the error of the formula is as large as the response, and that of the network is several times larger. Only a small part of a smooth kick
+# The learned response looked so good after a kick of one pixel, but after a bump its error is most of the response. In the letter's form, the
+# error of the formula is as large as the response, and that of the network is several times larger. Only a small part of a smooth kick
 # remains, because the well removes the rest; if the score is slightly wrong at large scales, the predicted remainder is larger than that. **A
 # one-pixel L2 cannot show this.** Ask for the error of the kick that matters to you.
 #
@@ -547,8 +547,8 @@ free_memory()
 #
 # ## Summary
 #
-# 1. When a density has two phases, the covariance mistakes the memory of the phases for the response to a kick: the Gaussian response is more
-#    than twice too large.
+# 1. When a density has two phases, the covariance mistakes the memory of the phases for the response to a kick: the Gaussian response is too
+#    large by more than a factor of two.
 # 2. In the controlled form, the response of a score learned in seconds is slightly closer to the truth than that of the formula, which does
 #    not know the grid. In the raw form, in the normalised form and after a smooth kick, the formula is closer.
 # 3. Compare errors in one form, on the same data, with the standard error of the difference; and compare them for the kick that matters,
