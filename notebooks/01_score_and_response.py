@@ -126,9 +126,9 @@ print(f"fraction of a small kick left in the mean after 0.5: {R_half:.2f}; exact
 assert abs(R_half - exact_half) < 0.05
 
 # %% [markdown]
-# This settles the first bet: about half is left. The "exact" number comes from the equation for $m_t$, $\partial_t m = -V'\,\partial_x m +
-# \tfrac12\varepsilon^2\,\partial_x^2 m$ with $m_0 = A$, which `well.response` solves on a fine grid. In one variable this is easy and
-# provides a reference without sampling noise. It needs the drift; the theorem does not.
+# This settles the first bet: about half is left. The "exact" number comes from the equation for $m_t$,
+# $\partial_t m = -V'\,\partial_x m + \tfrac12\varepsilon^2\,\partial_x^2 m$ with $m_0 = A$, which `well.response` solves on a fine grid. In
+# one variable this is easy and provides a reference without sampling noise. It needs the drift; the theorem does not.
 #
 # ## Check: mean and variance, all lags
 #
@@ -213,8 +213,8 @@ print(
 # moved it? The walker probably came from where walkers are many. On average, therefore, the noise points *away* from there, opposite to the
 # score.
 #
-# All four methods see a density that is a little wider than the true one, and therefore flatter. Their scores are too small, and $-\langle
-# x\,s\rangle$ is less than 1. Since we know that it must be 1, we multiply the score by the missing factor. This is how the method
+# All four methods see a density that is a little wider than the true one, and therefore flatter. Their scores are too small, and
+# $-\langle x\,s\rangle$ is less than 1. Since we know that it must be 1, we multiply the score by the missing factor. This is how the method
 # `calibrated` uses the identity. (Narrow bins, as here, hardly blur; their cost is noise.)
 
 # %%
@@ -268,8 +268,8 @@ figures.mean_and_variance(answers | {name: found[name].answer for name in uncali
 # * The *exact* score does no better than the four estimates. On other samples all five have errors of about two per cent, which is the
 #   scatter of the average itself. On their own samples the learned scores do better. Suppose, for example, that by chance too many walkers
 #   are in the left hollow. A score learned from these walkers contains this excess, the exact score does not, and so the errors of score and
-#   average partly cancel. (Over three sets of samples the error of the exact score is up to 3.7 %, that of these four 1.5 to 2.2 %: `python
-#   -m gfdt_tutorial bench --only double-well`.)
+#   average partly cancel. (Over three sets of samples the error of the exact score is up to 3.7 %, that of these four 1.5 to 2.2 %:
+#   `python -m gfdt_tutorial bench --only double-well`.)
 # * In one dimension it hardly matters how we estimate the score. But it matters by a factor of forty or more that the score is not a straight
 #   line.
 #
@@ -344,8 +344,8 @@ check("01.3", well.average(lambda x: -4 * well.barrier * (3 * x**2 - 1)))
 # %% [markdown]
 # **01.4** From now on a constant force of 0.05 acts on every walker: the tilt is raised permanently. By how much will the mean have moved
 # after a very long time, *to first order*? You may use unperturbed data or the density, but not a well with another tilt. (For a system like
-# this one, $R_x(t) = -\tfrac{2}{\varepsilon^2}\,\frac{d}{dt}C(t)$, which is Kubo's form of the theorem. Can you derive it from $s =
-# -2V'/\varepsilon^2$?)
+# this one, $R_x(t) = -\tfrac{2}{\varepsilon^2}\,\frac{d}{dt}C(t)$, which is Kubo's form of the theorem. Can you derive it from
+# $s = -2V'/\varepsilon^2$?)
 
 # %%
 my_shift = None
@@ -370,8 +370,8 @@ check("01.4", 0.05 * 2 * well.variance / well.epsilon**2)
 #
 # ## Summary
 #
-# 1. The score is the slope of $\ln\rho$. A kick of all walkers shifts ρ, and one integration by parts gives $R_A(t) = -\langle
-#    A(t)\,s(0)\rangle$ from unperturbed data.
+# 1. The score is the slope of $\ln\rho$. A kick of all walkers shifts ρ, and one integration by parts gives
+#    $R_A(t) = -\langle A(t)\,s(0)\rangle$ from unperturbed data.
 # 2. With two hollows, the error of the response from a Gaussian score is most of the response; the error of the response from the true score
 #    is sampling error only.
 # 3. Any reasonable estimate of the score from 100,000 samples gives mean and variance to two or three per cent. Blur makes the score too

@@ -121,9 +121,10 @@ snapshot = data.u[0, -1].clone()  # a copy, or it would keep the whole recording
 figures.field_map(grid, system.score(snapshot), "the score of the snapshot", unit="s")
 
 # %% [markdown]
-# One identity holds for the score of *any* density that vanishes at infinity. Integration by parts gives $\langle u_i s_j\rangle =
-# -\delta_{ij}$, which is **Stein's identity** [13]. In the theorem it states that a kick is still unchanged at lag 0, $R(0) = 1$. Per
-# wavevector it reads $-\langle \hat u_k \hat s_k^*\rangle / N^2 = 1$. A simulation of finite length satisfies it up to sampling error:
+# One identity holds for the score of *any* density that vanishes at infinity. Integration by parts gives
+# $\langle u_i s_j\rangle = -\delta_{ij}$, which is **Stein's identity** [13]. In the theorem it states that a kick is still unchanged at lag
+# 0, $R(0) = 1$. Per wavevector it reads $-\langle \hat u_k \hat s_k^*\rangle / N^2 = 1$. A simulation of finite length satisfies it up to
+# sampling error:
 
 # %%
 some = data.u[:8]  # an eighth of the members, to save memory
@@ -139,17 +140,17 @@ print(
 # %% [markdown]
 # ## The theorem
 #
-# > **Generalized fluctuation-dissipation theorem.** Let a system be stationary with smooth density ρ. Kick it at time 0 by a small $\delta
-# > u_j$. Then
+# > **Generalized fluctuation-dissipation theorem.** Let a system be stationary with smooth density ρ. Kick it at time 0 by a small
+# > $\delta u_j$. Then
 # >
-# > $$ R_{ij}(t) = \frac{\langle\delta u_i(t)\rangle}{\delta u_j(0)} = -\langle u_i(t)\,s_j(u(0))\rangle, \qquad s = \nabla\ln\rho, \tag{3, 4}
-# > $$
+# > $$ R_{ij}(t) = \frac{\langle\delta u_i(t)\rangle}{\delta u_j(0)} = -\langle u_i(t)\,s_j(u(0))\rangle, \qquad s = \nabla\ln\rho, \tag{3, 4} $$
 # >
 # > where the average on the right is over the *unperturbed* system.
 #
-# The proof is that of lesson 00. Shifting the initial density by $\delta u_j$ changes it by $-\delta u_j\,\partial_j\rho = -\delta
-# u_j\,s_j\,\rho$; the response is the average of $u_i(t)$ over this change. ([Lesson 01](01_score_and_response.ipynb) gives the proof in
-# detail for a single variable; [2] is the classical review and [3] a modern one.) With the Gaussian score the theorem reads
+# The proof is that of lesson 00. Shifting the initial density by $\delta u_j$ changes it by
+# $-\delta u_j\,\partial_j\rho = -\delta u_j\,s_j\,\rho$; the response is the average of $u_i(t)$ over this change. ([Lesson
+# 01](01_score_and_response.ipynb) gives the proof in detail for a single variable; [2] is the classical review and [3] a modern one.) With
+# the Gaussian score the theorem reads
 #
 # $$ R(t) = C(t)\,C(0)^{-1}: \tag{5} $$
 #
@@ -290,8 +291,8 @@ explorer.controls["advection"].value = system.advection
 # and $B$ takes the place of $-s_j$.
 #
 # A kick of pixel $j$ is the special case $f = e_j$, whose divergence is 0. The response to a lasting change of a *parameter* is the integral
-# of $R_A$ over time. The unperturbed recording therefore tells us how the variance would change if λ were raised. For this we need $f =
-# \partial(\text{drift})/\partial\lambda = -\Sigma u$:
+# of $R_A$ over time. The unperturbed recording therefore tells us how the variance would change if λ were raised. For this we need
+# $f = \partial(\text{drift})/\partial\lambda = -\Sigma u$:
 
 
 # %%

@@ -209,8 +209,9 @@ assert diagnostics.relative_error(recovered(some), system.score(some)) < 0.1
 # %% [markdown]
 # ## Noise level against bias
 #
-# With *white* noise of standard deviation σ (in units of $u$), the network learns the score of blurred data: per wavevector it is $-\hat
-# u_k/(C_k + \sigma^2)$ instead of $-\hat u_k/C_k$. The score of waves with $C_k < \sigma^2$ is nearly erased. In closed form:
+# With *white* noise of standard deviation σ (in units of $u$), the network learns the score of blurred data: per wavevector it is
+# $-\hat u_k/(C_k + \sigma^2)$ instead of $-\hat u_k/C_k$. The score of waves with $C_k < \sigma^2$
+# loses more than half of its size. In closed form:
 
 # %%
 for sigma in (0.02, 0.05, 0.1, 0.2, 0.4):
@@ -293,10 +294,10 @@ print(
 # %% [markdown]
 # ## Generate
 #
-# A network that knows the score at *all* noise levels can turn noise into fields. Mixing a field with noise, $y = \cos\varphi\,w +
-# \sin\varphi\,z$, is what the equation $dy = -y\,d\tau + \sqrt2\,dW$ does within the time $\tau = -\ln\cos\varphi$. At $\tau = 0$ the data
-# are clean; at large τ only noise is left. If we know the score $s_\tau$ of the field at each stage, we can reverse this process. The step
-# from τ to $\tau - d\tau$ is
+# A network that knows the score at *all* noise levels can turn noise into fields. Mixing a field with noise,
+# $y = \cos\varphi\,w + \sin\varphi\,z$, is what the equation $dy = -y\,d\tau + \sqrt2\,dW$ does within the time $\tau = -\ln\cos\varphi$. At
+# $\tau = 0$ the data are clean; at large τ only noise is left. If we know the score $s_\tau$ of the field at each stage, we can reverse this
+# process. The step from τ to $\tau - d\tau$ is
 #
 # $$ y \;\leftarrow\; y + \big(y + 2\,s_\tau(y)\big)\,d\tau + \sqrt2\,dW \qquad\text{or}\qquad y \;\leftarrow\; y + \big(y + s_\tau(y)\big)\,d\tau . $$
 #

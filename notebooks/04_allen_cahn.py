@@ -89,8 +89,8 @@ figure
 #
 # (With $-\lambda u$ in place of the well, this is the score of lesson 02.) Advection, $-A\,\partial_x u$, only carries fields along. In the
 # continuum it leaves ρ unchanged, because $\int u^3 \partial_x u = \int \partial_x (u^4/4) = 0$. On a grid it does not: $u^3$ contains
-# wavenumbers that the grid cannot represent, these are aliased to lower ones, and the product rule fails. Stein's identity, $\langle u_i
-# s_j\rangle = -\delta_{ij}$, shows the effect (10 s):
+# wavenumbers that the grid cannot represent, these are aliased to lower ones, and the product rule fails. Stein's identity,
+# $\langle u_i s_j\rangle = -\delta_{ij}$, shows the effect (10 s):
 
 # %%
 from dataclasses import replace
@@ -175,8 +175,8 @@ figure
 # of the mean over $n$ pairs is $\big((\langle |J|^2\rangle - |R|^2)/n\big)^{1/2}$, where $|\cdot|^2$ denotes the sum of squares over pixels.
 #
 # Alternatively, kick all pixels at once, with random signs, and average the difference field multiplied by the sign at the kicked pixel.
-# Every pixel then serves as the kicked one, $|J|^2$ is the mean over all of them, and the standard error is $(\langle |J|^2\rangle /
-# n)^{1/2}$. (64 pairs, 5 s; the package ships the long truth.)
+# Every pixel then serves as the kicked one, $|J|^2$ is the mean over all of them, and the standard error is
+# $(\langle |J|^2\rangle / n)^{1/2}$. (64 pairs, 5 s; the package ships the long truth.)
 
 # %%
 truth = gfdt.load_shipped("allen-cahn-truth")
