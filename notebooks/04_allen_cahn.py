@@ -42,7 +42,7 @@ from gfdt_tutorial.course.exercises import check
 from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.responses.symmetries import symmetrise
-from gfdt_tutorial.scores import budgets, diagnostics
+from gfdt_tutorial.scores import budgets, diagnostics, steins_identity
 
 # networks and grids as small as these gain nothing from a second thread, and wait for it if anything else runs
 torch.set_num_threads(1)
@@ -91,7 +91,7 @@ calm = gfdt.simulate(
 )
 for name, data in (("A = 0   ", calm), ("A = 0.02", use)):
     fields = data.u[:, ::10].flatten(0, 1)
-    product = grid.irfft(-diagnostics.stein(grid, fields, system.score(fields)))
+    product = grid.irfft(-steins_identity.stein(grid, fields, system.score(fields)))
     print(
         f"{name}: ⟨u_i s_j⟩ = {product[0, 0]:.3f} at the pixel itself; its neighbours along x "
         f"{product[0, 1]:+.3f} and {product[0, -1]:+.3f}, along y {product[1, 0]:+.3f}"
@@ -123,7 +123,9 @@ score = gfdt.fit_score(fit, preset="quick", seed=0)
 some = use.u[:, ::50].flatten(0, 1)
 gaussian = gfdt.GaussianScore.fit(use)
 for name, s in (("Gaussian", gaussian), ("analytic", system.score), ("learned", score)):
-    print(f"{name:9} −⟨v³ s⟩ / 3⟨v²⟩ = {diagnostics.cubic_stein(some, s(some)):.3f}, should be 1")
+    print(
+        f"{name:9} −⟨v³ s⟩ / 3⟨v²⟩ = {steins_identity.cubic_stein(some, s(some)):.3f}, should be 1"
+    )
 
 # %% [markdown]
 # ## Does it know the density? Draw from it
@@ -132,7 +134,7 @@ for name, s in (("Gaussian", gaussian), ("analytic", system.score), ("learned", 
 # and 500 of the 1200 steps of `quick`, and 64 fields: 15 s. `python -m gfdt_tutorial bench --only allen-cahn-generation` does it in full, with 2048 fields, and prints how well.)
 
 # %%
-spent = replace(budgets.budget("quick", "white", noise_levels=True), steps=500, width=16)
+spent = replace(budgets.budget("quick", kind="white", noise_levels=True), steps=500, width=16)
 every_level = gfdt.fit_score(fit, budget=spent, noise_levels=True, seed=0)
 drawn = gfdt.sample(every_level, 64, seed=0)
 figures.field_map(grid, drawn[0], "a field that never was")
