@@ -40,7 +40,7 @@ from gfdt_tutorial.core.memory import free_memory
 from gfdt_tutorial.core.spectra import mode_covariance, shell_average
 from gfdt_tutorial.course import panels, views, widgets
 from gfdt_tutorial.course.exercises import check
-from gfdt_tutorial.scores import budgets, diagnostics
+from gfdt_tutorial.scores import budgets, diagnostics, steins_identity
 
 system = gfdt.OrnsteinUhlenbeck()
 grid = system.grid
@@ -283,12 +283,12 @@ print(
 
 # %%
 learned = score(use.u[:8])
-identity = diagnostics.stein(grid, use.u[:8], learned).real
+identity = steins_identity.stein(grid, use.u[:8], learned).real
 print(
     f"linear identity: mean {identity.mean():.3f}, from {identity.min():.2f} to {identity.max():.2f} (sampling error of slow waves)"
 )
 print(
-    f"cubic identity, −⟨u³ s⟩ / 3⟨u²⟩: {diagnostics.cubic_stein(use.u[:8], learned):.3f}, should be 1"
+    f"cubic identity, −⟨u³ s⟩ / 3⟨u²⟩: {steins_identity.cubic_stein(use.u[:8], learned):.3f}, should be 1"
 )
 
 # %% [markdown]

@@ -46,7 +46,7 @@ from gfdt_tutorial.course.exercises import check
 from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.responses.symmetries import symmetrise
-from gfdt_tutorial.scores import budgets, diagnostics
+from gfdt_tutorial.scores import budgets, diagnostics, steins_identity
 
 # Such small networks and grids gain nothing from a second thread, and wait for it if anything else runs.
 torch.set_num_threads(1)
@@ -100,7 +100,7 @@ calm = gfdt.simulate(
 )
 for name, data in (("A = 0   ", calm), ("A = 0.02", use)):
     fields = data.u[:, ::10].flatten(0, 1)
-    product = grid.irfft(-diagnostics.stein(grid, fields, system.score(fields)))
+    product = grid.irfft(-steins_identity.stein(grid, fields, system.score(fields)))
     print(
         f"{name}: ⟨u_i s_j⟩ = {product[0, 0]:.3f} at the pixel itself; at its neighbours along x "
         f"{product[0, 1]:+.3f} and {product[0, -1]:+.3f}, along y {product[1, 0]:+.3f}"
@@ -138,7 +138,9 @@ score = gfdt.fit_score(fit, preset="quick", seed=0)
 some = use.u[:, ::50].flatten(0, 1)
 gaussian = gfdt.GaussianScore.fit(use)
 for name, s in (("Gaussian", gaussian), ("analytic", system.score), ("learned", score)):
-    print(f"{name:9} −⟨v³ s⟩ / 3⟨v²⟩ = {diagnostics.cubic_stein(some, s(some)):.3f}, should be 1")
+    print(
+        f"{name:9} −⟨v³ s⟩ / 3⟨v²⟩ = {steins_identity.cubic_stein(some, s(some)):.3f}, should be 1"
+    )
 
 # %% [markdown]
 # ## Does the network know the density? Generate fields
@@ -149,7 +151,7 @@ for name, s in (("Gaussian", gaussian), ("analytic", system.score), ("learned", 
 # accuracy.)
 
 # %%
-spent = replace(budgets.budget("quick", "white", noise_levels=True), steps=500, width=16)
+spent = replace(budgets.budget("quick", kind="white", noise_levels=True), steps=500, width=16)
 every_level = gfdt.fit_score(fit, budget=spent, noise_levels=True, seed=0)
 drawn = gfdt.sample(every_level, 64, seed=0)
 figures.field_map(grid, drawn[0], "a generated field")

@@ -286,7 +286,7 @@ for name, band in {"all scales": torch.ones(grid.spectral_shape), "10 < |k| ≤ 
 # convolutions of its input. A gate multiplies the near by the far, and it can also express "this place is quiet, so any departure is a surprise". Preset `quick` takes 160 steps (a minute).
 
 # %%
-chosen = fit.suited(learn, "quick")
+chosen = fit.suited(learn, preset="quick")
 print(f"convolutions {chosen.kernels}, gated: {chosen.gated}, p in {chosen.powers}")
 score = gfdt.fit_score(learn, preset="quick", seed=0)
 generative = gfdt.respond(use, score, thin=4, **options)

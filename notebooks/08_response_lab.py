@@ -311,7 +311,7 @@ from gfdt_tutorial.scores.training import Training
 field, well_truth = gfdt.AllenCahn(), gfdt.load_shipped("allen-cahn-truth")
 data = gfdt.simulate(field, members=32, duration=160.0, seed=3)
 fitted, kept = data.split(0.5)
-training = Training(fitted, replace(budget("quick", "white"), steps=200))
+training = Training(fitted, replace(budget("quick", kind="white"), steps=200))
 learning = LearningResponse(training, kept, well_truth, field.score, symmetries=("reflect y",))
 steps = list(learning)
 print({step: round(error, 3) for step, error in learning.history[::3]})

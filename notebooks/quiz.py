@@ -19,7 +19,7 @@ import torch
 from IPython.display import Markdown, display
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial.scores import diagnostics
+from gfdt_tutorial.scores import diagnostics, steins_identity
 
 system = gfdt.OrnsteinUhlenbeck()
 grid = system.grid
@@ -141,7 +141,7 @@ rng = torch.Generator().manual_seed(0)
 pixels = torch.randn(100_000, generator=rng).sign() + 0.2 * torch.randn(100_000, generator=rng)
 score = -pixels / pixels.var()
 answer(
-    f"It passes the first, {float(-(pixels * score).mean()):.3f}, as it does for any data. The second gives {diagnostics.cubic_stein(pixels, score):.2f} of the correct value. "
+    f"It passes the first, {float(-(pixels * score).mean()):.3f}, as it does for any data. The second gives {steins_identity.cubic_stein(pixels, score):.2f} of the correct value. "
     f"For a Gaussian score and independent pixels it is a third of the kurtosis, here {diagnostics.kurtosis(pixels):.2f}: less than 3 for two phases (lessons 03, 04)."
 )
 

@@ -24,6 +24,7 @@ from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.fit import fit_score, suited
 from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.scores.steins_identity import stein
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.simulate import simulate
@@ -78,7 +79,7 @@ def statistics(seeds=(0, 1, 2), members: int = 64, duration: float = 1500.0) -> 
     for seed in seeds:
         u = simulate(system, members=members, spinup=1000.0, duration=duration, every=5.0, seed=seed).u
         moments.append([float(u.square().mean()), float((u**4).mean()), float(u.mean((2, 3)).square().mean())])
-        each = torch.stack([shell_average(system.grid, diagnostics.stein(system.grid, one, system.score(one)).real)[1] for one in u])
+        each = torch.stack([shell_average(system.grid, stein(system.grid, one, system.score(one)).real)[1] for one in u])
         deviations.append(float(((each.mean(0) - 1) / (each.std(0) / members**0.5)).abs().max()))
     names = zip(("⟨u²⟩", "⟨u⁴⟩", "⟨ū²⟩"), (0.748, 0.789, 0.010), (0.005, 0.006, 0.003), strict=True)
     rows = [
@@ -244,7 +245,7 @@ def architectures() -> list[Row]:
     truth, table = load_shipped("allen-cahn-truth"), []
     for what, change in ARCHITECTURES.items():
         start = change.get("start", "gaussian")
-        spent = replace(budget("quick", "white"), **{name: value for name, value in change.items() if name != "start"})
+        spent = replace(budget("quick", kind="white"), **{name: value for name, value in change.items() if name != "start"})
         began = time.perf_counter()
         scores = [fit_score(data, budget=spent, start=start) for data in (fit_calm, fit)]
         seconds = (time.perf_counter() - began) / 2

@@ -146,7 +146,7 @@ def networks() -> list[Row]:
     options = {"lags": 4.0, "symmetries": system.symmetries, "thin": 4, "resamples": 2}
     for what, change in NETWORKS.items():
         began = time.perf_counter()
-        score = fit_score(fitted, budget=replace(budget("quick", "intermittent"), **change))
+        score = fit_score(fitted, budget=replace(budget("quick", kind="intermittent"), **change))
         row = {"what": what, "seconds": time.perf_counter() - began}
         for name, form in (("raw", "raw"), ("control", "controlled")):
             quoted = compare(respond(use, score, form=form, **options), truth).quoted

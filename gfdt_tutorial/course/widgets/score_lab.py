@@ -41,7 +41,7 @@ class ScoreLab(Running):
 
     def _renew(self) -> None:
         value = self.values
-        spent = replace(budget("quick", "white"), level=value["level"], steps=value["steps"])
+        spent = replace(budget("quick", kind="white"), level=value["level"], steps=value["steps"])
         training = Training(self.fitted, spent, seed=self.seed, device="cpu")
         symmetries = tuple(name for name in self.system.symmetries if name != "sign")  # which would evaluate the score twice
         self.view = LearningResponse(training, self.kept, self.truth, self.system.score, symmetries=symmetries)
