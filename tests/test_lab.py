@@ -101,7 +101,7 @@ def pushed(system=None, kick="bump", amplitude=1.0, time_profile=None, lags=12.0
 @pytest.mark.parametrize("time_profile", [None, torch.ones(13), torch.sin(torch.arange(13.0))])
 def test_a_linear_field_answers_as_its_response_says(time_profile):
     found = pushed(time_profile=time_profile)
-    close(found.answers, found.linear, atol=2e-5)
+    close(found.responses, found.linear, atol=2e-5)
     assert abs(found.departure.value) < 1e-4 and abs(found.even_part.value) < 1e-4
     assert found.gain.value == pytest.approx(1, abs=1e-4)
 
@@ -111,7 +111,7 @@ def test_pushes_come_to_the_continuous_force_at_second_order():
     exact, errors = lasting(OrnsteinUhlenbeck(), 4.0, 16.0)[0][-1], []
     for every in (4.0, 2.0, 1.0):
         found = pushed(time_profile=torch.ones(round(16 / every) + 1), lags=16.0, every=every)
-        errors.append(float((found.answers[-1] - exact).abs().max()))
+        errors.append(float((found.responses[-1] - exact).abs().max()))
     assert errors[0] / errors[1] == pytest.approx(4, abs=0.3) and errors[1] / errors[2] == pytest.approx(4, abs=0.3)
 
 
@@ -138,7 +138,7 @@ def test_the_even_part_of_an_answer_is_measured():
     system, pattern = Squared(0.3), torch.zeros(2, 4)
     pattern[0, 0] = 1.0
     found = run_work(ForcedEnsemble(system, pattern, torch.stack([pattern, 0.5 * pattern]), members=8))
-    close(found.answers[1], 0.5 * pattern)  # odd: c drops out
+    close(found.responses[1], 0.5 * pattern)  # odd: c drops out
     assert found.even_part.value == pytest.approx(0.3 / 0.5, abs=1e-5)
     assert found.departure.value == pytest.approx(0.3 / 0.5, abs=1e-5)
     assert found.gain.value == pytest.approx(1 + 0.3 * 0.5 / 0.25, abs=1e-5)
@@ -165,7 +165,7 @@ def test_a_run_that_was_left_goes_on_where_it_stopped():
         if row == 3:
             break
     run_work(parted)
-    assert torch.equal(parted.answers, whole.answers) and parted.departure == whole.departure
+    assert torch.equal(parted.responses, whole.responses) and parted.departure == whole.departure
     assert run_work(parted).row == 12  # and once at the end, stays there
 
 
@@ -242,7 +242,7 @@ def test_the_printed_code_gives_what_was_measured():
     view = Predictions(OU, KickDesign("bump", 0.5), TimeProfile("ramp", 30.0))
     found = {}
     exec(view.code(20.0, measured=True), found)
-    close(found["measured"], run_work(view.ensemble()).answers[20])
+    close(found["measured"], run_work(view.ensemble()).responses[20])
 
 
 # Doubts

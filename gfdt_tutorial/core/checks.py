@@ -2,6 +2,8 @@
 
 import contextlib
 import math
+import sys
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -22,6 +24,26 @@ def whole(name: str, value: int, *, minimum: int = 0) -> int:
     if isinstance(value, bool) or not math.isfinite(found) or found != int(found) or found < minimum:
         raise ValueError(f"{name} is {value!r}; expected a whole number ≥ {minimum}")
     return int(value)
+
+
+def steps(name: str, time: float, every: float) -> int:
+    """The number of intervals `every` in `time`, to the nearest whole number.
+
+    Warns:
+        UserWarning: `time` is not a multiple of the interval (to a relative 10⁻⁶), so another time is taken. The warning points at the
+            line outside this package that gave the time.
+    """
+    count = round(positive(name, time) / positive("every", every))
+    if count and abs(count * every - time) > 1e-6 * time:
+        level, frame = 2, sys._getframe(1)
+        while frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] == __name__.split(".")[0]:
+            level, frame = level + 1, frame.f_back
+        warnings.warn(
+            f"{name}={time:g} is not a multiple of the sampling interval {every:g}; {count * every:g} is used instead. "
+            f"Give {name} as a multiple of {every:g}, or choose another interval",
+            stacklevel=level,
+        )
+    return count
 
 
 def probability(name: str, value: float) -> float:
