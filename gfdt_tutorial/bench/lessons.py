@@ -1,4 +1,4 @@
-"""What the lessons take: each notebook run top to bottom in a fresh kernel, its time and its memory."""
+"""Time and memory of the lessons: each notebook is run from top to bottom in a fresh kernel."""
 
 import importlib.util
 import json
@@ -7,13 +7,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gfdt_tutorial.bench.rows import Row
 from gfdt_tutorial.core.progress import say
 
-ROOT = Path(__file__).resolve().parents[2]  # the lessons are no part of the package: they come with its repository
-SECONDS, PEAK_MB, HELD_MB = 180.0, 1200.0, 600.0  # Binder gives 2 GB to all of one learner's kernels and to the server
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[2]  # the lessons are not part of the package; they come with its repository
+SECONDS, PEAK_MB, HELD_MB = 180.0, 1200.0, 600.0  # Binder gives one learner 2 GB for all kernels and the server
 MEASURE = """
 import json, psutil
 from gfdt_tutorial.core.memory import peak_memory_mb
@@ -23,28 +26,28 @@ print(json.dumps({"peak": peak_memory_mb(), "held": psutil.Process().memory_info
 
 @dataclass(frozen=True)
 class Executed:
-    """A notebook that was run in a kernel of its own.
+    """A notebook after it was run in a kernel of its own.
 
     Attributes:
         notebook: with its outputs.
         seconds: from the start of the kernel to the end of the last cell.
-        peak_mb, held_mb: largest resident size of the kernel, and what it still held at the end.
+        peak_mb, held_mb: largest resident size of the kernel, and what it held at the end.
     """
 
-    notebook: Any
+    notebook: "NotebookNode"
     seconds: float
     peak_mb: float
     held_mb: float
 
 
 def lessons(root: Path = ROOT) -> list[Row]:
-    """Every notebook in turn; prints a row of the README's table for each as soon as it is known. About 8 min.
+    """Every lesson from top to bottom in a fresh kernel; prints its row of the README's table when it is done. About 8 minutes.
 
     Raises:
-        ValueError: nbclient is missing, or there are no notebooks, as in a package that was installed without its repository.
+        ValueError: nbclient is missing, or there are no notebooks because the package was installed without its repository.
     """
     if importlib.util.find_spec("nbclient") is None:
-        raise ValueError("nbclient not found, which runs the lessons; pip install -e '.[dev]'")
+        raise ValueError("nbclient, which runs the lessons, was not found; try: pip install -e '.[dev]'")
     paths = sorted((root / "notebooks").glob("*.ipynb"))
     if not paths:
         raise ValueError(f"there are no notebooks in {root / 'notebooks'}; run this in a clone of the repository")
@@ -59,7 +62,7 @@ def lessons(root: Path = ROOT) -> list[Row]:
 
 
 def execute(path: Path) -> Executed:
-    """Run a notebook, with a cell at its end that tells the memory; a cell that fails raises nbclient's CellExecutionError."""
+    """Run a notebook with one more cell, which reports the memory; a cell that fails raises nbclient's CellExecutionError."""
     import nbformat
     from nbclient import NotebookClient
 
@@ -72,13 +75,13 @@ def execute(path: Path) -> Executed:
     return Executed(notebook, seconds, memory["peak"], memory["held"])
 
 
-def printed(cell) -> str:
-    """What a cell wrote to its standard output."""
+def printed(cell: "NotebookNode") -> str:
+    """The standard output of a cell."""
     return "".join(output.text for output in cell.outputs if output.output_type == "stream" and output.name == "stdout")
 
 
 def table_row(stem: str, known: Sequence[str], done: Executed) -> str:
-    """The README's row of a lesson, title and description as they stand there, minutes from the notebook, time and memory as measured."""
+    """The README's row of a lesson, with its title and description, minutes from the notebook, and time and memory as measured."""
     (line,) = [line for line in known if line.startswith("|") and f"notebooks/{stem}.ipynb" in line] or [f"| {stem} | |"]
     title, what = (cell.strip() for cell in line.split("|")[1:3])
     minutes = re.search(r"\*\*Time\*\* (\d+) minutes", done.notebook.cells[0].source)
