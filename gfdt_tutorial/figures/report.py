@@ -5,7 +5,7 @@ import html
 import plotly.graph_objects as go
 
 from gfdt_tutorial.data.analysis import Analysis
-from gfdt_tutorial.figures.series_overview import answer_everywhere, answers, portrait
+from gfdt_tutorial.figures.series_overview import overview, response_at_all_places, response_overview
 from gfdt_tutorial.scores.steins_identity import TOLERANCES, Identity
 
 COLOURS = {"fine": "#009E73", "unknown": "#777777", "warning": "#B35900", "refused": "#B00020"}
@@ -59,13 +59,13 @@ def _verdict(found: Analysis) -> str:
     return f"<h2>Verdict</h2>{words}<p>{html.escape(found.kicked)}</p>{before}"
 
 
-def _listed(value) -> list:
+def _listed(value: object) -> list:
     """What was noted, one or several, as a list."""
     return [] if not value else list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _looks(found: Analysis) -> str:
-    return "<h2>What it looks like</h2>" + _figure(portrait(found.data, found.suitability), first=True)
+    return "<h2>What it looks like</h2>" + _figure(overview(found.data, found.suitability), first=True)
 
 
 def _checks(found: Analysis) -> str:
@@ -120,9 +120,9 @@ def _response(found: Analysis) -> str:
     what = where if found.data.grid.shape else "R(t): the mean change, a time t after the number alone was raised by one"
     level = f"{found.about['level']:.0%}"
     words = f"{what}; like per like, so without a unit. Bands ({level}) hold the error of sampling, and not what is wrong with a score."
-    everywhere = answer_everywhere(found.responses["generative"])
+    everywhere = response_at_all_places(found.responses["generative"])
     maps = "" if everywhere is None else "<p>The generative response of all places, the kicked one in the middle:</p>" + _figure(everywhere)
-    return f"<h2>The response to a kick</h2><p>{words}</p>{_figure(answers(found.responses))}{maps}"
+    return f"<h2>The response to a kick</h2><p>{words}</p>{_figure(response_overview(found.responses))}{maps}"
 
 
 def _made(found: Analysis) -> str:
