@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import torch
 
 from gfdt_tutorial.figures import theme
+from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.scores.training import Training
 
 Numbers = torch.Tensor | np.ndarray | Sequence[float]
@@ -58,6 +59,15 @@ def band_trace(x: Numbers, band: torch.Tensor, name: str, index: int) -> go.Scat
     fill = theme.faint(theme.style(name, index)["color"])
     trace = go.Scatter(x=np.concatenate([there, back]), y=edges, fill="toself", fillcolor=fill, legendgroup=name)
     return trace.update(mode="lines", line={"width": 0}, hoverinfo="skip", showlegend=False)
+
+
+def curve_with_band(response: Response | None, displacement: int) -> list[TraceData]:
+    """The data of a band and a line: the response at one displacement; both are empty without a response."""
+    if response is None:
+        return [{"x": [], "y": []}, {"x": [], "y": []}]
+    times, band = response.times, response.band_along(displacement)
+    edges = band_trace([], torch.zeros(2, 0), response.method, 0) if band is None else band_trace(times, band, response.method, 0)
+    return [{"x": edges.x, "y": edges.y}, {"x": times.numpy(), "y": response.along(displacement).numpy()}]
 
 
 def loss_traces() -> list[go.Scatter]:
