@@ -392,8 +392,10 @@ def _bench_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _bench(chosen: argparse.Namespace) -> None:
+    if chosen.json:
+        bench.page.read(chosen.json)  # refused before anything is measured, if it holds something else
     rows = bench.run(chosen.only)
-    saved = [storage.save_json(chosen.json, [vars(row) for row in rows])] if chosen.json else []
+    saved = bench.page.save(chosen.json, rows, bench.GROUPS) if chosen.json else []
     say(bench.table(rows))
     _say_all(saved)
 
