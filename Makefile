@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 SOURCES := gfdt_tutorial tests conftest.py $(wildcard notebooks/*.py)  # the .ipynb follow from the .py
 STRIP := $(BIN)/nbstripout --keep-id --extra-keys metadata.language_info
 
-.PHONY: help lab test test-fast lint sync picture assets constraints
+.PHONY: help lab test test-fast lint sync picture assets benchmarks constraints
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -43,6 +43,9 @@ picture: $(INSTALLED)  ## draw the picture of the README anew (needs Chromium)
 
 assets: $(INSTALLED)  ## make the learned scores and responses that travel with the package anew (20 min; resumable)
 	$(BIN)/python -m gfdt_tutorial assets
+
+benchmarks: $(INSTALLED)  ## measure what the project promises and write docs/benchmarks.json (15 min)
+	$(BIN)/python -m gfdt_tutorial bench --json docs/benchmarks.json
 
 # Neither the local build of torch (+cpu) nor the CUDA packages it may have brought are for everyone.
 constraints: $(INSTALLED)  ## write the versions now installed to constraints.txt
