@@ -234,13 +234,13 @@ def closed(*words):
 
 
 def test_a_closed_pipe_costs_nothing(here, files):
-    for words in (["compare", files / "gaussian.npz", "--truth", "exact", "--json", "errors.json"], ["analyse", "--help"]):
-        assert closed(*words) == (0, ""), words
+    assert closed("compare", files / "gaussian.npz", "--truth", "exact", "--json", "errors.json") == (0, "")
     assert {path.name for path in here.iterdir()} == {"errors.json"}
 
 
 @pytest.mark.slow
 def test_a_closed_pipe_costs_no_analysis(here, files):
+    assert closed("analyse", "--help") == (0, "")
     assert closed("analyse", files / "series.npz", "--preset", "tiny", "--lags", 4, "--out", "out") == (0, "")
     assert {path.name for path in (here / "out").iterdir()} == ANALYSED
 
