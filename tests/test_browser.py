@@ -258,7 +258,7 @@ def test_a_kick_is_painted_and_the_code_on_screen_gives_the_maps_on_screen(open_
     assert page.locator(".gfdt-error").count() == 0
 
 
-def test_a_push_with_a_drawn_course_is_checked_by_an_ensemble_while_one_watches(open_lesson):
+def test_a_forcing_with_a_drawn_time_profile_is_checked_by_an_ensemble_while_one_watches(open_lesson):
     page = open_lesson("force")
     lab = page.locator(EXPLORER)
     drag(page, lab.locator(".gfdt-canvas").nth(1), [(0.02, 0.5), (0.2, 0.1), (0.4, 0.1), (0.6, 0.8)])

@@ -3,7 +3,6 @@
 import gc
 import re
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -20,14 +19,24 @@ OU, AC, NS = "ornstein-uhlenbeck", "allen-cahn", "navier-stokes"
 
 
 def finish_rounds(panel, rounds):
-    """Wait for so many, and for the middle of the next."""
-    deadline = time.monotonic() + 300  # a busy machine
-    while panel.running and time.monotonic() < deadline:
-        if panel.measured.rounds >= rounds and panel.measured.row > len(panel.view.times) // 2:
-            break
-        time.sleep(0.01)
+    """Run so many, and half of the next, and then stop."""
+    reached, released, work = threading.Event(), threading.Event(), panel._work
+
+    def held():
+        for step in work():
+            if panel.measured.rounds >= rounds and panel.measured.row > len(panel.view.times) // 2:
+                reached.set()
+                released.wait()
+            yield step
+
+    panel._work = held
+    panel.go.click()
+    reached.wait()
+    panel.runner._asked.set()
+    released.set()
     panel.stop()
-    assert panel.measured.rounds >= rounds
+    panel._work = work
+    assert panel.measured.rounds == rounds
 
 
 def lines(panel, axis, name):
@@ -132,10 +141,8 @@ def test_a_slider_moves_the_curves_to_the_prediction():
 def test_measured_statistics_converge_round_by_round_and_begin_anew_when_a_slider_moves():
     panel = widgets.ParameterLab(OU)
     panel.controls["lam"].value = 5
-    panel.go.click()
     finish_rounds(panel, 1)
     first = panel.measured.response()
-    panel.go.click()
     finish_rounds(panel, 6)
     panel.update()
     found = panel.measured.response()
@@ -174,9 +181,7 @@ def test_the_cell_run_twice_leaves_no_thread_and_a_failure_is_shown(monkeypatch)
     assert not panel.running
     monkeypatch.setattr(parameter_lab.ChangedEnsemble, "_measure", lambda *arguments: 1 / 0)
     other.go.click()
-    deadline = time.monotonic() + 120
-    while other.running and time.monotonic() < deadline:
-        time.sleep(0.05)
+    other.runner._thread.join()
     assert "ZeroDivisionError" in other.readout.value and other.go.description == "measure"
     monkeypatch.undo()
     other.go.click()

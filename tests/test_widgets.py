@@ -1,7 +1,7 @@
-"""The explorers without a browser: every control moves the figure to what the API itself answers, and errors show."""
+"""The explorers without a browser: every control moves the figure to what the API itself returns, and errors show."""
 
+import math
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -58,7 +58,7 @@ def test_an_exception_in_a_callback_is_shown_and_the_next_move_mends_it(monkeypa
         explorer.controls["lag"].value = 5
         assert "ZeroDivisionError" in explorer.readout.value and "gfdt-error" in explorer.readout.value
     explorer.controls["lag"].value = 6
-    assert "at lag 6" in explorer.readout.value
+    assert "response at lag 6" in explorer.readout.value
 
 
 def test_the_first_widget_shows_the_lag_it_says():
@@ -84,18 +84,66 @@ def trained(steps=40):
 
 
 def wait_for(lab):
-    while lab.runner.running:
-        time.sleep(0.05)
+    lab.runner._thread.join()
+
+
+class Gate:
+    """An iterator in front of another, which the test lets through step by step."""
+
+    def __init__(self, work):
+        self.work, self.allowed, self.waiting = iter(work), threading.Semaphore(0), threading.Semaphore(0)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.waiting.release()
+        self.allowed.acquire()
+        return next(self.work)
+
+    def step(self, count=1):
+        """Let `count` steps through, and wait until all of them are done and the next one is asked for."""
+        for _ in range(count):
+            self.allowed.release()
+            self.waiting.acquire()
+
+    def open(self):
+        """Let everything through."""
+        self.allowed.release(10**6)
+
+
+def gated(lab):
+    """The lab, whose work waits at a gate; and the gate."""
+    gate = Gate(lab._work())
+    lab._work = lambda: gate
+    return gate
+
+
+def start(lab, gate):
+    """Press the button, and wait until the first step is asked for."""
+    lab.go.click()
+    gate.waiting.acquire()
+
+
+def pause(lab, gate):
+    """Press the button while the thread waits at the gate: the step that it waits for is the last."""
+    stopper = threading.Thread(target=lab.go.click)
+    stopper.start()
+    lab.runner._asked.wait()
+    gate.allowed.release()
+    stopper.join()
 
 
 @pytest.mark.slow
 def test_training_starts_stops_resumes_and_ends_where_an_undisturbed_one_does():
     lab, other = trained(), trained()
-    lab.go.click()
-    time.sleep(0.3)
-    lab.go.click()
+    gate = gated(lab)
+    start(lab, gate)
+    gate.step(5)
+    pause(lab, gate)
     assert not lab.runner.running and lab.go.description == "resume"
-    assert 0 < lab.training.step < 40
+    assert lab.training.step == 6
+    gate.open()
     lab.go.click()
     wait_for(lab)
     assert lab.training.step == 40 and lab.go.description == "done" and lab.go.disabled
@@ -126,19 +174,14 @@ def test_a_failing_training_is_shown():
     assert "ZeroDivisionError" in lab.readout.value
 
 
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert condition()
-
-
 def test_the_live_lab_runs_pauses_and_is_kicked_by_a_click():
     lab = widgets.AllenCahnLab()
-    lab.go.click()
-    wait_until(lambda: lab.view.time >= 3)
-    lab.go.click()
+    gate = gated(lab)
+    start(lab, gate)
+    gate.step(3)
+    pause(lab, gate)
     paused = lab.view.time
+    assert paused == 4
     assert not lab.runner.running and lab.go.description == "resume"
     np.testing.assert_allclose(lab.figure.data[0].z, figures.centred(lab.view.system.grid, lab.view.snapshot))
     x, y = lab.figure.data[0].x[20], lab.figure.data[0].y[11]  # the origin is in the middle of the map, so these are pixels 4 and -5
@@ -203,9 +246,10 @@ def test_the_flow_lab_kicks_all_members_where_the_map_is_clicked_and_shows_the_p
     response = load_shipped("navier-stokes-truth")
     lab = widgets.FlowLab(response)
     grid = lab.view.system.grid
-    lab.go.click()
-    wait_until(lambda: lab.view.steps >= 3)
-    lab.go.click()
+    gate = gated(lab)
+    start(lab, gate)
+    gate.step(3)
+    pause(lab, gate)
     x, y = lab.figure.data[0].x[20], lab.figure.data[0].y[11]
     lab.amplitude.value = 0.5
     lab.figure._handle_custom_msg({"clicked": 0, "x": x, "y": y}, [])
@@ -229,19 +273,24 @@ def test_the_flow_lab_kicks_all_members_where_the_map_is_clicked_and_shows_the_p
 )
 def test_a_kick_in_the_middle_of_a_step_is_not_lost(make):
     """The step, once done, would put the twins of the kick before back, under the prediction of the new one."""
-    lab, steps, second = make(), [], threading.Event()
-    step = lab.view._step
+    lab, steps, second, kicked = make(), [], threading.Event(), threading.Event()
+    step, stop = lab.view._step, lab.stop
 
     def slow(*arguments):
         steps.append(arguments)
         if len(steps) == 2:  # that of the twins, where they step alone
             second.set()
-        time.sleep(0.1)
+            kicked.wait()
         return step(*arguments)
 
-    lab.view._step = slow
+    def stop_in_the_middle():
+        lab.runner._asked.set()
+        kicked.set()
+        stop()
+
+    lab.view._step, lab.stop = slow, stop_in_the_middle
     lab.go.click()
-    assert second.wait(10)
+    second.wait()
     lab.kick(16, 20)
     assert lab.running
     lab.close()
@@ -256,23 +305,42 @@ def test_a_response_of_another_grid_is_refused():
         StirredFlow(NavierStokes(), response)
 
 
-def test_without_a_kick_the_twins_stay_together_and_the_pace_is_kept():
+def test_without_a_kick_the_twins_stay_together_and_a_pause_follows_each_step():
     view = StirredFlow(NavierStokes(), load_shipped("navier-stokes-truth"), members=2, spinup=1.0)
     view.kick(0, 0, 0.0)
     for _ in zip(range(3), view, strict=False):
         pass
     assert float(view.mean.abs().max()) == 0 and view.time == pytest.approx(3 / 16)
-    reports = []
-    runner = Runner(iter(view), reports.append, every=10.0, pace=0.2)
-    time.sleep(0.5)
-    runner.stop()
-    assert view.steps <= 3 + 4 and reports == [None]
+    reports, pauses = [], []
+    runner = Runner(iter(()), reports.append)
+    runner._thread.join()
+    runner._work, runner._pace, runner._every = iter(view), 0.2, math.inf
+    runner._asked = Asked(pauses)
+    runner._run()
+    assert view.steps == 3 + 4 and pauses == [0.2] * 4 and reports == [None, None]
+
+
+class Asked:
+    """An event that notes how long it was waited for, and is set at the fourth time."""
+
+    def __init__(self, pauses):
+        self.pauses = pauses
+
+    def wait(self, seconds):
+        self.pauses.append(seconds)
+        return len(self.pauses) == 4
+
+    def is_set(self):
+        return False
+
+    def set(self):
+        pass
 
 
 def test_when_the_prediction_of_the_flow_has_ended_the_lab_says_so_and_shows_the_means_whole():
     response = load_shipped("navier-stokes-truth")
     lab = widgets.FlowLab(replace(response, times=response.times[:3], values=response.values[:3], standard_error=None, parts=None))
-    assert "correlate 1.00" in lab.readout.value
+    assert "with the prediction 1.00" in lab.readout.value
     for _ in range(3):
         next(iter(lab.view))
     lab.update()
@@ -302,7 +370,7 @@ def test_the_well_starts_where_it_is_told_and_without_a_kick_nothing_is_off():
         widgets.DoubleWellExplorer(kick=1.5)
     explorer = widgets.DoubleWellExplorer()
     explorer.controls["kick"].value = 0.0
-    assert "off by 0.0%" in explorer.readout.value
+    assert "mean: 0.0%" in explorer.readout.value
 
 
 def test_the_bump_of_the_first_widget_is_told_the_nearer_way_round():

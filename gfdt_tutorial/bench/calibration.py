@@ -1,4 +1,4 @@
-"""Parameters of the two-phase field recovered from its statistics: what the theorem costs, and what finite differences cost."""
+"""Parameters of the Allen-Cahn field recovered from its statistics: the cost of the theorem and of finite differences."""
 
 import math
 import time
@@ -9,8 +9,8 @@ import torch
 
 from gfdt_tutorial.bench.rows import Row
 from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.experiments.calibration import Calibration, Target, Update
-from gfdt_tutorial.experiments.parameter_responses import Sampling, sampling
 from gfdt_tutorial.experiments.shipped import ship_table
 from gfdt_tutorial.responses import observables
 from gfdt_tutorial.responses.theorem import Field
@@ -18,22 +18,26 @@ from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.sizes import Sampling
 
 COMMAND = "python -m gfdt_tutorial bench --only calibration"
-COST = "python -m gfdt_tutorial bench --only calibration-cost"
+COST_COMMAND = "python -m gfdt_tutorial bench --only calibration-cost"
 STARTS = {  # over the true values
     "α −30 %, κ +30 %": {"alpha": 0.7, "kappa": 1.3},
     "α −30 %, κ −30 %": {"alpha": 0.7, "kappa": 0.7},
 }
-LAGS = 25.0  # over which the statistics come to rest
+LAGS = 25.0  # after which the statistics have reached their new values
 CLOSE = 0.05
 SMALL_SCALES = 10  # |k| from which the spectrum is averaged to one number
 
+Score = Callable[[torch.Tensor], torch.Tensor]
+Learn = Callable[[AllenCahn, TimeSeries], Score]
+
 
 def quick_statistics(grid: PeriodicGrid) -> Field:
-    """⟨u²⟩, ⟨u⁴⟩ and the mean of C_k over the small scales: three numbers that follow a change of α or κ within some ten time units.
+    """⟨u²⟩, ⟨u⁴⟩ and the mean of C_k over the small scales: three numbers that respond to a change of α or κ within about ten time units.
 
-    The spectrum at large scales would take hundreds, longer than the theorem can follow it in so short a series.
+    The spectrum at large scales would take hundreds, longer than the theorem can follow it in such a short series.
     """
     spectrum = observables.spectrum(grid)
 
@@ -44,13 +48,13 @@ def quick_statistics(grid: PeriodicGrid) -> Field:
 
 
 def recovery(preset: str = "quick", size: Sampling | None = None, system: AllenCahn | None = None, shipping: bool = True) -> list[Row]:
-    """(α, κ) from 30 % wrong, two starts: by the theorem with each score, and by finite differences.
+    """Calibration of α and κ from two starts that are 30 % wrong: by the theorem with each score, and by finite differences.
 
     Args:
         preset: of the learned score.
     """
-    truth, size = system or AllenCahn(), size or replace(sampling("allen-cahn", "quick"), lags=LAGS)
-    table = []
+    truth, size = system or AllenCahn(), size or replace(AllenCahn().sampling("quick"), lags=LAGS)
+    table: list[dict] = []
     for seed, (start, factors) in enumerate(STARTS.items()):
         data = simulate(
             truth, members=size.members, spinup=size.spinup, duration=size.duration, every=size.every, seed=99 + seed, device="cpu"
@@ -67,12 +71,12 @@ def recovery(preset: str = "quick", size: Sampling | None = None, system: AllenC
 
 
 def cost(preset: str = "quick", size: Sampling | None = None, system: AllenCahn | None = None, shipping: bool = True) -> list[Row]:
-    """Processor time of a run and, by each way, of the slopes that the theorem reads off it; and standard errors at the true values.
+    """The cost of slopes by the theorem and of the run that they are read off; standard errors of α and κ at the true values.
 
     Args:
         preset: of the learned score.
     """
-    truth, size = system or AllenCahn(), size or replace(sampling("allen-cahn", "quick"), lags=LAGS)
+    truth, size = system or AllenCahn(), size or replace(AllenCahn().sampling("quick"), lags=LAGS)
     observable, names = quick_statistics(truth.grid), ("alpha", "kappa")
     start = time.process_time()
     data = simulate(truth, members=size.members, spinup=size.spinup, duration=size.duration, every=size.every, seed=99, device="cpu")
@@ -86,17 +90,17 @@ def cost(preset: str = "quick", size: Sampling | None = None, system: AllenCahn 
             Calibration(truth, names, target, observable, learn, size).slopes(truth, data)
         table.append({"way": way, "run": run, "slopes": time.process_time() - start if learn else 0.0, "standard_errors": errors})
     if shipping:
-        ship_table("allen-cahn-calibration-cost", table, command=COST)
-    return [*_cost_rows(table), Row("(α, κ) at the true values, least misfit", exact.best.misfit)]
+        ship_table("allen-cahn-calibration-cost", table, command=COST_COMMAND)
+    return [*_cost_rows(table), Row("(α, κ) at the true values, smallest misfit", exact.best.misfit)]
 
 
 def _cost_rows(table: list[dict]) -> list[Row]:
-    rows = [Row("(α, κ): one undisturbed run, processor time", table[0]["run"], unit="s")]
+    rows = [Row("(α, κ): one unperturbed run, processor time", table[0]["run"], unit="s")]
     rows += [Row(f"(α, κ): slopes by the {line['way']}, processor time", line["slopes"], unit="s") for line in table if line["slopes"]]
     return rows + [Row(f"standard error of {name} over its value", error) for name, error in table[0]["standard_errors"].items()]
 
 
-def _ways(preset: str) -> dict[str, Callable | None]:
+def _ways(preset: str) -> dict[str, Learn | None]:
     return {
         "theorem, learned score": lambda system, data: fit_score(data, preset=preset, device="cpu"),
         "theorem, analytic score": lambda system, data: system.score,
@@ -111,16 +115,18 @@ def _line(number: int, update: Update, truth: AllenCahn) -> dict:
 
 
 def _rows(table: list[dict]) -> list[Row]:
-    rows, needed = [], {}
+    rows: list[Row] = []
+    needed: dict[str, float] = {}
     for start, way in dict.fromkeys((line["start"], line["way"]) for line in table):
         path = [line for line in table if (line["start"], line["way"]) == (start, way)]
-        close = next((line for line in path if line["error"] <= CLOSE), {"update": math.inf, "simulations": math.inf})
+        close = next((line for line in path if line["error"] <= CLOSE), {"update": math.inf, "simulations": math.inf})  # inf: never
         needed[way] = needed.get(way, 0) + close["simulations"]
-        label, bounds = f"(α, κ) from {start}, {way}: ", (6, CLOSE) if "learned" in way else (None, None)
+        label, promised = f"(α, κ) from {start}, {way}: ", "learned" in way
+        best = min(path, key=lambda line: line["misfit"])
         rows += [
-            Row(label + "updates until both are within 5 %", close["update"], bounds[0]),
+            Row(label + "updates until both are within 5 %", close["update"], 6 if promised else None),
             Row(label + "simulations until then", close["simulations"]),
-            Row(label + "larger relative error where the misfit is least", min(path, key=lambda line: line["misfit"])["error"], bounds[1]),
+            Row(label + "larger relative error where the misfit is smallest", best["error"], CLOSE if promised else None),
         ]
     ratio = needed["theorem, learned score"] / needed["finite differences"]
     return [*rows, Row("simulations until within 5 %, all starts, theorem over finite differences", ratio, 0.5)]

@@ -1,4 +1,6 @@
-"""One variable in a double well: four ways to a score on the same 100,000 samples, judged by the responses they give."""
+"""One variable in a double well: four estimators of the score on the same 100,000 samples, judged by the responses that they give."""
+
+from collections.abc import Sequence
 
 from gfdt_tutorial.bench.ornstein_uhlenbeck import slow_moves
 from gfdt_tutorial.bench.rows import Row
@@ -8,29 +10,29 @@ from gfdt_tutorial.scores.one_variable import ESTIMATORS
 from gfdt_tutorial.systems.double_well import DoubleWell
 from gfdt_tutorial.systems.simulate import simulate
 
-EVERY, TIMES = 0.25, 20  # samples a walker; lags reach to 2
+EVERY, TIMES = 0.25, 20  # sampling interval and samples per walker; lags reach to 2
 PARTS = {
-    "both": "mean and variance as one",
+    "both": "mean and variance as one vector",
     "mean": "mean",
     "variance": "variance",
-    "endless": "as one, with endless data",
+    "endless": "as one vector, in the infinite-data limit",
     "score": "the score itself",
 }
 
 
-def accuracy(seeds=(0, 1, 2), members: int = 5000, **steps: int) -> list[Row]:
-    """Relative errors of the impulse response at lags 1/4 to 2, the worst of the seeds.
+def accuracy(seeds: Sequence[int] = (0, 1, 2), members: int = 5000, **steps: int) -> list[Row]:
+    """The double well: relative errors of the impulse response at lags 1/4 to 2 by each score, the worst of the seeds.
 
-    The scores are fitted to the very samples that responses are averaged over, and their errors then partly cancel; "other samples"
-    tells what they are without that.
+    The scores are fitted to the same samples that responses are averaged over, so that their errors partly cancel; the rows "other
+    samples" give the errors without this.
 
     Args:
         members: walkers of TIMES samples each.
-        steps: of the network's training, if other than its own.
+        steps: `steps=N`, of the training of the network, if not its default.
     """
     found = [_checks(seed, members, **steps) for seed in seeds]
     worst = {name: {part: max(getattr(one[name], part) for one in found) for part in PARTS} for name in found[0]}
-    best = min((estimator.method for estimator in ESTIMATORS), key=lambda name: worst[name]["both"])
+    best: str = min((estimator.method for estimator in ESTIMATORS), key=lambda name: worst[name]["both"])
     rows = [Row(f"best of four, {best}: {PARTS['both']}", worst[best]["both"], 0.02)]
     return rows + [Row(f"{name}: {words}", each[part]) for name, each in worst.items() for part, words in PARTS.items()]
 
@@ -68,5 +70,5 @@ print(json.dumps(milliseconds))
 
 
 def slider_latency() -> list[Row]:
-    """Kernel time per move of a slider of the explorer, messages to the browser included, in a real Jupyter kernel."""
+    """The explorer of lesson 01: kernel time per move of a slider, messages to the browser included, in a real Jupyter kernel."""
     return [Row("explorer of lesson 01: kernel time per slider move, p95 of 100", slow_moves(LATENCY_CODE), 50, "ms")]

@@ -1,10 +1,11 @@
-"""The Allen-Cahn field in the three forms of a response, with the learned and the analytic score: errors over seeds, and differences."""
+"""The three forms of the Allen-Cahn response, with the learned and the analytic score: errors over seeds, and differences."""
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 
-from gfdt_tutorial.bench.rows import Row, mean_and_scatter
+from gfdt_tutorial.bench.rows import Row, mean_and_scatter, present
 from gfdt_tutorial.core.numerics import signed_root
 from gfdt_tutorial.experiments.learning import learn
 from gfdt_tutorial.experiments.pipeline import plan
@@ -24,12 +25,12 @@ PAIRS = [
 ]
 
 
-def forms(seeds=(0, 1, 2, 3, 4), preset: str = "quick") -> list[Row]:
-    """L2 against the shipped truth of every form and score, and of two of them on the same data the difference with its error.
+def forms(seeds: Sequence[int] = (0, 1, 2, 3, 4), preset: str = "quick") -> list[Row]:
+    """The Allen-Cahn field: L2 against the shipped truth of every form and score, and the differences on the same data.
 
     The experiment is that of `compare_methods`: a score learned from one ensemble and averaged over another. Beside each L2 stands the
-    error of the response to a bump, which lives on the large scales that the L2 after a kick of one pixel hardly sees. Ships the tables
-    `allen-cahn-forms` and `allen-cahn-differences`, which lesson 04 shows. Two minutes a seed.
+    error of the response to a bump, which has the large scales that the L2 after a kick of one pixel hardly sees. The tables
+    `allen-cahn-forms` and `allen-cahn-differences`, which lesson 04 shows, are written to the assets. Two minutes per seed.
     """
     found = {seed: _responses(seed, preset) for seed in seeds}
     truth = load_shipped("allen-cahn-truth")
@@ -45,10 +46,10 @@ def _responses(seed: int, preset: str) -> dict[tuple[str, str], Response]:
     planned = plan(system, preset, seed=seed, device="cpu", conditioned=False)
     score = learn(planned.fitted, **planned.training["fit"])
     planned.fitted.let_go()
-    data, options = planned.data.data, {"lags": planned.size.lags, "symmetries": planned.answers["symmetries"]}
-    found = [respond(data, GaussianScore.fit(data), **options)]
+    data, lags, symmetries = planned.data.data, planned.size.lags, planned.answers["symmetries"]
+    found = [respond(data, GaussianScore.fit(data), lags=lags, symmetries=symmetries)]
     for one, thin in ((score, planned.size.thin), (system.score, 1)):
-        found += respond_in_forms(data, one, thin=thin, **options).values()
+        found += respond_in_forms(data, one, thin=thin, lags=lags, symmetries=symmetries).values()
     return {(response.method, response.form): response for response in found}
 
 
@@ -59,11 +60,12 @@ def _numbers(response: Response, truth: Response) -> dict:
 
 
 def bump_error(response: Response, truth: Response, lag: float) -> float:
-    """‖R̂ p − R p‖ / ‖R p‖ at one lag for a bump p, both norms freed of the truth's noise by its parts; signed as `compare` does."""
-    spectrum = response.grid.rfft(kick_pattern(response.grid, "bump").double())
+    """‖R̂ p − R p‖ / ‖R p‖ at one lag for a bump p, signed as in `compare`; the parts correct both norms for the noise of the truth."""
+    grid = present(response.grid)
+    spectrum = grid.rfft(kick_pattern(grid, "bump").double())
     rows = [int((one.times - lag).abs().argmin()) for one in (response, truth)]
-    moved = response.grid.irfft(response.grid.rfft(response.values[rows[0]].double()) * spectrum)
-    parts = response.grid.irfft(response.grid.rfft(truth.parts[:, rows[1]].double()) * spectrum)
+    moved = grid.irfft(grid.rfft(response.values[rows[0]].double()) * spectrum)
+    parts = grid.irfft(grid.rfft(present(truth.parts)[:, rows[1]].double()) * spectrum)
     return signed_root(_pairwise(moved - parts)) / signed_root(_pairwise(parts))
 
 
@@ -80,7 +82,7 @@ def _gap(one: Response, other: Response, truth: Response) -> dict:
 
 
 def _of_table(table: list[dict]) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for score, form in dict.fromkeys((row["score"], row["form"]) for row in table):
         chosen = [row for row in table if (row["score"], row["form"]) == (score, form)]
         for key in ("l2", "l2_se_truth", "l2_se_data", "linf", *(f"bump_{lag:g}" for lag in BUMP_LAGS)):
@@ -89,7 +91,7 @@ def _of_table(table: list[dict]) -> list[Row]:
 
 
 def _of_gaps(gaps: list[dict]) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for first, second in dict.fromkeys((row["first"], row["second"]) for row in gaps):
         chosen = [row for row in gaps if (row["first"], row["second"]) == (first, second)]
         label = f"Allen-Cahn, L2 of {first} less that of {second}"

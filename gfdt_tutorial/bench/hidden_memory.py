@@ -1,10 +1,11 @@
-"""Whether hidden memory is found where it is, and only there."""
+"""The test for hidden memory: how often it finds memory that is there, and how often it accuses a Markov series."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.signal
+import torch
 
 from gfdt_tutorial.bench.rows import Row
 from gfdt_tutorial.core.grid import PeriodicGrid
@@ -21,11 +22,12 @@ from gfdt_tutorial.systems.simulate import simulate
 
 SHAPES = {"64 × 1000": (64, 1000), "1 × 64,000": (1, 64_000)}
 SPIN_UP = 600  # samples
-COUPLED = np.array([[0.5, 0.3, 0.0], [0.0, 0.7, 0.3], [0.0, 0.0, 0.8]])  # the first feels the second, and that the third
+Make = Callable[[int, int, int], np.ndarray]  # members, samples, seed → (member, time)
+COUPLED = np.array([[0.5, 0.3, 0.0], [0.0, 0.7, 0.3], [0.0, 0.0, 0.8]])  # the first is driven by the second, and that by the third
 
 
 def power(seeds: int = 20) -> list[Row]:
-    """In how many of `seeds` series hidden memory is found: to be 19 of 20 at least where it is, one at most where it is not."""
+    """Hidden memory, found in how many of 20 series: at least 19 where it exists, at most one where it does not."""
     rows = []
     for shape, (members, steps) in SHAPES.items():
         for name, make in (HIDDEN | MARKOV).items():
@@ -37,7 +39,7 @@ def power(seeds: int = 20) -> list[Row]:
 
 
 def false_alarms(seeds: int = 30, first: int = 0) -> list[Row]:
-    """Of Markov series of many kinds and shapes, the share that is accused: at most twice the stated rate."""
+    """Hidden memory: the fraction of Markov series of many kinds and shapes that is accused; at most twice the stated rate."""
     kinds = {f"AR(1) {memory:g}": _autoregression([memory]) for memory in (0.3, 0.7, 0.9, 0.97)}
     kinds |= {"double well": double_well, "AR(1) 0.8 with t₃ noise": _autoregression([0.8], tail=3), "lognormal": _lognormal}
     chances = [
@@ -47,18 +49,18 @@ def false_alarms(seeds: int = 30, first: int = 0) -> list[Row]:
         for seed in range(first, first + seeds)
     ]
     known = np.array([chance for chance in chances if not math.isnan(chance)])
-    rows = [Row("Markov series in which hidden memory was looked for", len(known))]
+    rows = [Row("Markov series that were tested for hidden memory", len(known))]
     return rows + [
         Row(f"of these accused at a level of {level:g}", float((known < level).mean()), 2 * level) for level in (SIGNIFICANT, 0.01, 0.1)
     ]
 
 
 def fields(seeds: int = 5, preset: str = "quick") -> list[Row]:
-    """The Allen-Cahn field as a whole, 16 × 400, which is Markov, and a ring that is not: in how many it is found.
+    """Hidden memory of fields: the Allen-Cahn field, 16 × 400, which is Markov, and a ring that is not; in how many series it is found.
 
-    A field takes two trainings more than its response, so that five seeds stand for twenty.
+    The test of a field takes two trainings more than its response, so there are five seeds instead of twenty.
     """
-    found = {"Allen-Cahn field, 16 × 400": [], "Markov ring seen through noise, 16 × 400": []}
+    found: dict[str, list[HiddenMemory]] = {"Allen-Cahn field, 16 × 400": [], "Markov ring seen through noise, 16 × 400": []}
     for seed in range(seeds):
         for values, data in zip(
             found.values(),
@@ -70,7 +72,7 @@ def fields(seeds: int = 5, preset: str = "quick") -> list[Row]:
     for (name, values), bound in zip(found.items(), (0, seeds), strict=True):
         flagged, largest = sum(one.verdict == "found" for one in values), max(float(one.difference.abs().max()) for one in values)
         rows.append(Row(f"{name}: found in {seeds} series", flagged, bound, at_least=bound > 0))
-        rows.append(Row(f"{name}: largest change of the response, of itself", largest))
+        rows.append(Row(f"{name}: largest relative change of the response", largest))
     return rows
 
 
@@ -82,20 +84,21 @@ def noisy_ring(seed: int, members: int = 16, steps: int = 400, places: int = 16)
         x = 0.75 * x + (np.roll(x, 1, -1) + np.roll(x, -1, -1)) / 10 + rng.normal(size=x.shape)
         rows.append(x)
     path = np.stack(rows[100:], 1)
-    return TimeSeries(path + path.std() * rng.normal(size=path.shape), np.arange(float(steps)), "mtx")
+    seen = path + path.std() * rng.normal(size=path.shape)
+    return TimeSeries(torch.from_numpy(seen), torch.arange(float(steps), dtype=torch.float64), "mtx")
 
 
 def _of_fields(data: TimeSeries, preset: str, seed: int) -> HiddenMemory:
-    halves = data.split(0.5)
-    scores = tuple(fit_score(half, preset=preset, seed=seed + i) for i, half in enumerate(halves))
-    return hidden_memory_of_fields(halves, scores, Record(data).autocorrelation, preset, seed=seed)
+    one, other = data.split(0.5)
+    scores = fit_score(one, preset=preset, seed=seed), fit_score(other, preset=preset, seed=seed + 1)
+    return hidden_memory_of_fields((one, other), scores, Record(data).autocorrelation, preset, seed=seed)
 
 
 def flow_mean(members: int, steps: int, seed: int, every: float = 1 / 8, pieces: int = 8) -> np.ndarray:
     """The spatial mean of the Navier-Stokes flow, (member, time), over the amplitude of its forcing: dū/dt = −ū + cos φ, dφ = √2 dW.
 
     The mean of an advected field feels neither advection nor diffusion, and the mean of the wave forcing is the one wave with k = 0. The
-    equation is integrated with the forcing constant over each of `pieces` steps a sample.
+    equation is integrated with the forcing held constant over each of the `pieces` steps per sample.
     """
     rng, h = np.random.default_rng([seed, 1]), every / pieces
     walk = math.sqrt(2 * h) * rng.normal(size=(members, (steps + SPIN_UP) * pieces))
@@ -105,7 +108,7 @@ def flow_mean(members: int, steps: int, seed: int, every: float = 1 / 8, pieces:
 
 
 def coupled(members: int, steps: int, seed: int) -> np.ndarray:
-    """The first of three coupled numbers, x ← COUPLED x + ξ, (member, time)."""
+    """The first of three coupled variables, x ← COUPLED x + ξ, (member, time)."""
     noise = np.random.default_rng([seed, 2]).normal(size=(3, members, steps + SPIN_UP))
     x = np.zeros_like(noise)
     for i in (2, 1, 0):
@@ -115,7 +118,7 @@ def coupled(members: int, steps: int, seed: int) -> np.ndarray:
 
 
 def double_well(members: int, steps: int, seed: int, every: float = 0.25, pieces: int = 20) -> np.ndarray:
-    """(member, time), by Euler's scheme in `pieces` steps a sample: a Markov chain like `DoubleWell`, as fast for one member as for 64."""
+    """(member, time), by Euler-Maruyama in `pieces` steps per sample: a Markov chain like `DoubleWell`, as fast for 1 member as for 64."""
     well, h = DoubleWell(), every / pieces
     rng = np.random.default_rng([seed, 4])
     noise = well.epsilon * math.sqrt(h) * rng.normal(size=(members, (steps + SPIN_UP) * pieces))
@@ -135,8 +138,8 @@ def field_mean(members: int, steps: int, seed: int) -> np.ndarray:
     return simulate(system, members=members, spinup=None, duration=float(steps - 1), every=1.0, seed=seed, device="cpu").u.mean(-1).numpy()
 
 
-def _autoregression(coefficients: list[float], tail: float = math.inf) -> Callable:
-    """x(t) = Σ a_i x(t − i) + ξ(t), ξ normal or of Student's distribution."""
+def _autoregression(coefficients: Sequence[float], tail: float = math.inf) -> Make:
+    """x(t) = Σ a_i x(t − i) + ξ(t), ξ normal or with Student's t distribution of `tail` degrees of freedom."""
 
     def make(members: int, steps: int, seed: int) -> np.ndarray:
         noise = np.random.default_rng([seed, 3]).standard_t(1e9 if math.isinf(tail) else tail, size=(members, steps + SPIN_UP))
@@ -150,14 +153,14 @@ def _lognormal(members: int, steps: int, seed: int) -> np.ndarray:
 
 
 def _series(u: np.ndarray) -> TimeSeries:
-    return TimeSeries(u - np.median(u), np.arange(float(u.shape[1])), "mt")
+    return TimeSeries(torch.from_numpy(u - np.median(u)), torch.arange(float(u.shape[1]), dtype=torch.float64), "mt")
 
 
 OSCILLATION = [2 * 0.98 * math.cos(2 * math.pi / 20), -(0.98**2)]
 HIDDEN = {
     "spatial mean of the flow": flow_mean,
     "AR(2) of modulus 0.98": _autoregression(OSCILLATION),
-    "one variable of three coupled ones": coupled,
+    "one of three coupled variables": coupled,
 }
 MARKOV = {
     "AR(1) 0.9": _autoregression([0.9]),

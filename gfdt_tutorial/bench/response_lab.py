@@ -1,7 +1,8 @@
-"""The labs in a real Jupyter kernel: time a change takes, what it sends to the browser, memory and threads left after long use."""
+"""The labs in a real Jupyter kernel: time per change, size of the messages to the browser, memory and threads left after long use."""
 
 import json
 
+from gfdt_tutorial.bench.lessons import printed
 from gfdt_tutorial.bench.rows import Row
 
 CODE = """
@@ -75,18 +76,21 @@ print(json.dumps([*slow, largest / 1024, rss() - before, threading.active_count(
 
 
 def response_lab(seconds: float = 600.0) -> list[Row]:
-    """Kernel time a change, both panels in turn; bytes of its messages; and growth over `seconds` of random moves, ensembles among them."""
+    """The response lab: kernel time and messages per change, and growth of memory over ten minutes of random use.
+
+    Args:
+        seconds: of random use, in which ensembles are started too.
+    """
     import nbformat
     from nbclient import NotebookClient
 
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"SECONDS = {seconds}\n" + CODE)])
     NotebookClient(notebook, timeout=round(seconds) + 300, kernel_name="python3").execute()
-    printed = "".join(output.text for output in notebook.cells[0].outputs if output.output_type == "stream" and output.name == "stdout")
-    time, predicted, size, memory, threads, moves = json.loads(printed)
+    time, predicted, size, memory, threads, moves = json.loads(printed(notebook.cells[0]))
     return [
-        Row("response lab: kernel time a change, p95 of 200", time, 50, "ms"),
-        Row("parameter lab: kernel time from a slider's move to the prediction drawn, p95 of 200", predicted, 100, "ms"),
-        Row("response lab: messages to the browser a change, largest of 200", size, 64, "KiB"),
+        Row("response lab: kernel time per change, p95 of 200", time, 50, "ms"),
+        Row("parameter lab: kernel time from the move of a slider to the figure with the prediction, p95 of 200", predicted, 100, "ms"),
+        Row("response lab: messages to the browser per change, largest of 200", size, 64, "KiB"),
         Row(f"response lab: memory growth over {seconds:g} s, {moves} random moves", memory, 50, "MB"),
         Row("response lab: threads left", threads, 0),
     ]

@@ -1,4 +1,4 @@
-"""Whether the checks of a series find what is wrong, and accuse nothing that is right."""
+"""The checks of a series: how often they find what is wrong with it, and how often they accuse a series that is sound."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import numpy as np
 import scipy.signal
 import torch
 
-from gfdt_tutorial.bench.rows import Row, elapsed
+from gfdt_tutorial.bench.rows import Row, elapsed, present
 from gfdt_tutorial.core.memory import peak_memory_mb
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.core.series import TimeSeries
@@ -20,15 +20,15 @@ Draw = Callable[..., np.ndarray]
 
 
 def suitability(seeds: int = 20, series: int = 200) -> list[Row]:
-    """Seasons, unlike members, false alarms, and the size that `examine` can take."""
+    """Checks of a series: how often they find seasons and unlike members, how often they raise a false alarm, and what they cost."""
     return [*large(), *seasons(5 * seeds), *members(seeds), *false_alarms(series)]
 
 
-# --- fit series
+# --- sound series
 
 
 def draws(seed: int, kind: int = 0) -> Draw:
-    """Normal numbers of a shape, one after the other; independent for each kind of series."""
+    """A function that draws arrays of normal numbers, one after the other; independent for each kind of series."""
     random = generator(seed, Stream.BENCH, kind)
     return lambda *shape: torch.randn(shape, generator=random, dtype=torch.float64).numpy()
 
@@ -41,7 +41,7 @@ def red(z: np.ndarray, memory: float) -> np.ndarray:
 
 
 def oscillating(draw: Draw, members: int, steps: int, period: float, damping: float) -> np.ndarray:
-    """An autoregressive series of second order: it swings, and forgets its phase by e^(−t/damping)."""
+    """An autoregressive series of second order: it oscillates, and its memory of the phase decays as e^(−t/damping)."""
     radius, early = math.exp(-1 / damping), int(10 * damping)
     a = [1.0, -2 * radius * math.cos(2 * math.pi / period), radius**2]
     return scipy.signal.lfilter([1.0], a, draw(members, steps + early), axis=1)[:, early:]
@@ -53,7 +53,7 @@ def heavy(draw: Draw, *shape: int) -> np.ndarray:
 
 
 def smooth(field: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Each place added to half of its neighbours along each axis."""
+    """Each place plus half of its two neighbours, along each axis."""
     for axis in axes:
         field = field + 0.5 * (np.roll(field, 1, axis) + np.roll(field, -1, axis))
     return field
@@ -78,22 +78,24 @@ FIT: dict[str, tuple[str, Callable[[Draw], np.ndarray]]] = {
     "field of 6 × 6, AR(1) 0.7, 4 × 80": ("mtyx", lambda draw: smooth(red(draw(4, 80, 6, 6), 0.7), (2, 3))),
 }
 GAUSSIAN = tuple(name for name in FIT if "Student" not in name and "driven" not in name and "exponential" not in name)
-ROUGH = tuple(name for name in FIT if "oscillator" not in name)  # oscillators are smooth: that is no false alarm
+ROUGH = tuple(name for name in FIT if "oscillator" not in name)  # the paths of oscillators are smooth, so that is no false alarm
 
 
-def made(u: np.ndarray, axes: str = "mt", **info) -> TimeSeries:
-    return TimeSeries(u.astype(np.float32), np.arange(float(u.shape[1])), axes, info=info)
+def made(u: np.ndarray, axes: str = "mt", **info: str) -> TimeSeries:
+    """A series sampled at every unit of time."""
+    times = torch.arange(float(u.shape[1]), dtype=torch.float64)
+    return TimeSeries(torch.from_numpy(u.astype(np.float32)), times, axes, info=info)
 
 
 def alarms(found: Suitability, name: str) -> dict[str, bool]:
-    """check → whether it accuses a series that is fit."""
-    said = {check.name: check.verdict in ("refused", "warning") for check in found.checks if check.name != "memory"}
-    said["Gaussianity"] = "cannot be exact" in found["Gaussianity"].finding
-    return {check: said[check] for check in said if name in {"Gaussianity": GAUSSIAN, "smoothness": ROUGH}.get(check, FIT)}
+    """check → whether it accuses this sound series."""
+    raised = {check.name: check.verdict in ("refused", "warning") for check in found.checks if check.name != "memory"}
+    raised["Gaussianity"] = "cannot be exact" in found["Gaussianity"].finding
+    return {check: raised[check] for check in raised if name in {"Gaussianity": GAUSSIAN, "smoothness": ROUGH}.get(check, FIT)}
 
 
 def false_alarms(series: int) -> list[Row]:
-    """Per thousand series, of all kinds together, and of the worst kind. Stated is one in a thousand."""
+    """False alarms per thousand series, over all kinds and for the worst kind; the stated rate is one in a thousand."""
     counted: dict[str, dict[str, list[bool]]] = {}
     for number, (kind, (axes, make)) in enumerate(FIT.items(), start=1):
         for seed in range(series):
@@ -102,10 +104,10 @@ def false_alarms(series: int) -> list[Row]:
                 counted.setdefault(check, {}).setdefault(kind, []).append(alarm)
     rows = []
     for check, kinds in counted.items():
-        rates = {kind: 1000 * float(np.mean(said)) for kind, said in kinds.items()}
-        count, worst = sum(map(len, kinds.values())), max(rates, key=rates.get)
+        rates = {kind: 1000 * float(np.mean(raised)) for kind, raised in kinds.items()}
+        count, worst = sum(map(len, kinds.values())), max(rates, key=lambda kind: rates[kind])
         overall = 1000 * float(np.mean(np.concatenate(list(kinds.values()))))
-        rows.append(Row(f"false alarms of {check}, per thousand of {count} fit series", overall, 2.0))
+        rows.append(Row(f"false alarms of {check}, per thousand of {count} sound series", overall, 2.0))
         rows.append(Row(f"  of the worst kind: {worst if rates[worst] else 'none'}", rates[worst]))
     return rows
 
@@ -113,14 +115,14 @@ def false_alarms(series: int) -> list[Row]:
 # --- seasons
 
 
-def seasonal(seed: int, amplitude: float, years: int, **info) -> TimeSeries:
+def seasonal(seed: int, amplitude: float, years: int, **info: str) -> TimeSeries:
     """AR(1) 0.7 of unit variance with a yearly cycle, in months."""
     t = np.arange(12 * years)
     return made(red(draws(seed)(1, len(t)), 0.7) + amplitude * np.cos(2 * np.pi * t / 12), **info)
 
 
 def named(found: Suitability, period: float = 12.0) -> bool:
-    """Whether the series is refused for a cycle, and its period named within 2 %."""
+    """Whether the series is refused for a cycle, and its period is given within 2 %."""
     check = found["stationarity"]
     if check.verdict != "refused" or "A cycle of period " not in check.finding:
         return False
@@ -128,19 +130,19 @@ def named(found: Suitability, period: float = 12.0) -> bool:
 
 
 def seasons(seeds: int) -> list[Row]:
-    """How often a season is found and its period named, and what removing it leaves.
+    """How often a season is found and its period given, and the state of the series after its removal.
 
-    In a search of all frequencies the samples are called yearly, so that the calendar names no likely period.
+    For a search of all frequencies the samples are declared yearly, so that the calendar suggests no period.
     """
     month, year = {"time_unit": "months"}, {"time_unit": "years"}
-    cases = {
+    cases: dict[str, tuple[float, int, dict[str, str], tuple[float, ...], float | None]] = {
         "amplitude 1, 20 years": (1.0, 20, month, (), 19),
         "amplitude 1/2, 30 years, period given": (0.5, 30, month, (12.0,), 15),
         "amplitude 1/2, 30 years, period of the calendar": (0.5, 30, month, (), None),
         "amplitude 1/2, 30 years, all frequencies searched": (0.5, 30, year, (), 6),
         "amplitude 1, 20 years, all frequencies searched": (1.0, 20, year, (), None),
     }
-    rows = []
+    rows: list[Row] = []
     for words, (amplitude, years, info, periods, bound) in cases.items():
         found = sum(named(examine(seasonal(seed, amplitude, years, **info), periods)) for seed in range(seeds))
         rows.append(Row(f"season found and named, {words}: of {seeds}", found, bound and bound * seeds / 20, at_least=True))
@@ -148,14 +150,14 @@ def seasons(seeds: int) -> list[Row]:
 
 
 def deseasonalised(seeds: int) -> list[Row]:
-    """A season of amplitude 1 in 30 years, removed: does the series pass, and does the 90 % band of R(6) hold 0.7⁶?"""
+    """A season of amplitude 1 in 30 years, removed: does the series pass, and does the 90 % band of R(6) cover 0.7⁶?"""
     series = [deseasonalise(seasonal(seed, 1.0, 30), 12.0) for seed in range(seeds)]
     fine = sum(examine(one)["stationarity"].verdict == "fine" for one in series)
-    bands = [respond(one, GaussianScore.fit(one), lags=6.0).band_along(0) for one in series]
-    held = sum(bool(low[-1] <= 0.7**6 <= high[-1]) for low, high in bands)
+    bands = [present(respond(one, GaussianScore.fit(one), lags=6.0).band_along(0)) for one in series]
+    covering = sum(bool(low[-1] <= 0.7**6 <= high[-1]) for low, high in bands)
     return [
         Row(f"season removed, stationarity fine: of {seeds}", fine, 0.95 * seeds, at_least=True),
-        Row(f"season removed, 90 % band of R(6) holds 0.7⁶: of {seeds}", held),
+        Row(f"season removed, 90 % band of R(6) covers 0.7⁶: of {seeds}", covering),
     ]
 
 
@@ -163,7 +165,7 @@ def deseasonalised(seeds: int) -> list[Row]:
 
 
 def unlike(seed: int, kind: str) -> TimeSeries:
-    """16 members of 600 samples of AR(1) 0.8, that differ in one thing."""
+    """16 members of 600 samples of AR(1) 0.8 that differ in one property."""
     draw = draws(seed)
     z = draw(16, 600)
     if kind == "memory":
@@ -173,8 +175,10 @@ def unlike(seed: int, kind: str) -> TimeSeries:
 
 
 def members(seeds: int) -> list[Row]:
-    """How often members that differ in mean by 0.3 standard deviations, in variance by a log-standard deviation of 0.7, or in memory, from
-    0.3 to 0.98, are refused, and the difference named."""
+    """How often unlike members are refused and their difference named.
+
+    They differ in mean by 0.3 standard deviations, in the logarithm of the standard deviation by 0.7, or in memory, from 0.3 to 0.98.
+    """
     rows = []
     for kind in ("mean", "variance", "memory"):
         found = [examine(unlike(seed, kind))["members"] for seed in range(seeds)]
@@ -184,7 +188,7 @@ def members(seeds: int) -> list[Row]:
 
 
 def large(steps: int = 10**6, memory: float = 1 - 2e-4) -> list[Row]:
-    """A lone number with a memory of 10⁴ samples."""
+    """The cost of examining one long series with a memory of 10⁴ samples."""
     data = made(red(draws(0)(1, steps), memory))
     before = peak_memory_mb() or math.nan
     seconds = elapsed(lambda: examine(data))

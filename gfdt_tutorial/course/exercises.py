@@ -1,4 +1,4 @@
-"""The checker of the lessons' exercises: "not attempted yet", a hint, or "passed". Nothing raises, so Run All goes through."""
+"""The checker of the exercises: "not attempted yet", a hint, or "passed". It never raises, so that Run All reaches the end."""
 
 import math
 from collections.abc import Callable
@@ -18,19 +18,19 @@ from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 
 @dataclass(frozen=True)
 class Exercise:
-    """The right answer, computed and never typed in, how close is close enough, and what to say to one that is not."""
+    """The right answer, which is computed and never typed in, its tolerance, and a hint for a wrong answer."""
 
-    answer: torch.Tensor | float | Callable[[], float]  # a function where it takes a file to know
+    answer: torch.Tensor | float | Callable[[], float]  # a function where a file must be read
     tolerance: float
     hint: str
 
     @property
     def expected(self) -> torch.Tensor:
-        """The answer, worked out if it is given as a function."""
+        """The answer, computed if it is given as a function."""
         return torch.as_tensor(self.answer() if callable(self.answer) else self.answer, dtype=torch.float64)
 
 
-def check(exercise: str, attempt=None) -> None:
+def check(exercise: str, attempt: object = None) -> None:
     """Print the verdict on an attempt.
 
     Args:
@@ -43,10 +43,10 @@ def check(exercise: str, attempt=None) -> None:
     print(f"Exercise {exercise}: {verdict(exercise, attempt)}")
 
 
-def verdict(number: str, attempt) -> str:
-    """What `check` prints: not attempted yet, a hint, or passed."""
+def verdict(number: str, attempt: object) -> str:
+    """The words that `check` prints: not attempted yet, a hint, or passed."""
     if number not in EXERCISES:
-        return f"there is none of this number; there are {', '.join(EXERCISES)}"
+        return f"there is no exercise of this number; there are {', '.join(EXERCISES)}"
     if attempt is None or attempt is ...:
         return "not attempted yet. Replace None by your answer and run the cell again."
     exercise = EXERCISES[number]
@@ -93,7 +93,7 @@ def _variance_slope() -> float:
 
 
 def _bias() -> float:
-    """Relative error of the most blurred wavevector's score at σ = 0.05: 1 − C/(C + σ²)."""
+    """Relative error of the score of the wavevector with the smallest C at σ = 0.05: 1 − C/(C + σ²)."""
     return 1 - 1 / (1 + 0.05**2 / float(OrnsteinUhlenbeck().mode_covariance.min()))
 
 
@@ -107,29 +107,29 @@ def _pixel_pairs_for(standard_error: float, lag: float) -> float:
     return (truth.info["growth"]["mean"][row] - float(truth.values[row].square().sum())) / standard_error**2
 
 
-def _share_of_the_score() -> float:
+def _fraction_of_the_score() -> float:
     sources = error_sources(load_shipped("allen-cahn-gaussian"), load_shipped("allen-cahn-truth"))
     score, sampling = float(sources.score[1:].mean()), float(sources.sampling[1:].mean())
     return score / (score + sampling)
 
 
 def _times_the_data(l2: float) -> float:
-    answer = load_shipped("ornstein-uhlenbeck-generative")
-    return (error_sources(answer, exact_response(OrnsteinUhlenbeck())).quoted["sampling"] / l2) ** 2
+    response = load_shipped("ornstein-uhlenbeck-generative")
+    return (error_sources(response, exact_response(OrnsteinUhlenbeck())).quoted["sampling"] / l2) ** 2
 
 
-def _uneven_variance(part: float, places: int = 36) -> float:
-    """Root mean square of the variance over the box about its mean, relative to that, for fluctuations 1 + part · cos(2πi/places)."""
-    variance = (1 + part * torch.cos(2 * math.pi * torch.arange(places, dtype=torch.float64) / places)).square()
+def _uneven_variance(amplitude: float, places: int = 36) -> float:
+    """Root mean square of the variance over the box about its mean, relative to that, for fluctuations 1 + amplitude · cos(2πi/places)."""
+    variance = (1 + amplitude * torch.cos(2 * math.pi * torch.arange(places, dtype=torch.float64) / places)).square()
     return float(variance.std(correction=0) / variance.mean())
 
 
-def _dipole_answer() -> float:
+def _dipole_response() -> float:
     along = load_shipped("navier-stokes-truth").values[8, 0]
     return float(along[0] - along[-1])
 
 
-def _blurred_slope(sigma: float) -> float:
+def _noisy_slope(sigma: float) -> float:
     """s'(0) of the score of data at ±1, each with variance 0.04, under white noise: −1/v + 1/v², v = 0.04 + σ²."""
     v = 0.2**2 + sigma**2
     return 1 / v**2 - 1 / v
@@ -158,13 +158,13 @@ def _log_slope_of_variance() -> float:
 
 
 def _larger_moment_change() -> float:
-    """The change of ⟨u²⟩ or ⟨u⁴⟩ of the Allen-Cahn field, whichever is larger, 3 time units after κ was made 2 % larger."""
-    answers = load_shipped("allen-cahn-parameters-generative")
-    moments = change_of(answers, "kappa", slice(0, 2), 0.02).values[round(3.0 / float(answers.times[1]))]
+    """The change of ⟨u²⟩ or ⟨u⁴⟩ of the Allen-Cahn field, whichever is larger, 3 time units after κ was raised by 2 %."""
+    responses = load_shipped("allen-cahn-parameters-generative")
+    moments = change_of(responses, "kappa", slice(0, 2), 0.02).values[round(3.0 / float(responses.times[1]))]
     return float(moments[moments.abs().argmax()])
 
 
-def _steady_swing(period: float) -> float:
+def _steady_amplitude(period: float) -> float:
     return 1 / math.hypot(OrnsteinUhlenbeck().lam, 2 * math.pi / period)
 
 
@@ -178,16 +178,16 @@ EXERCISES = {
     "01.2": Exercise(
         0.0,
         1e-3,
-        "the variance is even under left ↔ right, and a push is odd: what does the push to the left do? Take it about this well's mean, 0.",
+        "the variance is even under left ↔ right, and a kick is odd: what does a kick to the left do? Take the variance about the mean, 0.",
     ),
-    "01.3": Exercise(_first_slope(), 0.05, "at first every walker follows its drift, and two neighbours part at the rate ∂ₓ(−V′) = −V″."),
+    "01.3": Exercise(_first_slope(), 0.05, "at first every walker follows its drift; two neighbours separate at the rate ∂ₓ(−V′) = −V″."),
     "01.4": Exercise(
         _moved_mean(0.05),
         0.002,
-        "a lasting force is a kick of 0.05 dt in every dt: 0.05 ∫R dt. In equilibrium R = −(2/ε²) C′(t), so the integral is 2 C(0)/ε².",
+        "a constant force is a kick of 0.05 dt in every dt: 0.05 ∫R dt. In equilibrium R = −(2/ε²) C′(t), so the integral is 2 C(0)/ε².",
     ),
     "03.1": Exercise(100.0, 1.0, "the variance of z/σ is 1/σ²: compare 1/0.02² with 1/0.2²."),
-    "03.2": Exercise(_bias(), 0.002, "the blurred score is −û/(C_k + σ²) where −û/C_k was wanted; the smallest C_k suffers most."),
+    "03.2": Exercise(_bias(), 0.002, "the noisy data have the score −û/(C_k + σ²) instead of −û/C_k; the smallest C_k is worst."),
     "03.3": Exercise(1 / 1.25, 0.02, "the expected loss is ½ a² (1 + σ²) − a; its derivative vanishes at the answer."),
     "04.1": Exercise(3**-0.5, 0.005, "the derivative of u − u³ vanishes there."),
     "04.2": Exercise(
@@ -197,7 +197,7 @@ EXERCISES = {
     "05.1": Exercise(
         lambda: NavierStokes().forcing_variance ** 0.5,
         0.002,
-        "⟨cos²⟩ = 1/2 for each wave, so the variance is a²/2 times their number, 348 and a hundredth.",
+        "⟨cos²⟩ = 1/2 for each wave, so the variance is a²/2 times their number, 348.01.",
     ),
     "05.2": Exercise(1.0, 0.01, "the difference is (1 + t) exp(−t) − exp(−t) = t exp(−t); its derivative vanishes there."),
     "05.3": Exercise(
@@ -205,11 +205,11 @@ EXERCISES = {
         100.0,
         "with one pixel kicked the squared error is (⟨|J|²⟩ − |R|²)/n; |R|² is the sum of R² over pixels.",
     ),
-    "06.1": Exercise(_share_of_the_score, 0.01, "error_sources has both parts at each lag; means over lags > 0 first, then the share."),
+    "06.1": Exercise(_fraction_of_the_score, 0.01, "error_sources has both parts at each lag; average over lags > 0, then divide."),
     "06.2": Exercise(
         lambda: _times_the_data(0.005),
         0.3,
-        "quoted['sampling'] is the L2 now; its square is proportional to 1/n.",
+        "quoted['sampling'] is the present L2; its square is proportional to 1/n.",
     ),
     "06.3": Exercise(lambda: _pixel_pairs_for(1.0, 1.0) ** 0.5 / 128**0.5, 0.005, "((⟨|J|²⟩ − |R|²)/n)^½, with n = 128; see 05.3."),
     "07.1": Exercise(1.45 / 0.01**2, 100.0, "the standard error is 1/√n_eff standard deviations, and n_eff = T/τ."),
@@ -217,13 +217,13 @@ EXERCISES = {
         math.log2((1 - 0.8**2) / (1 - 0.8)), 0.01, "⟨(u(t + τ) − u(t))²⟩ = 2⟨u²⟩(1 − ρ(τ)), with ρ = 0.8 and 0.8²; take log₂ of the ratio."
     ),
     "07.3": Exercise(_uneven_variance(0.1), 0.002, "the variance at place i is (1 + 0.1 cos)²; take its standard deviation over its mean."),
-    "08.2": Exercise(_dipole_answer, 1e-4, "make the kick as a tensor, and take truth.to(kick) at lag 8, as the lags are 1/16 apart."),
+    "08.2": Exercise(_dipole_response, 1e-4, "make the kick as a tensor, and take truth.to(kick) at lag 8, as the lags are 1/16 apart."),
     "08.3": Exercise(1 / OrnsteinUhlenbeck().lam, 0.05, "integrate exp(−λt) over all t."),
     "08.1": Exercise(0.1, 1e-6, "half of ⟨u₊ − u₀⟩ + ⟨u₋ − u₀⟩."),
     "02.2": Exercise(
         _slowest_time(),
         0.5,
-        "wavevector k decays at the rate −Re L_k, and system.rates holds L_k; on this grid the slowest has the smallest rate.",
+        "wavevector k decays at the rate −Re L_k, and system.rates contains L_k; the slowest wavevector has the smallest rate.",
     ),
     "02.1": Exercise(_variance_ratio(), 1e-3, "C_k is proportional to ε²; R_k(t) = exp(L_k t) has no ε in it."),
     "02.3": Exercise(
@@ -237,19 +237,19 @@ EXERCISES = {
         "the difference of two variances at λ a little up and a little down, over the difference in λ.",
     ),
     "03.4": Exercise(
-        _blurred_slope(0.5),
+        _noisy_slope(0.5),
         0.05,
         "the noisy data are again two Gaussians at ±1, each of variance v = 0.04 + σ²; differentiate ln of their sum twice.",
     ),
     "04.4": Exercise(
         lambda: _uniform_excess(20),
         0.005,
-        "the answer to a uniform kick is the same at every pixel: the sum of R(d, t) over all displacements, `.to(torch.ones(32, 32))`.",
+        "the response to a uniform kick is the same at every pixel: the sum of R(d, t) over all displacements, `.to(torch.ones(32, 32))`.",
     ),
     "05.4": Exercise(
         _memory_of_fast_forcing(10.0),
         0.001,
-        "C(t)/C(0) = (γ exp(−t) − exp(−γt))/(γ − 1); take exp(−t) from it, and look for the largest value on a fine grid of t.",
+        "C(t)/C(0) = (γ exp(−t) − exp(−γt))/(γ − 1); subtract exp(−t), and find the largest value on a fine grid of t.",
     ),
     "06.4": Exercise(
         lambda: _pairs_for_all_lags(0.01),
@@ -257,22 +257,24 @@ EXERCISES = {
         "the squared error at a lag is (⟨|J|²⟩ − |R|²)/n, random signs included; average it over lags 1 to 90, then solve for n.",
     ),
     "08.4": Exercise(
-        _steady_swing(100.0),
+        _steady_amplitude(100.0),
         0.05,
-        "the answer is ∫ exp(−λs) sin(ω(t − s)) ds over all s > 0, with ω = 2π/T: a sine of the same period. How large is its amplitude?",
+        "the response is ∫ exp(−λs) sin(ω(t − s)) ds over all s > 0, with ω = 2π/T: a sine of the same period. How large is its amplitude?",
     ),
-    "12.1": Exercise(0.2, 0.002, "every C_k is proportional to ε². (A fraction, not per cent.)"),
+    "12.1": Exercise(0.2, 0.002, "every C_k is proportional to ε². (Give a fraction, not per cent.)"),
     "12.2": Exercise(
         -_log_slope_of_variance(),
         0.005,
-        "each wavevector's C_k (λ/(1 + k²))/r_k, with r_k = λ/(1 + k²) + κk², summed, over the sum of C_k.",
+        "the sum over wavevectors of C_k (λ/(1 + k²))/r_k, with r_k = λ/(1 + k²) + κk², divided by the sum of C_k.",
     ),
     "12.3": Exercise(
         math.exp(0.05 / _log_slope_of_variance()),
         0.003,
-        "δ ln λ is the wanted change of ln⟨u²⟩ over the slope of 12.2; then the exponential.",
+        "δ ln λ is the desired change of ln⟨u²⟩ divided by the slope of 12.2; take its exponential.",
     ),
     "12.4": Exercise(
-        _larger_moment_change, 1e-5, "change_of(answers, 'kappa', slice(0, 2), 0.02) has both; t = 3 is sample 24, of 1/8 each."
+        _larger_moment_change,
+        1e-5,
+        "change_of(…, 'kappa', slice(0, 2), 0.02) has both; t = 3 is sample 24, as they are 1/8 apart.",
     ),
 }

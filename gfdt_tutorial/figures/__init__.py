@@ -1,8 +1,7 @@
-"""Plotly figures: data in, Figure out, no mathematics; and the page that `analyse` writes.
+"""Plotly figures, which take data and return a Figure without any mathematics; and the page that `analyse` writes.
 
-It imports the rooms below: `experiments`, `data`, `responses`, `scores`, `systems` and `core`.
-
-A widget may wrap any figure and update it in place.
+This room imports the rooms below: `experiments`, `data`, `responses`, `scores`, `systems` and `core`. A widget may wrap any figure and
+update it in place.
 """
 
 from gfdt_tutorial.figures.cloud import kicked_cloud

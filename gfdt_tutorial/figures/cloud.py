@@ -1,4 +1,4 @@
-"""A cloud of states: shifted by a kick, and with the weights that stand for the shift."""
+"""A cloud of states, shifted by a kick, and with weights that represent the shift."""
 
 import plotly.graph_objects as go
 import torch
@@ -6,17 +6,17 @@ from plotly.subplots import make_subplots
 
 from gfdt_tutorial.figures import theme
 
-CLOUD_TITLES = ("undisturbed states", "all shifted by δ", "undisturbed, with weights 1 − δs")
+CLOUD_TITLES = ("unperturbed states", "all shifted by δ", "unperturbed, with weights 1 − δs")
 LARGEST = 16  # pixels across, of a marker
 
 
 def kicked_cloud(states: torch.Tensor, weights: torch.Tensor, kick: float) -> go.Figure:
-    """States of two variables; the same, moved by a kick of the first; and unmoved, but counted with other weights.
+    """States of two variables; the same states with the first variable kicked; and the unperturbed states with other weights.
 
     Args:
         states: (state, 2).
-        weights: (state,), 1 − δ s: drawn as the area of a marker, red where larger than 1 and blue where smaller; nothing where negative.
-        kick: δ.
+        weights: (state,), 1 − δ s; the area of a marker, which is red above 1, blue below 1, and absent where the weight is negative.
+        kick: δ, in units of the variable.
     """
     figure = make_subplots(1, 3, subplot_titles=CLOUD_TITLES, horizontal_spacing=0.06, shared_yaxes=True)
     x, y = states.T.numpy()

@@ -1,4 +1,4 @@
-"""What denoising learns from, in one dimension: noisy targets and their mean at each place."""
+"""Denoising score matching in one dimension: noisy targets and their mean in each bin."""
 
 import plotly.graph_objects as go
 import torch
@@ -12,7 +12,7 @@ def noisy_targets(x: torch.Tensor, targets: torch.Tensor, places: torch.Tensor, 
 
     Args:
         x, targets: (sample,).
-        places, means, score: (bin,).
+        places, means, score: (bin,), centres of the bins, means of the targets, and the score at the centres.
     """
     faint = {"size": 3, "color": theme.SEQUENCE[1], "opacity": 0.4}
     cloud = go.Scatter(x=x.numpy(), y=targets.numpy(), mode="markers", name="targets −z/σ", marker=faint)

@@ -1,4 +1,4 @@
-"""Maps: one field, the answer of all pixels at a few lags, and the trace and the axes that every map has."""
+"""Maps: one field, the response of all pixels at a few lags, and the trace and axes that every map has."""
 
 from collections.abc import Sequence
 
@@ -13,32 +13,53 @@ from gfdt_tutorial.responses.response import Response
 
 
 def field_map(grid: PeriodicGrid, field: torch.Tensor, title: str, *, unit: str = "u") -> go.Figure:
-    """One field as a map, the origin in the middle."""
+    """One field as a map with the origin in the middle."""
     figure = go.Figure(heatmap(grid, field, unit=unit))
     figure.update_layout(template="gfdt", title=title, width=460, height=430)
     return square_maps(figure)
 
 
-def heatmap(grid: PeriodicGrid, field: torch.Tensor, *, unit: str = "u", **options) -> go.Heatmap:
-    """The trace of a map; white is zero."""
+def heatmap(
+    grid: PeriodicGrid,
+    field: torch.Tensor,
+    *,
+    unit: str = "u",
+    showscale: bool = True,
+    zmin: float | None = None,
+    zmax: float | None = None,
+) -> go.Heatmap:
+    """The trace of a map; white is zero.
+
+    Args:
+        unit: title of the colour bar.
+        showscale: whether there is a colour bar.
+        zmin, zmax: ends of the colour scale; by default those of the field.
+    """
     x, y = _centred_axes(grid)
     hover = "x = %{x:.2f}, y = %{y:.2f}: %{z:.3f}<extra></extra>"
-    colours = {"colorscale": theme.FIELD_SCALE, "zmid": 0, "colorbar": {"title": unit, "thickness": 12}}
-    return go.Heatmap(z=centred(grid, field), x=x, y=y, hovertemplate=hover, **colours | options)
+    bar = {"title": unit, "thickness": 12}
+    trace = go.Heatmap(z=centred(grid, field), x=x, y=y, hovertemplate=hover, showscale=showscale, colorbar=bar)
+    return trace.update(colorscale=theme.FIELD_SCALE, zmid=0, zmin=zmin, zmax=zmax)
 
 
 def centred(grid: PeriodicGrid, field: torch.Tensor) -> np.ndarray:
-    """A field with the origin moved from the corner to the middle, in rows. Six decimals: maps travel to the browser as text."""
+    """A field in rows, with the origin moved from the corner to the middle; six decimals, because maps are sent to the browser as text."""
     shifted = torch.roll(field.detach().cpu().double(), [n // 2 for n in grid.shape], dims=grid.axes)
     return np.round(np.atleast_2d(shifted.numpy()), 6)
 
 
 def response_maps(response: Response, lags: Sequence[float], field: torch.Tensor | None = None) -> go.Figure:
-    """The answer of the whole field at a few lags, each map on a scale of its own.
+    """The response of the whole field at a few lags, each map on its own scale.
 
     Args:
-        field: (lag, *shape), the answer to some pattern (`response.to(pattern)`); by default to a unit kick of one pixel, in the middle.
+        lags: in time units; the nearest lags of the response are shown.
+        field: (lag, *shape), the response to some pattern (`response.to(pattern)`); by default to a unit kick of one pixel, in the middle.
+
+    Raises:
+        ValueError: the response is not one of a field.
     """
+    if response.grid is None:
+        raise ValueError("response has no grid, so it is not one of a field; expected what `respond` or `perturb` return")
     values = response.values if field is None else field
     rows = [int((response.times - lag).abs().argmin()) for lag in lags]
     titles = [f"t = {float(response.times[row]):g}, largest {float(values[row].abs().max()):.2g}" for row in rows]
@@ -50,7 +71,7 @@ def response_maps(response: Response, lags: Sequence[float], field: torch.Tensor
 
 
 def square_maps(figure: go.Figure) -> go.Figure:
-    """Equal units along x and y in every panel that holds a map with two axes."""
+    """Give x and y equal units in every panel with a map of two axes."""
     for trace in figure.select_traces(selector={"type": "heatmap"}):
         if len(trace.y) > 1:
             axis = trace.xaxis or "x"

@@ -1,4 +1,4 @@
-"""The letter's Figure 1: a row for each system."""
+"""Figure 1 of the letter: one row per system."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,19 @@ from gfdt_tutorial import figures
 from gfdt_tutorial.experiments.pipeline import Comparison
 from gfdt_tutorial.figures import DISPLACEMENTS
 
-TRUTHS = ("exact", "dynamical")  # shown, and not judged
+TRUTHS = ("exact", "dynamical")  # they are shown, but have no errors
 ROW = 260  # pixels
 
 
 def figure_one(found: Sequence[Comparison]) -> go.Figure:
-    """A snapshot; R_11, R_31, R_51, R_71 with bands; L2 and L∞ errors against lag: one row for each system."""
+    """A snapshot; R_11, R_31, R_51, R_71 with bands; L2 and L∞ errors against lag; one row per system."""
     titles = ["u", *map(figures.name_of, DISPLACEMENTS), "L2 error", "L∞ error"]
     count = len(titles)
     figure = make_subplots(
         len(found),
         count,
         subplot_titles=titles,
-        row_titles=[one.system.name.replace("-", " ").title().replace(" ", "-") for one in found],
+        row_titles=[one.system.title for one in found],
         horizontal_spacing=0.042,
         vertical_spacing=0.2 / len(found),
     )
@@ -31,7 +31,7 @@ def figure_one(found: Sequence[Comparison]) -> go.Figure:
         shown = {method: one.responses[key] for method, key in one.headline.items()}
         for column, displacement in enumerate(DISPLACEMENTS, start=2):
             figures.add_responses(figure, shown, displacement, row, column, legend=column == 2)
-        last = float(one.responses["gaussian"].times[-1])  # the truth may know more
+        last = float(one.responses["gaussian"].times[-1])  # the truth may reach further
         errors = {method: one.errors[key] for method, key in one.headline.items() if method not in TRUTHS}
         figures.add_errors(figure, errors, (row, count - 1), (row, count), legend=False)
         for column in range(2, count + 1):

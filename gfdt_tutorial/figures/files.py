@@ -1,4 +1,4 @@
-"""Figures as files: a page that opens offline, an image."""
+"""Figures as files: an HTML page that opens offline, or an image."""
 
 import hashlib
 from importlib.metadata import version
@@ -14,23 +14,23 @@ IMAGE = Serializer(lambda image, folder: (folder / "image").write_bytes(image), 
 
 
 def save_html(figure: go.Figure, path: str | Path) -> Path:
-    """A page that opens offline: plotly.js is inside (about 5 MB)."""
+    """Write an HTML page that opens offline, because it contains plotly.js (about 5 MB)."""
     page = figure.to_html(include_plotlyjs=True, full_html=True)
     return storage.write(path, lambda file: file.write(page.encode()))
 
 
 def save_image(figure: go.Figure, path: str | Path, *, scale: float = 2, cache: Cache | None = None) -> Path | None:
-    """PNG or SVG by the path's ending; None, with nothing written, where kaleido finds no Chromium.
+    """Write PNG or SVG by the ending of the path; return None, with nothing written, where kaleido finds no Chromium.
 
     Args:
-        cache: where an image of the very same figure is looked for and kept, as starting Chromium takes seconds.
+        cache: where an image of the same figure is looked up and stored, because starting Chromium takes seconds.
     """
-    options = {"format": Path(path).suffix.lstrip("."), "scale": scale}
-    drawn = {"figure": hashlib.sha256(figure.to_json().encode()).hexdigest(), "plotly": version("plotly"), **options}
+    kind = Path(path).suffix.lstrip(".")
+    drawn = {"figure": hashlib.sha256(figure.to_json().encode()).hexdigest(), "plotly": version("plotly"), "format": kind, "scale": scale}
     stage = Stage("figure", "image", drawn, (__name__,), "cpu")
     try:
-        image = fetch(cache, stage, lambda checkpoint: figure.to_image(**options), IMAGE).value
-    except Exception as error:  # kaleido has its own exceptions, which differ between its versions
-        say(f"no image {path}: {type(error).__name__} (pip install kaleido, and Chromium, make images)")
+        image = fetch(cache, stage, lambda checkpoint: figure.to_image(format=kind, scale=scale), IMAGE).value
+    except Exception as error:  # kaleido has exceptions of its own, which differ between versions
+        say(f"{path} was not written: {type(error).__name__}. Images need kaleido (pip install kaleido) and Chromium")
         return None
     return storage.write(path, lambda file: file.write(image))

@@ -1,4 +1,4 @@
-"""Figures of a series that somebody brought: what it looks like before the analysis, and how it responds after."""
+"""Figures of a series for `analyse`: an overview of the data before the analysis, and the responses after it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,31 +9,37 @@ import torch
 from plotly.subplots import make_subplots
 
 from gfdt_tutorial import figures
+from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.data.suitability import Suitability
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.responses.response import Response
 
-SHOWN = 300  # samples in time, at most
-LAGS = 500  # of a curve, at most
+SHOWN = 300  # largest number of samples in time
+LAGS = 500  # largest number of lags of a curve
 
 
-def portrait(data: TimeSeries, found: Suitability) -> go.Figure:
-    """The first member (a field: one snapshot; a row of numbers: space and time; one number: a curve), the density of all values beside a
-    Gaussian of the same mean and spread, and the autocorrelation of a pixel."""
+def overview(data: TimeSeries, found: Suitability) -> go.Figure:
+    """The first member, the density of all values beside a Gaussian of the same mean and spread, and the autocorrelation of a pixel.
+
+    A member with two space axes is shown by its last snapshot, with one space axis as a map of space and time, without space as a curve.
+
+    Args:
+        found: what `examine` returned for the data.
+    """
     titles = (
         ("u(t)", "u(x, t)", "u(y, x), last time")[len(data.grid.shape)],
         "density of u",
         f"autocorrelation{' of a pixel' if data.grid.shape else ''}",
     )
     figure = make_subplots(1, 3, subplot_titles=titles, horizontal_spacing=0.09)
-    figure.add_trace(_glimpse(data, found), 1, 1)
+    figure.add_trace(_first_member(data, found), 1, 1)
     for trace in _density(data.u, found):
         figure.add_trace(trace, 1, 2)
     last = min(len(found.autocorrelation), max(8, round(4 * found.decorrelation / data.every)))
     lags = np.arange(last)[:: -(-last // LAGS)]
-    curve = {"x": data.every * lags, "y": found.autocorrelation[lags].numpy()}
-    figure.add_trace(go.Scatter(**curve, line={"color": theme.BLUE}, showlegend=False), 1, 3)
+    autocorrelation = found.autocorrelation[lags].numpy()
+    figure.add_trace(go.Scatter(x=data.every * lags, y=autocorrelation, line={"color": theme.BLUE}, showlegend=False), 1, 3)
     figure.add_hline(y=0, line_color=theme.GREY, line_width=1, row=1, col=3)
     figure.update_xaxes(title_text=("t", "x", "x")[len(data.grid.shape)], row=1, col=1)
     figure.update_yaxes(title_text=("u", "t", "y")[len(data.grid.shape)], title_standoff=4, row=1, col=1)
@@ -43,7 +49,7 @@ def portrait(data: TimeSeries, found: Suitability) -> go.Figure:
     return figures.square_maps(figure) if len(data.grid.shape) == 2 else figure
 
 
-def _glimpse(data: TimeSeries, found: Suitability) -> go.Scatter | go.Heatmap:
+def _first_member(data: TimeSeries, found: Suitability) -> go.Scatter | go.Heatmap:
     steps = min(SHOWN, max(40, round(8 * found.decorrelation / data.every)))
     some, times = data.u[0, :steps].cpu(), data.times[:steps].numpy()
     if not data.grid.shape:
@@ -53,9 +59,9 @@ def _glimpse(data: TimeSeries, found: Suitability) -> go.Scatter | go.Heatmap:
     return _space_time(data.grid.coordinates[0].numpy(), times, some - found.mean)
 
 
-def _space_time(x: np.ndarray, times: np.ndarray, values: torch.Tensor, **options) -> go.Heatmap:
-    colours = {"colorscale": theme.FIELD_SCALE, "zmid": 0, "showscale": False}
-    return go.Heatmap(z=np.round(values.double().numpy(), 4), x=x, y=times, **colours | options)
+def _space_time(x: np.ndarray, times: np.ndarray, values: torch.Tensor) -> go.Heatmap:
+    z = np.round(values.double().numpy(), 4)
+    return go.Heatmap(z=z, x=x, y=times, colorscale=theme.FIELD_SCALE, zmid=0, showscale=False)
 
 
 def _density(u: torch.Tensor, found: Suitability) -> list[go.Scatter]:
@@ -69,11 +75,11 @@ def _density(u: torch.Tensor, found: Suitability) -> list[go.Scatter]:
     ]
 
 
-def answers(responses: Mapping[str, Response]) -> go.Figure:
-    """The response with bands, {name: response}: of a number one curve, of fields those of a few displacements along x."""
+def response_overview(responses: Mapping[str, Response]) -> go.Figure:
+    """Responses with bands, {name: response}: one panel for a scalar, and one per displacement along x for a field."""
     responses = {name: _thinned(response) for name, response in responses.items()}
-    grid = next(iter(responses.values())).grid
-    displacements = [d for d in (-1, 0, 1, 2) if grid.shape and grid.shape[-1] > 4] or [0]
+    shape = _grid(next(iter(responses.values()))).shape
+    displacements = [-1, 0, 1, 2] if shape and shape[-1] > 4 else [0]
     titles = ["R(t)"] if displacements == [0] else [f"displacement {d:+d}" if d else "the place itself" for d in displacements]
     figure = make_subplots(1, len(displacements), subplot_titles=titles, horizontal_spacing=0.06)
     for column, displacement in enumerate(displacements, start=1):
@@ -84,15 +90,19 @@ def answers(responses: Mapping[str, Response]) -> go.Figure:
 
 
 def _thinned(response: Response) -> Response:
-    """The same at LAGS lags or fewer: a curve does not show more."""
+    """The response at no more than LAGS lags, as a curve does not show more."""
     some = slice(None, None, -(-len(response.times) // LAGS))
     error = None if response.standard_error is None else response.standard_error[some]
     return replace(response, times=response.times[some], values=response.values[some], standard_error=error, parts=None)
 
 
-def answer_everywhere(response: Response) -> go.Figure | None:
-    """The response of all places to a kick of one, in the middle: against lag on one axis, as maps at four lags on two, or None."""
-    grid = response.grid
+def response_at_all_places(response: Response) -> go.Figure | None:
+    """The response of all places to a kick of the one in the middle: a map of space and lag, or with two space axes maps at four lags.
+
+    Returns:
+        None for a scalar, which has no places.
+    """
+    grid = _grid(response)
     if not grid.shape:
         return None
     if len(grid.shape) == 2:
@@ -102,7 +112,12 @@ def answer_everywhere(response: Response) -> go.Figure | None:
     shifted = response.values.cpu().roll(n // 2, -1)
     place = np.arange(n) - n // 2
     largest = float(shifted[1:].abs().max())
-    figure = go.Figure(_space_time(place, response.times.numpy(), shifted, zmin=-largest, zmax=largest, showscale=True))
-    layout = {"xaxis_title": "displacement, in pixels", "yaxis_title": "lag t", "width": 560, "height": 380}
-    figure.update_layout(template="gfdt", title="R(d, t)", **layout)
-    return figure
+    figure = go.Figure(_space_time(place, response.times.numpy(), shifted).update(zmin=-largest, zmax=largest, showscale=True))
+    figure.update_layout(template="gfdt", title="R(d, t)", xaxis_title="displacement, in pixels", yaxis_title="lag t")
+    return figure.update_layout(width=560, height=380)
+
+
+def _grid(response: Response) -> PeriodicGrid:
+    if response.grid is None:
+        raise ValueError("response has no grid; expected one from `respond` or `perturb`, whose grid has no axes for a scalar")
+    return response.grid

@@ -1,19 +1,21 @@
-"""One look for all figures: one colour a method, in every figure, and dashes for those who print in grey.
+"""One style for all figures: one colour per method in every figure, and dashes for prints in grey.
 
-Every line has a contrast of 3:1 or more on white, and the colours of one figure stay apart under each of the three kinds of colour
-blindness (`tests/test_theme.py` holds both). Lines that are no method's have shades of slate, so that none looks like a method.
+Every line has a contrast of at least 3:1 on white, and the colours of one figure can be told apart with each of the three kinds of colour
+blindness (`tests/test_theme.py` tests both). Lines that belong to no method are in shades of slate, so that none looks like a method.
 """
+
+from typing import TypedDict
 
 import plotly.graph_objects as go
 import plotly.io as pio
 
 INK, GREY = "#000000", "#949494"
 ORANGE, BLUE, GREEN, PURPLE = "#D55E00", "#0072B2", "#17665C", "#75106A"
-ALARM = "#B00020"  # of words; no method has it
-SEQUENCE = ("#16202B", "#4A6178", "#2F4254", "#5F7A94")  # dark and light in turn, and all darker than the grey of the truth below them
+ALARM = "#B00020"  # for warnings in words; no method has it
+SEQUENCE = ("#16202B", "#4A6178", "#2F4254", "#5F7A94")  # dark and light in turn, all darker than the grey of the truth below them
 DASHES = ("solid", "dash", "dot", "dashdot")
 
-# method → (colour, dash, width): the truth lies wide and grey below the others
+# method → (colour, dash, width); the truth is wide and grey and lies below the others
 METHODS = {
     "exact": (GREY, "solid", 7),
     "truth": (GREY, "solid", 7),
@@ -54,16 +56,24 @@ pio.templates["gfdt"].layout.update(
     legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     margin={"l": 55, "r": 20, "t": 70, "b": 45},
 )
-pio.templates["gfdt"].data.table[0].cells.height = 25  # plotly's 20 cuts off the lower edge of letters of this size
+pio.templates["gfdt"].data.table[0].cells.height = 25  # with plotly's 20 the lower edge of letters of this size is cut off
 
 
-def style(method: str, index: int = 0) -> dict:
-    """The line of a method; for any other name the `index`-th shade of slate."""
+class Line(TypedDict, total=False):
+    """A line in plotly's terms."""
+
+    color: str
+    dash: str
+    width: float
+
+
+def style(method: str, index: int = 0) -> Line:
+    """The line of a method; for any other name, the `index`-th shade of slate."""
     colour, dash, width = METHODS.get(method, (SEQUENCE[index % len(SEQUENCE)], DASHES[index % len(DASHES)], 2))
     return {"color": colour, "dash": dash, "width": width}
 
 
 def faint(colour: str) -> str:
-    """A colour for bands, see-through."""
+    """The transparent colour of a band."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{TRANSPARENCY})"

@@ -1,4 +1,4 @@
-"""The lab of the two-phase field: a response that converges while its data are made."""
+"""The lab of the Allen-Cahn field: a response that converges while its data are simulated."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -7,16 +7,16 @@ from plotly.subplots import make_subplots
 
 from gfdt_tutorial.course.views import LiveResponse
 from gfdt_tutorial.figures.fields import centred, heatmap, square_maps
-from gfdt_tutorial.figures.lines import band_trace, line_trace
+from gfdt_tutorial.figures.lines import TraceData, band_trace, curve_with_band, line_trace
 from gfdt_tutorial.figures.response_curves import name_of
 from gfdt_tutorial.responses.response import Response
 
-LIVE_TITLES = ("field u: click to kick", "kicked twin less itself", "mean answer predicted")
+LIVE_TITLES = ("field u: click to kick", "kicked twin − field", "predicted mean response")
 LIVE_SHOWN = (0, 2)  # displacements, in pixels
 
 
 def live(view: LiveResponse, truth: Response | None = None) -> go.Figure:
-    """A running field, what one kick does to it and would do on average; below, estimates with their bands, and how these shrink."""
+    """A running field, its change by one kick and the predicted mean change; below, responses with their bands, and the standard error."""
     titles = [*LIVE_TITLES, *map(name_of, LIVE_SHOWN), "standard error of R<sub>11</sub>"]
     figure = make_subplots(2, 3, subplot_titles=titles, horizontal_spacing=0.08, vertical_spacing=0.16)
     for column in (1, 2, 3):
@@ -37,21 +37,16 @@ def live(view: LiveResponse, truth: Response | None = None) -> go.Figure:
     return square_maps(figure)
 
 
-def live_data(view: LiveResponse, truth: Response | None = None) -> list[dict]:
-    """What each trace of `live` shows, in order."""
+def live_data(view: LiveResponse, truth: Response | None = None) -> list[TraceData]:
+    """The data of each trace of `live`, in order."""
     grid, estimates = view.system.grid, view.responses()
     best = estimates.get(list(view.scores)[-1])
     predicted = torch.zeros(grid.shape) if best is None else best.to(view.pattern)[min(view.since, view.lags)]
-    shown = [{"z": centred(grid, field)} for field in (view.snapshot, view.difference, predicted)]
+    shown: list[TraceData] = [{"z": centred(grid, field)} for field in (view.snapshot, view.difference, predicted)]
     for displacement in LIVE_SHOWN:
         known = np.full(view.lags + 1, np.nan) if truth is None else truth.along(displacement)[: view.lags + 1].numpy()
         shown.append({"x": view.times.numpy(), "y": known})
         for name in ("gaussian", *view.scores):
-            if name not in estimates:
-                shown += [{"x": [], "y": []}, {"x": [], "y": []}]
-                continue
-            response = estimates[name]
-            band = band_trace(response.times, response.band_along(displacement), name, 0)
-            shown += [{"x": band.x, "y": band.y}, {"x": response.times.numpy(), "y": response.along(displacement).numpy()}]
+            shown += curve_with_band(estimates.get(name), displacement)
     amount, error = zip(*view.history, strict=True) if view.history else ((), ())
     return [*shown, {"x": list(amount), "y": list(error)}]

@@ -1,18 +1,18 @@
-"""A double well whose walkers are kicked."""
+"""A kicked double well."""
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from gfdt_tutorial.course.views import KickedWell
 from gfdt_tutorial.figures import theme
-from gfdt_tutorial.figures.lines import line_trace
+from gfdt_tutorial.figures.lines import TraceData, line_trace
 
-KICKED_TITLES = ("density, and after the kick", "change of the mean", "change of the variance")
+KICKED_TITLES = ("density before and after the kick", "change of the mean", "change of the variance")
 KICKED = {"truth": "exact, this kick", "analytic": "linear, exact score", "gaussian": "linear, Gaussian score"}
 
 
 def kicked_well(view: KickedWell) -> go.Figure:
-    """The density before and right after a kick; the change of mean and variance, exact and as predicted. `kicked_well_data` fills it."""
+    """The density before and right after a kick; the change of mean and variance, exact and predicted."""
     figure = make_subplots(1, 3, subplot_titles=KICKED_TITLES, horizontal_spacing=0.08)
     figure.add_trace(line_trace([], [], "before", line={"color": theme.INK, "width": 1.5}), 1, 1)
     figure.add_trace(line_trace([], [], "right after", line=theme.style("", 1)), 1, 1)
@@ -28,9 +28,10 @@ def kicked_well(view: KickedWell) -> go.Figure:
     return figure
 
 
-def kicked_well_data(view: KickedWell) -> list[dict]:
-    """What each trace of `kicked_well` shows, in order."""
+def kicked_well_data(view: KickedWell) -> list[TraceData]:
+    """The data of each trace of `kicked_well`, in order."""
     x, times = view.well.points[::2].numpy(), view.times.numpy()
-    densities = [{"x": x, "y": density[::2].numpy()} for density in (view.well.density, view.kicked_density)]
+    densities: list[TraceData] = [{"x": x, "y": density[::2].numpy()} for density in (view.well.density, view.kicked_density)]
     curves = (view.exact, view.linear, view.gaussian)
-    return densities + [{"x": times, "y": curve[:, part].numpy()} for part in (0, 1) for curve in curves]
+    changes: list[TraceData] = [{"x": times, "y": curve[:, part].numpy()} for part in (0, 1) for curve in curves]
+    return densities + changes

@@ -1,4 +1,4 @@
-"""The lab of the stirred flow: a flow and its kicked twins."""
+"""The lab of the flow: a flow and its kicked twins."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,20 +8,20 @@ from plotly.subplots import make_subplots
 from gfdt_tutorial.course.views import StirredFlow
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.figures.fields import centred, heatmap, square_maps
-from gfdt_tutorial.figures.lines import line_trace
+from gfdt_tutorial.figures.lines import TraceData, line_trace
 
 FLOW_TITLES = (
     "vorticity u: click to kick",
     "its kicked twin",
-    "twin less itself",
-    "the same, mean of all pairs",
-    "predicted mean",
-    "size of the answer",
+    "twin − flow",
+    "mean difference of all pairs",
+    "predicted mean difference",
+    "size of the response",
 )
 
 
 def flow(view: StirredFlow) -> go.Figure:
-    """A flow, its kicked twin, their difference; the mean over pairs beside the prediction; and both sizes against time."""
+    """A flow, its kicked twin and their difference; the mean difference beside the prediction; and the sizes of both against time."""
     figure = make_subplots(2, 3, subplot_titles=FLOW_TITLES, horizontal_spacing=0.08, vertical_spacing=0.14)
     blank = torch.zeros(view.system.grid.shape)
     for index in range(5):
@@ -36,14 +36,14 @@ def flow(view: StirredFlow) -> go.Figure:
     return square_maps(figure)
 
 
-def flow_data(view: StirredFlow) -> list[dict]:
-    """What each trace of `flow` shows, in order. Both flows share a scale, and so do both means."""
+def flow_data(view: StirredFlow) -> list[TraceData]:
+    """The data of each trace of `flow`, in order. Both flows share one colour scale, and so do the differences."""
     grid, twin, itself, mean = view.system.grid, view.kicked, view.snapshot, view.mean
     scale = float(itself.abs().max())
     expected, found = float(view.predicted.abs().max()), float(mean.abs().max())
-    answer = max(expected, 0.1 * found if expected else found, 1e-6)  # what chance adds to the mean may leave the scale of a prediction
-    maps = [(itself, scale), (twin, scale), (twin - itself, answer), (mean, answer), (view.predicted, answer)]
-    shown = [{"z": centred(grid, field), "zmin": -limit, "zmax": limit} for field, limit in maps]
+    response = max(expected, 0.1 * found if expected else found, 1e-6)  # the noise of the mean may exceed the scale of a prediction
+    maps = [(itself, scale), (twin, scale), (twin - itself, response), (mean, response), (view.predicted, response)]
+    shown: list[TraceData] = [{"z": centred(grid, field), "zmin": -limit, "zmax": limit} for field, limit in maps]
     past = np.arange(len(view.size)) * view.every
     return [
         *shown,

@@ -1,4 +1,4 @@
-"""The parameter lab: statistics that move when a parameter does, predicted and measured."""
+"""The parameter lab: changes of statistics with the parameters, predicted and measured."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -7,17 +7,20 @@ from plotly.subplots import make_subplots
 
 from gfdt_tutorial.course.views.parameter_lab import METHODS, Shift
 from gfdt_tutorial.figures.fields import centred, heatmap, square_maps
-from gfdt_tutorial.figures.lines import band_trace, line_trace
+from gfdt_tutorial.figures.lines import TraceData, band_trace, line_trace
 from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.response import Response
 
-PARAMETER_TITLES = ("u, undisturbed", "u, changed", "δ⟨u²⟩", "δC<sub>k</sub>/C<sub>k</sub> at t", "δρ(u) at t", "δ⟨u⁴⟩")
+PARAMETER_TITLES = ("u, unperturbed", "u, changed", "δ⟨u²⟩", "δC<sub>k</sub>/C<sub>k</sub> at t", "δρ(u) at t", "δ⟨u⁴⟩")
 MOVED = (*METHODS, "measured")
 
 
 def parameters(view: Shift, run: ChangedEnsemble | None = None) -> go.Figure:
-    """A member as it is and as it is changed; how far the statistics move, predicted and measured: ⟨u²⟩ and ⟨u⁴⟩ against time, and at the
-    last time reached the spectrum, relative to itself, and the density of pixel values."""
+    """A member before and after the change; predicted and measured changes of statistics.
+
+    ⟨u²⟩ and ⟨u⁴⟩ are drawn against time, the relative change of the spectrum and the change of the density of pixel values at the last
+    time that was reached.
+    """
     figure = make_subplots(2, 3, subplot_titles=PARAMETER_TITLES, horizontal_spacing=0.09, vertical_spacing=0.2)
     grid = view.known.system.grid
     for column in (1, 2):
@@ -35,19 +38,21 @@ def parameters(view: Shift, run: ChangedEnsemble | None = None) -> go.Figure:
     return square_maps(figure)
 
 
-def parameters_data(view: Shift, run: ChangedEnsemble | None = None) -> list[dict]:
-    """What each trace of `parameters` shows, in order."""
+def parameters_data(view: Shift, run: ChangedEnsemble | None = None) -> list[TraceData]:
+    """The data of each trace of `parameters`, in order."""
     known, reached = view.known, view.row(run)
     fields = torch.zeros(2, *known.system.grid.shape) if run is None or run.fields is None else run.fields
     scale = max(float(fields[0].abs().max()), 1e-9)
-    shown = [{"z": centred(known.system.grid, field), "zmin": -scale, "zmax": scale} for field in fields]
-    moved = dict(view.predicted) | ({} if reached < 1 else {"measured": run.response()})
+    shown: list[TraceData] = [{"z": centred(known.system.grid, field), "zmin": -scale, "zmax": scale} for field in fields]
+    moved = dict(view.predicted)
+    if run is not None and reached > 0:
+        moved["measured"] = run.response()
     for number in (0, 1):
         for name in MOVED:
             stop = reached + 1 if name == "measured" else len(view.times)
             shown += _moved(name, moved.get(name), view.times[:stop], (slice(stop), number))
     row, measures = (reached if reached > 0 else len(view.times) - 1), known.measures
-    shells = slice(measures.spectrum.start + 1, measures.spectrum.stop)  # k = 0 has no place on a logarithmic axis
+    shells = slice(measures.spectrum.start + 1, measures.spectrum.stop)  # k = 0 is left out, because the axis is logarithmic
     for x, numbers, unit in (
         (measures.k[1:], shells, known.mean[shells]),
         (measures.middles, measures.density, torch.ones(len(measures.middles))),
@@ -57,9 +62,14 @@ def parameters_data(view: Shift, run: ChangedEnsemble | None = None) -> list[dic
     return shown
 
 
-def _moved(name: str, response: Response | None, x: torch.Tensor, where: tuple, unit: torch.Tensor | float = 1.0) -> list[dict]:
-    """Band and line of a part of what moved, in a unit."""
-    if response is None:
-        return [{"x": [], "y": []}] * 2
+Index = int | slice
+
+
+def _moved(
+    name: str, response: Response | None, x: torch.Tensor, where: tuple[Index, Index], unit: torch.Tensor | float = 1.0
+) -> list[TraceData]:
+    """Band and line of some of the changes, in a unit."""
+    if response is None or response.band is None:
+        return [{"x": [], "y": []}, {"x": [], "y": []}]
     band = band_trace(x, response.band[(slice(None), *where)] / unit, name, 0)
     return [{"x": band.x, "y": band.y}, {"x": np.asarray(x), "y": np.asarray(response.values[where] / unit)}]

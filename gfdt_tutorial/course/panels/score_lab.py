@@ -6,14 +6,14 @@ import torch
 from plotly.subplots import make_subplots
 
 from gfdt_tutorial.course.views import LearningResponse
-from gfdt_tutorial.figures.lines import band_trace, line_trace, loss_traces, losses_data
+from gfdt_tutorial.figures.lines import TraceData, band_trace, curve_with_band, line_trace, loss_traces, losses_data
 from gfdt_tutorial.figures.response_curves import name_of
 
 LEARNED = (0, 2, 4)  # displacements, in pixels
 
 
 def learning(view: LearningResponse) -> go.Figure:
-    """Responses while a score is learned: R_11, R_31, R_51 beside the truth; below, their error and the loss, against step."""
+    """Responses while a score is learned: R_11, R_31, R_51 beside the truth; below, their error and the loss against step."""
     titles = [*map(name_of, LEARNED), "L2 error of the response", "loss"]
     specs = [[{}, {}, {}], [{"colspan": 2}, None, {}]]
     figure = make_subplots(2, 3, specs=specs, subplot_titles=titles, horizontal_spacing=0.08, vertical_spacing=0.2)
@@ -37,15 +37,15 @@ def learning(view: LearningResponse) -> go.Figure:
     return figure
 
 
-def learning_data(view: LearningResponse) -> list[dict]:
-    """What each trace of `learning` shows, in order."""
-    shown, found = [], view.responses["generative"]
+def learning_data(view: LearningResponse) -> list[TraceData]:
+    """The data of each trace of `learning`, in order."""
+    found = view.responses["generative"]
+    shown: list[TraceData] = []
     times = found.times.numpy()
     for displacement in LEARNED:
-        band = band_trace(found.times, found.band_along(displacement), "generative", 0)
-        truth, *known = (view.truth, view.responses["gaussian"], view.responses["analytic"])
-        shown += [{"x": times, "y": response.along(displacement)[: len(times)].numpy()} for response in (truth, *known)]
-        shown += [{"x": band.x, "y": band.y}, {"x": times, "y": found.along(displacement).numpy()}]
+        for response in (view.truth, view.responses["gaussian"], view.responses["analytic"]):
+            shown.append({"x": times, "y": response.along(displacement)[: len(times)].numpy()})
+        shown += curve_with_band(found, displacement)
     steps = [0, view.training.budget.steps]
     shown += [{"x": steps, "y": [view.errors[name]] * 2} for name in ("gaussian", "analytic")]
     looks, errors = zip(*view.history, strict=True)

@@ -1,17 +1,17 @@
-"""A training beside a score that is known: loss, Stein identity, size of the score."""
+"""A training beside a score that is known: loss, Stein's identity, and size of the score."""
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from gfdt_tutorial.course.views import TrainingView
-from gfdt_tutorial.figures.lines import line_trace, loss_traces, losses_data
+from gfdt_tutorial.figures.lines import TraceData, line_trace, loss_traces, losses_data
 
 TRAINING_TITLES = ("loss", "−⟨û ŝ*⟩/N² by shell", "learned over exact score by shell")
 
 
 def training(view: TrainingView) -> go.Figure:
-    """Loss against step; Stein identity by shell; learned over exact score by shell. `training_data` fills its traces."""
+    """Loss against step, Stein's identity by shell, and learned over exact score by shell."""
     figure = make_subplots(1, 3, subplot_titles=TRAINING_TITLES, horizontal_spacing=0.09)
     for trace in loss_traces():
         figure.add_trace(trace, 1, 1)
@@ -27,9 +27,9 @@ def training(view: TrainingView) -> go.Figure:
     return figure
 
 
-def training_data(view: TrainingView) -> list[dict]:
-    """What each trace of `training` shows, in order."""
-    reference = {"x": view.k[[0, -1]].numpy(), "y": np.ones(2)}
+def training_data(view: TrainingView) -> list[TraceData]:
+    """The data of each trace of `training`, in order."""
+    reference: TraceData = {"x": view.k[[0, -1]].numpy(), "y": np.ones(2)}
     return [
         *losses_data(view.training),
         reference,

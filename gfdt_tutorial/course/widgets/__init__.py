@@ -1,12 +1,12 @@
-"""Explorers: sliders wired to figures. No mathematics here; a view computes and a figure draws.
+"""Explorers: figures that follow sliders. They contain no mathematics: a view computes, and a panel draws.
 
-Put one as the last line of a cell, or `display` it. Every lesson shows the same content as a static figure first.
+Write one as the last line of a cell, or `display` it. Every lesson shows the same content as a static figure first.
 """
 
 import sys
 
-# jsonschema would compile a grammar of IRIs that nothing here uses, for 4 to 19 s before the first FigureWidget; missing, it is skipped.
-sys.modules.setdefault("rfc3987_syntax", None)
+# Before the first FigureWidget jsonschema would spend 4 to 19 s on a grammar of IRIs, which nothing here uses; it skips a missing module.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None blocks an import; typeshed knows modules only
 
 from gfdt_tutorial.course.widgets.allen_cahn import AllenCahnLab  # noqa: E402
 from gfdt_tutorial.course.widgets.double_well import DoubleWellExplorer  # noqa: E402

@@ -1,38 +1,61 @@
-"""What every live lab has: start, pause, reset, and a kick by a click."""
+"""The common part of the live labs: start, pause, reset, and a kick by a click."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
-from gfdt_tutorial.course.widgets.live import WIDE
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.course.widgets.live import WIDE, Redraw
 from gfdt_tutorial.course.widgets.running import Running
 
 
-class FieldLab(Running):
-    """A view that runs in a thread, beside a figure whose first trace is a map to click on.
+class FieldSystem(Protocol):
+    """A system of fields."""
 
-    A subclass makes `view`, an iterator with a `system` and `kick(row, column, amplitude)`, by `_renew` from what the controls say; each
-    of them starts another field when it moves.
+    @property
+    def grid(self) -> PeriodicGrid: ...
+
+
+class KickedView(Protocol):
+    """A running field, one step per iteration, whose shown member can be kicked."""
+
+    @property
+    def system(self) -> FieldSystem: ...
+
+    def kick(self, row: int, column: int, amplitude: float) -> None: ...
+
+    def __iter__(self) -> Iterator[object]: ...
+
+
+class FieldLab(Running):
+    """A view that runs in a thread, with a figure whose first trace is a map to click on.
+
+    A subclass makes `view` from the values of the controls in its `_renew`; a control that moves starts another field.
 
     Args:
         figure: draws the view.
         controls: parameters of the field.
-        show: what each trace shows now, and what the readout says.
+        show: returns the data of each trace, and the words of the readout.
         every, pace: see `Runner`.
     """
 
-    def __init__(self, figure: Callable[[], go.Figure], controls: dict[str, widgets.Widget], show: Callable[[], tuple], **timing: float):
-        super().__init__(figure, controls, show, **timing)
-        self.amplitude = widgets.FloatSlider(1.0, min=-2, max=2, step=0.25, description="size of a kick", style=WIDE)
+    view: KickedView
+
+    def __init__(
+        self, figure: Callable[[], go.Figure], controls: dict[str, widgets.Widget], show: Redraw, *, every: float = 0.5, pace: float = 0.0
+    ) -> None:
+        super().__init__(figure, controls, show, every=every, pace=pace)
+        self.amplitude = widgets.FloatSlider(1.0, min=-2, max=2, step=0.25, description="size of the kick", style=WIDE)
         self._restart_on(*controls.values())
         self.figure.on_click_at(0, self._guarded(self._clicked))
         self.children[0].children += (self.amplitude,)
 
     def kick(self, row: int, column: int) -> None:
-        """Kick the shown field at a pixel, by the size that the slider says; one that runs is paused meanwhile."""
+        """Kick the shown field at a pixel, with the size on the slider; a running field is paused meanwhile."""
         running = self.running
-        self.stop()  # a step under way would put the twins of the last kick back
+        self.stop()  # a step that is under way would restore the twins of the last kick
         self.view.kick(row, column, self.amplitude.value)
         self.update()
         if running:
@@ -43,11 +66,11 @@ class FieldLab(Running):
         row, column = (round(at * n / length) % n for at, n, length in zip((y, x), grid.shape, grid.lengths, strict=True))
         self.kick(row, column)
 
-    def _restart(self, _=None) -> None:
+    def _restart(self, _: object = None) -> None:
         running = self.running
         super()._restart()
         if running:
             self._toggle()
 
-    def _work(self) -> Iterator:
+    def _work(self) -> Iterator[object]:
         return iter(self.view)

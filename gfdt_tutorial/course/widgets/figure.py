@@ -8,16 +8,16 @@ import traitlets
 
 
 class LiveFigure(go.FigureWidget):
-    """The FigureWidget, whose module for the browser is loaded by a small one that is there at once: see figure.js."""
+    """A FigureWidget whose module for the browser is loaded by a small module that is available at once: see figure.js."""
 
     _bundle = traitlets.Unicode(str(go.FigureWidget._esm)).tag(sync=True)
     _esm = Path(__file__).with_suffix(".js")
 
     def on_click_at(self, trace: int, callback: Callable[[float, float], None]) -> None:
-        """Have callback(x, y) called at each click on a trace, given by its number; none is lost while the figure is redrawn."""
+        """Call callback(x, y) at each click on a trace, given by its number; no click is lost while the figure is redrawn."""
 
-        def told(_, content: dict, buffers) -> None:
+        def received(_: object, content: dict, buffers: list) -> None:
             if content.get("clicked") == trace:
                 callback(content["x"], content["y"])
 
-        self.on_msg(told)
+        self.on_msg(received)

@@ -1,5 +1,10 @@
-"""A pad to draw on, by pointer or by keys: a kick, or a time profile."""
+"""A pad on which a kick or a time profile is drawn, by pointer or by keys."""
 
+# The pad is our own widget and not one of ipycanvas, which sends each pointer and key event to Python and draws from there: a stroke would
+# be seen only when the kernel answers, and the labs keep it busy. The label for screen readers and the cursor that is moved by keys would
+# be our own code with ipycanvas too.
+
+from collections.abc import Sequence
 from pathlib import Path
 
 import anywidget
@@ -10,15 +15,15 @@ import traitlets
 FLOAT = np.dtype("<f4")  # what the browser reads
 
 
-class Canvas(anywidget.AnyWidget):
-    """Values on a grid that a pointer paints: held down, it draws; arrow keys move a cursor and the space bar paints there.
+class KickPad(anywidget.AnyWidget):
+    """Values on a grid that are drawn with a pointer; arrow keys move a cursor, and the space bar draws there.
 
-    As a time profile it has one row, whose values lie in [−1, 1]; arrow keys up and down change the one under the cursor.
+    A time profile has one row of values in [−1, 1]; the arrow keys up and down change the value under the cursor.
 
     Args:
         shape: (rows, columns).
-        kind: "map", periodic, drawn with the origin in the middle, or "profile".
-        label: what a screen reader, and a pointer that rests, is told.
+        kind: "map", periodic with the origin in the middle, or "profile".
+        label: for a screen reader, and shown when the pointer rests.
     """
 
     _esm = Path(__file__).with_suffix(".js")
@@ -33,36 +38,37 @@ class Canvas(anywidget.AnyWidget):
     sign = traitlets.Float(1.0).tag(sync=True)
     heard = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, shape: tuple[int, int], kind: str = "map", label: str = ""):
-        nothing = bytes(FLOAT.itemsize * shape[0] * shape[1])
-        super().__init__(kind=kind, label=label, rows=shape[0], columns=shape[1], cells=nothing, base=nothing)
+    def __init__(self, shape: Sequence[int], kind: str = "map", label: str = "") -> None:
+        rows, columns = shape
+        nothing = bytes(FLOAT.itemsize * rows * columns)
+        super().__init__(kind=kind, label=label, rows=rows, columns=columns, cells=nothing, base=nothing)
         self.on_msg(self._stroked)
 
     @property
     def drawing(self) -> np.ndarray:
-        """(rows, columns), what is drawn."""
+        """(rows, columns): the values drawn."""
         return np.frombuffer(self.cells, FLOAT).reshape(self.rows, self.columns).copy()
 
     def draw(self, drawing: np.ndarray) -> None:
-        """Replace what is drawn; another shape is welcome."""
+        """Replace the drawing by another, of any shape."""
         drawing = np.atleast_2d(drawing).astype(FLOAT)
         with self.hold_sync():
             self.rows, self.columns = drawing.shape
             self.cells = drawing.tobytes()
 
     def show_below(self, base: torch.Tensor) -> None:
-        """Show a map below what is drawn."""
+        """Show a map below the drawing."""
         self.base = np.asarray(base, FLOAT).tobytes()
 
     def clear(self) -> None:
-        """Wipe what is drawn."""
+        """Erase the drawing."""
         self.draw(np.zeros((self.rows, self.columns)))
 
-    def _stroked(self, _, message: dict, buffers: list) -> None:
-        """Take over what the pointer changed, [[index, value], ...], and tell the browser that it was heard."""
+    def _stroked(self, _: object, message: dict, buffers: list) -> None:
+        """Apply the changes of a stroke, [[index, value], ...], and acknowledge them to the browser."""
         cells = np.frombuffer(self.cells, FLOAT).copy()
         for index, value in message["strokes"]:
-            if index < len(cells):  # else drawn on a time profile that has changed its length since
+            if index < len(cells):  # otherwise it belongs to a time profile of another length, from before a change of the system
                 cells[index] = value
         try:
             self.cells = cells.tobytes()

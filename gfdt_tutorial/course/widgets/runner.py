@@ -1,4 +1,4 @@
-"""Long work off the kernel's main thread: one at a time, stopped by a button, by a new one, or by running the cell again."""
+"""Long work in a thread of the kernel: one at a time, stopped by a button, by other work, or by running the cell again."""
 
 import threading
 import time
@@ -8,21 +8,23 @@ _current: "Runner | None" = None
 
 
 def stop_current() -> None:
-    """Stop whatever runs, so that a cell that is run again starts from a quiet kernel."""
+    """Stop the work that is running, so that a cell that is run again finds an idle kernel."""
     if _current is not None:
         _current.stop()
 
 
 class Runner:
-    """Steps an iterator in a thread until it ends or `stop` is called, and reports now and then.
+    """Advances an iterator in a thread until it ends or `stop` is called, and reports at intervals.
 
     Args:
-        work: the iterator; it keeps its own state, so another Runner may go on with it.
-        report: called from the thread every `every` seconds, and once at the end with None or the exception that ended it.
-        pace: seconds to wait after each step, for an eye to follow.
+        work: the iterator, which keeps its own state, so that another Runner may continue it.
+        report: called from the thread every `every` seconds, and once at the end; with None, or the exception that ended the work.
+        pace: seconds to wait after each step, for the eye to follow.
     """
 
-    def __init__(self, work: Iterator, report: Callable[[Exception | None], None], *, every: float = 0.5, pace: float = 0.0):
+    def __init__(
+        self, work: Iterator[object], report: Callable[[Exception | None], None], *, every: float = 0.5, pace: float = 0.0
+    ) -> None:
         global _current
         stop_current()
         _current = self
@@ -33,30 +35,30 @@ class Runner:
 
     @property
     def stopping(self) -> bool:
-        """Whether it was asked to stop, or has come to its end."""
+        """Whether it was asked to stop, or has ended."""
         return self._asked.is_set()
 
     @property
     def running(self) -> bool:
-        """Whether the thread is at work."""
+        """Whether the thread is running."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Ask it to stop, and wait until it did; at most one step and one report."""
+        """Ask it to stop, and wait for at most one step and one report."""
         self._asked.set()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
     def _run(self) -> None:
-        failure, told = None, time.monotonic()
+        failure, reported = None, time.monotonic()
         try:
             for _ in self._work:
                 if self._asked.is_set() or (self._pace and self._asked.wait(self._pace)):
                     break
-                if time.monotonic() - told > self._every:
+                if time.monotonic() - reported > self._every:
                     self._report(None)
-                    told = time.monotonic()
-        except Exception as error:  # shown by the widget; a thread has nobody else to tell
+                    reported = time.monotonic()
+        except Exception as error:  # the widget shows it
             failure = error
         self._asked.set()
         self._report(failure)
