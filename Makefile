@@ -18,11 +18,12 @@ help:  ## this list
 lab: $(INSTALLED)  ## open the lessons in JupyterLab (options: make lab LAB_ARGS=--no-browser)
 	PATH="$(CURDIR)/$(BIN):$$PATH" jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_ARGS)
 
+# On all cores; conftest.py says which tests stay together. One at a time, for a debugger: make test-fast TEST_ARGS="-n 0 --pdb".
 test: $(INSTALLED)  ## run every test and every lesson
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -n auto $(TEST_ARGS)
 
 test-fast: $(INSTALLED)  ## run the quick tests, for work on the code
-	$(BIN)/python -m pytest -q -m "not slow and not browser" tests $(TEST_ARGS)
+	$(BIN)/python -m pytest -n auto -q -m "not slow and not browser" tests $(TEST_ARGS)
 
 lint: $(INSTALLED)  ## check style, types, the layers of the package, and the notebooks against their .py
 	$(BIN)/ruff check $(SOURCES)

@@ -310,7 +310,7 @@ def test_a_noise_derivative_repeats_itself():
 
 def test_a_noise_derivative_does_not_depend_on_how_snapshots_are_blocked(monkeypatch):
     """The signs that estimate a trace belong to (seed, snapshot): a block of one snapshot gives what a block of all gives."""
-    data, change = ensemble(), noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative())
+    data, change = ensemble(members=8, duration=50.0), noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative())
     whole = change[1](data.u[:2, :6])
     parts = torch.stack([torch.stack([change[1](data.u[m, t]) for t in range(6)]) for m in range(2)])
     torch.testing.assert_close(parts, whole)
