@@ -42,41 +42,41 @@ SETTINGS = {
 }
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WELL = """
-from gfdt_tutorial import widgets
+from gfdt_tutorial.course import widgets
 widgets.DoubleWellExplorer()
 """
 TRAINING = """
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import widgets
+from gfdt_tutorial.course import widgets
 system = gfdt.OrnsteinUhlenbeck()
 widgets.ScoreTraining(gfdt.simulate(system, members=16, duration=255.0, seed=5), system)
 """
 LIVE = """
-from gfdt_tutorial import widgets
+from gfdt_tutorial.course import widgets
 widgets.AllenCahnLab()
 """
 FLOW = """
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import widgets
+from gfdt_tutorial.course import widgets
 widgets.FlowLab(gfdt.load_shipped("navier-stokes-truth"))
 """
 KICK = """
-from gfdt_tutorial import widgets
+from gfdt_tutorial.course import widgets
 widgets.KickLab("navier-stokes")
 """
 FORCE = """
-from gfdt_tutorial import widgets
+from gfdt_tutorial.course import widgets
 widgets.ForceLab("ornstein-uhlenbeck", amplitude=0.1)
 """
 SCORE = """
 import gfdt_tutorial as gfdt
-from gfdt_tutorial import widgets
+from gfdt_tutorial.course import widgets
 system = gfdt.AllenCahn()
 data = gfdt.simulate(system, members=16, duration=100.0, seed=3)
 widgets.ScoreLab(data, system, gfdt.load_shipped("allen-cahn-truth"))
 """
 PARAMETERS = """
-from gfdt_tutorial import widgets
+from gfdt_tutorial.course import widgets
 widgets.ParameterLab("allen-cahn")
 """
 IDLE = "() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"

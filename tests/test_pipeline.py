@@ -36,7 +36,7 @@ def test_the_paper_preset_has_the_letters_sizes(system):
 @pytest.fixture
 def small_paper(monkeypatch):
     """Preset paper with the numbers of tiny, so that all of its path but the size is walked."""
-    for system in SYSTEMS.values():
+    for system in map(type, SYSTEMS):
         monkeypatch.setattr(system, "ensembles", {**system.ensembles, "paper": system.ensembles["tiny"]})
     monkeypatch.setitem(budgets.BUDGETS, "paper", replace(budgets.BUDGETS["paper"], steps=20, check_every=10, pairs=8, width=8))
     monkeypatch.setitem(budgets.INTERMITTENT_STEPS, "paper", (10, 2.0))
@@ -136,7 +136,7 @@ def test_a_band_holds_what_lies_in_it():
 def test_bands_of_a_few_series_hold_their_share(monkeypatch):
     monkeypatch.setattr(bands, "load_shipped_score", lambda name: OrnsteinUhlenbeck().score)
     rows = bands.coverage(("ornstein-uhlenbeck",), seeds=6, multiple=10, piece=10)
-    shares = [row.value for row in rows if "share" in row.what]
+    shares = [row.value for row in rows if "fraction" in row.what]
     assert len(shares) == 2
     assert all(0.7 < share < 1.0 for share in shares)
 
