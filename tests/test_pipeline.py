@@ -126,7 +126,7 @@ def test_a_band_holds_what_lies_in_it():
     answer = replace(long, values=long.values.clone(), standard_error=error)
     answer.values[2, 0, 4] += 0.17  # 1.645 × 0.1 is the half-width of a 90 % band
     answer.values[3, 0, 6] -= 0.16
-    held = bands._held(answer, long)
+    held = bands._covered(answer, long)
     assert held.shape == (4, 4)
     assert held.sum() == 15
     assert held[2, 1] == 0
