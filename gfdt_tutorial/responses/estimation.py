@@ -1,4 +1,4 @@
-"""What all estimators have in common: the series, the options that each of them takes, and the Response that they make."""
+"""The common part of all estimators: the series, the options that each of them takes, and the Response that they make."""
 
 from dataclasses import dataclass, field
 
@@ -56,7 +56,7 @@ class Estimation:
         form: str = "raw",
         deviations: torch.Tensor | None = None,
     ) -> Response:
-        """The Response, on the CPU, of values and a standard error from some groups of origins; `info` adds to what is known here."""
+        """A Response on the CPU, with values and a standard error from a number of groups of origins; `info` is added to the common one."""
         common = {"device": str(self.data.u.device), "snapshots": self.data.snapshots, "groups": groups, "data": self.data.info}
         return Response(
             times=self.data.every * torch.arange(self.steps + 1, dtype=torch.float64),
@@ -73,5 +73,5 @@ class Estimation:
 
 
 def method_of(score: object) -> str:
-    """What a score calls its method, such as "gaussian"; "score" if it says nothing."""
+    """The attribute `method` of a score, such as "gaussian"; "score" if it has none."""
     return getattr(score, "method", "score")

@@ -93,7 +93,7 @@ def _odd_part(score: Score, centre: torch.Tensor) -> Score:
 
 @dataclass(frozen=True)
 class _Product:
-    """What is correlated: `later(u)` at τ + t with `earlier(u, context)` at τ, both (member, time, mode), and the way back from modes."""
+    """The two factors, `later(u)` at τ + t and `earlier(u, context)` at τ, both (member, time, mode), and the way back from modes."""
 
     later: Field
     earlier: Weight
@@ -182,7 +182,7 @@ def _group_sums(data: TimeSeries, product: _Product, groups: Groups, steps: int,
         count = torch.zeros(kinds, steps + 1, device=data.u.device)
         for window in windows:
             width = window.stop - window.start
-            later, earliers = _sides(data, product, window, steps, thin, kinds)
+            later, earliers = _factors(data, product, window, steps, thin, kinds)
             for kind, earlier in enumerate(earliers):
                 total[kind] = total[kind] + lagged_sum(later, earlier, steps)
                 spacing = thin if kind < 2 else 1
@@ -192,10 +192,10 @@ def _group_sums(data: TimeSeries, product: _Product, groups: Groups, steps: int,
     return _ProductSums(torch.stack(sums, 1), torch.stack(counts, 1))
 
 
-def _sides(
+def _factors(
     data: TimeSeries, product: _Product, window: Origins, steps: int, thin: int, kinds: int
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """What is correlated in one window: the later side, and the earlier side of each kind."""
+    """The factors of the lagged products in one window: the later one, and the earlier one of each kind."""
     width = window.stop - window.start
     u = data.u[window.members, window.start : min(window.stop + steps, len(data.times))]
     origins = torch.arange(0, width, thin, device=u.device)

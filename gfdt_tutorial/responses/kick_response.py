@@ -41,8 +41,8 @@ def respond(
 
     Averages run over members, origins and, by translation invariance, over pixels; they are taken per wavevector. The band comes from a
     bootstrap over whole members, or over blocks in time where there are fewer than 8 members; a member and its reverse
-    (`TimeSeries.both_ways`) are resampled together. Where the score was made to obey R(0) = 1 exactly on these very data, and says so
-    (as a Gaussian score fitted to them does), every resample is tied to R(0) = 1 again.
+    (`TimeSeries.both_ways`) are resampled together. Where the score obeys R(0) = 1 exactly on these very data by construction
+    (`identity_on`, as of a Gaussian score fitted to them), every resample is tied to R(0) = 1 again.
 
     For observables other than the field, and for changes other than a kick, use `sensitivities` or `sensitivity_maps`.
 

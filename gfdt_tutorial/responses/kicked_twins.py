@@ -32,7 +32,7 @@ def perturb(
     """The dynamical response: (u₊ − u₋)/2δ for twins kicked by ±δ, with the same noise, averaged over pairs.
 
     The central difference removes the quadratic term of the kick. In a linear system the common noise cancels exactly, and a single
-    pair gives the response to rounding; in a chaotic one the pairs scatter, and `standard_error` says by how much.
+    pair gives the response to rounding; in a chaotic one the pairs scatter, and `standard_error` is the size of that scatter in the mean.
 
     Args:
         system: to be kicked.
@@ -58,8 +58,8 @@ def perturb(
             The response then has the bits that one thread of this process gives.
 
     Returns:
-        Response, on the CPU, with method "dynamical", a standard error, and 16 independent parts. `info["growth"]` tells how the
-        pairs diverge: mean, median and 95 % quantile of |J|² at each lag.
+        Response, on the CPU, with method "dynamical", a standard error, and 16 independent parts. `info["growth"]` describes how
+        the pairs diverge: mean, median and 95 % quantile of |J|² at each lag.
 
     Raises:
         ValueError: too few pairs, an unknown kick, a size out of range, a checkpoint that is damaged or of another experiment, no such

@@ -14,9 +14,9 @@ The last form is free of the means of A and φ, vanishes at t = 0 in any sample,
 shapes the density and not the noise, φ = ∂ ln ρ/∂p up to a constant: `potential` of a system gives it.
 
 A field that is carried along by advection is reversible in the frame that moves with it. Quantities that do not change when the field
-is shifted do not see the frame, so the formula holds for them, and `kubo` refuses others. It holds as far as the grid lets advection be a
-shift: where products are aliased it is biased (see `AllenCahn.potential`). Whether a series is reversible shows in the
-data, as ⟨A(t) φ(0)⟩ = ⟨A(0) φ(t)⟩ then; `kubo` warns where these differ significantly.
+is shifted do not depend on the frame, so the formula holds for them, and `kubo` refuses others. It holds as far as advection on the grid
+is a shift: where products are aliased it is biased (see `AllenCahn.potential`). Reversibility can be tested on the data, because it
+implies ⟨A(t) φ(0)⟩ = ⟨A(0) φ(t)⟩; `kubo` warns where these differ significantly.
 
 Source: Kubo, Rep. Prog. Phys. 29, 255 (1966), for thermal equilibrium; here for any density.
 """
@@ -71,7 +71,8 @@ def kubo(
             numbers of another shape.
 
     Warns:
-        UserWarning: the data are not reversible as far as A and φ tell, so the formula does not hold; or there are few blocks of data.
+        UserWarning: A and φ show that the data are not reversible, so that the formula does not hold; there are few blocks of data; or
+            `lags` is not a multiple of the sampling interval.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables, simulate
     >>> system = OrnsteinUhlenbeck()
@@ -102,7 +103,7 @@ def kubo(
 
 
 def _check_functions(data: TimeSeries, observable: Field, potentials: dict[str, Field]) -> tuple[int, ...]:
-    """What the observable adds to the shape of a series, () or (n,), once all functions are seen to be of the kind that is needed."""
+    """Check all functions; return the axes that the observable adds to those of the series, () or (n,)."""
     if not isinstance(potentials, dict) or not potentials or not all(map(callable, potentials.values())):
         raise ValueError(
             "potentials must be a dictionary that names one or more functions of the field: {'kappa': system.potential('kappa')}"

@@ -9,7 +9,7 @@ import torch
 
 from gfdt_tutorial.core.confidence_bands import bootstrap_error
 
-COLLINEAR = 1e-6  # of the largest eigenvalue of the correlations among observables: what is below is one observable said twice
+COLLINEAR = 1e-6  # of the largest eigenvalue of the correlations among observables: smaller ones belong to observables that are redundant
 
 Estimator = Callable[[torch.Tensor], torch.Tensor]  # from how often each group was drawn, (resample, group), to (resample, lag, n)
 

@@ -63,9 +63,9 @@ def tail_of_numbers(observable: Field, data: TimeSeries, name: str = "the observ
 def check_smooth(observable: Field, data: TimeSeries) -> None:
     """Raises ValueError if an observable jumps: torch's derivative of it is then wrong, and the control variate would start from it.
 
-    Half the difference between both ends of a small nudge is the derivative along it if there is no jump between; the more so, the
-    smaller the nudge. Where there are jumps they are most of the difference. In double precision, where the observable takes it, because
-    the rounding of a number that hardly moves would look like jumps.
+    Half the difference between the values at both ends of a small step equals the derivative along it if there is no jump between, up to
+    an error that vanishes with the step. Where there are jumps, they make up most of the difference. The test runs in double precision
+    where the observable accepts it, because the rounding of a number that hardly moves would look like a jump.
     """
     fields = data.u.flatten(0, 1)
     u = fields[:: max(1, len(fields) // SOME)][:SOME, None]
@@ -80,8 +80,8 @@ def check_smooth(observable: Field, data: TimeSeries) -> None:
     jumps = unseen > 0.25 * moved.square().mean((0, 1))
     if jumps.any():
         raise ValueError(
-            f"number {int(jumps.nonzero()[0])} of the observable jumps, as counts of pixels do: its derivative does not tell how it moves; "
-            "smooth it, as gfdt.observables.exceedance does, or use form='raw'"
+            f"number {int(jumps.nonzero()[0])} of the observable jumps, as counts of pixels do: its derivative does not describe how it "
+            "moves; smooth it, as gfdt.observables.exceedance does, or use form='raw'"
         )
 
 
@@ -182,8 +182,8 @@ def _joined(parts: list[list[torch.Tensor]]) -> torch.Tensor:
 def _less_that_of_others(weights: torch.Tensor, paired: bool = False) -> torch.Tensor:
     """B less its mean over the *other* members, (member, origin, p); a run and its reverse are one member.
 
-    Less its own mean, every lag would be off by the covariance between time means of A and B, and the response to a lasting change by
-    twice its length over that of the whole series.
+    If a member's own mean were subtracted, every lag would be biased by the covariance between time means of A and B, and the response to a
+    lasting change by twice its length over that of the whole series.
     """
     together = 2 if paired else 1
     runs, mean = len(weights) // together, weights.mean((0, 1))

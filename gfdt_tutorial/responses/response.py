@@ -21,8 +21,8 @@ FORMS = ("raw", "normalised", "controlled")
 class Response:
     """The mean response to a small change, against lag.
 
-    For the response of the field to a kick, `values[m, y, x]` is R(d, t): what pixel x + d shows a time t after pixel x was raised by
-    one, indexed by displacement d = (y, x), periodic. Unit-free: field per field.
+    For the response of the field to a kick, `values[m, y, x]` is R(d, t): the change of pixel x + d a time t after pixel x was raised
+    by one, indexed by displacement d = (y, x), periodic. It has no unit: field per field.
 
     Attributes:
         times: (lag,), in time units, from 0.
@@ -242,10 +242,13 @@ def exact_response(system: ExactlySolvable, *, lags: float = 90.0, every: float 
 
 
 def lag_times(lags: float, every: float) -> torch.Tensor:
-    """0, every, 2 every, … to the multiple nearest to `lags`, of which a warning tells where `lags` is not one.
+    """0, every, 2 every, … up to the multiple of `every` that is nearest to `lags`.
 
     Raises:
-        ValueError: either is not positive, or the lags are shorter than half of the spacing.
+        ValueError: either is not positive, or `lags` is shorter than half of `every`.
+
+    Warns:
+        UserWarning: `lags` is not a multiple of `every`.
     """
     every = checks.positive("every", every)
     count = checks.whole("lags / every", checks.steps("lags", lags, every), minimum=1)

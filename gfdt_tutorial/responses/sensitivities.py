@@ -15,7 +15,7 @@ do, which is the regression hypothesis (`regression`). The score contributes the
 
 Some changes raise so much noise in B, from scales that the observable hardly sees, that noise drowns the response: the diffusivity of a
 fine field is one. The form "shrunk" then holds to the regression hypothesis for each observable by itself, T_A(t) = ρ_A(t) ⟨∇A·f⟩ with ρ_A
-the autocorrelation, and departs from it as far as the data tell the difference (`shrinkage`).
+the autocorrelation, and departs from it to the extent that the data show a difference (`shrinkage`).
 
 The error of the response to a lasting change grows with the lag, as the whole memory of a slow field comes in. `resolved` = t₁ keeps the
 part that has a shape of its own and lets the rest relax as fluctuations do,
@@ -23,7 +23,7 @@ part that has a shape of its own and lets the rest relax as fluctuations do,
     R_A(t) = K(t − t₁) R_A(t₁),    t > t₁
 
 which is the regression hypothesis again, for what is left after t₁, and no better than it. In the form "shrunk" the response departs from
-this, too, as far as the data tell, by a second weight w. In the other forms the band does not contain the error of this assumption.
+this, too, to the extent that the data show it, by a second weight w. In the other forms the band leaves out the error of this assumption.
 """
 
 from collections.abc import Callable
@@ -69,10 +69,11 @@ def sensitivities(
             derivative of the stationary mean. Otherwise the response to an impulse. The integral is taken by the trapezoid rule, for which
             the series must be sampled as finely as the fastest response.
         form: "raw"; "controlled", with the control variate of this module's page, for which the observable is differentiated; or "shrunk",
-            controlled and then drawn towards the regression hypothesis as far as the data do not tell the difference, which `info` reports
-            as `departure_chi2` and `departure_kept`, w. Ask for twenty numbers or more, such as a spectrum, before you shrink.
+            controlled and then shrunk towards the regression hypothesis, from which it departs to the extent that the data show a
+            difference; `info` reports χ² and w as `departure_chi2` and `departure_kept`. Ask for twenty numbers or more, such as a
+            spectrum, before you shrink.
         resolved: lag from which on responses are taken to relax as the fluctuations of the observables do, which has less error; where
-            the form is "shrunk" only as far as the data do not tell the difference, `tail_chi2` and `tail_kept`. See this module's page.
+            the form is "shrunk" only as far as the data show no difference, `tail_chi2` and `tail_kept`. See this module's page.
 
     Returns:
         name → Response with values (lag, ...), per unit of the parameter that the perturbation is the derivative by.

@@ -1,12 +1,12 @@
-"""An estimate drawn towards another one as far as the data do not tell the difference, after James and Stein.
+"""Shrinkage of an estimate towards another one from which the data do not distinguish it, after James and Stein.
 
-Of an estimate R and a target T with less scatter, such as the regression hypothesis, take
+For an estimate R and a target T with less scatter, such as the regression hypothesis, take
 
     T + w (R − T),    w = max(0, 1 − 2/χ²),    χ² the mean of [(R − T)/error]² over lags and observables
 
 This costs less than (2/χ) standard errors where the departure of R from T is real. The weight w is itself an estimate, so every resample of
-the bootstrap makes its own; and at lags where the departure is significant by itself, (1 − w) times the departure, freed of noise, is left
-out and counts in the band.
+the bootstrap makes its own; and at lags where the departure is significant by itself, the part of it that is left
+out, (1 − w) times the departure corrected for noise, counts in the band.
 
 Source: James and Stein, Proc. Fourth Berkeley Symp. 1, 361 (1961).
 """
@@ -19,7 +19,7 @@ import torch
 from gfdt_tutorial.responses.lagged_sums import Estimator
 from gfdt_tutorial.responses.observable_samples import ROUNDING
 
-DOUBT = 2.0  # χ² below which no departure from the target is believed; 1 is what noise gives
+DOUBT = 2.0  # χ² below which a departure from the target is attributed to noise, for which χ² is 1 on average
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Add a small change δθ f(u) g(t) to the drift of a stationary system. To first 
     R_A(t)  = ⟨ A(u(τ + t)) B(u(τ)) ⟩,     B = −∇·f − f·s,     s = ∇ ln ρ
 
 where the average is over the *unperturbed* system. B ρ = −∇·(f ρ) is the rate at which the change of the drift moves the density, and the
-unperturbed dynamics carry that to later times. For a unit kick at pixel j, f = e_j is constant, so B = −s_j, and with A = u_i
+unperturbed dynamics carry that to later times. For a unit kick at pixel j, f = e_j is constant, so that B = −s_j, and with A = u_i
 
     R_ij(t) = ⟨δu_i(t)⟩ / δu_j(0) = −⟨ u_i(τ + t) s_j(τ) ⟩                letter, eqs. (3), (4)
     R(t)    = C(t) C(0)⁻¹  for a Gaussian density                          letter, eq. (5)
@@ -16,8 +16,8 @@ that R(0) = 1; it is the first test of a score.
 
     u           the field, as a vector of pixel values u_i; τ is an origin in the series, t the lag
     ρ, s        the stationary density and its score ∇ ln ρ, with respect to pixel values, per unit of the field
-    f, ∇·f      the change of the drift per unit of θ, of the shape of the field, and its divergence Σ_i ∂f_i/∂u_i, one number a field
-    B           the weight of a snapshot, one number a field, per unit of θ and of time
+    f, ∇·f      the change of the drift per unit of θ, of the shape of the field, and its divergence Σ_i ∂f_i/∂u_i, one number per field
+    B           the weight of a snapshot, one number per field, per unit of θ and of time
     A           an observable, numbers or a field; θ a parameter, g its time profile (a delta function for a kick, 1 for a lasting change)
     C(t)        the lagged covariance ⟨(u(τ + t) − ⟨u⟩) (u(τ) − ⟨u⟩)ᵀ⟩
 
@@ -75,7 +75,7 @@ def drift_weight(perturbation: Perturbation, u: torch.Tensor, force: torch.Tenso
 
 
 def force_of(perturbation: Perturbation, u: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
-    """f(u), and f(u, context) where f says that it needs the hidden forcing."""
+    """f(u), or f(u, context) where the attribute `needs_context` of f is true: f then depends on the hidden forcing."""
     f = perturbation[0]
     if getattr(f, "needs_context", False) and context is None:
         raise ValueError(

@@ -27,7 +27,7 @@ class TwinSums(NamedTuple):
 
 @dataclass(frozen=True)
 class TwinRuns:
-    """The experiment, as a function of the range of runs that it is done to; arguments as in `perturb`, `lags` in steps."""
+    """The experiment, as a function of a range of runs; arguments as in `perturb`, `lags` in steps."""
 
     system: System
     lags: int
@@ -57,7 +57,7 @@ class TwinRuns:
             state = twins[0]
             kicks += self._estimates(grid.rfft(pattern), pattern).double().sum(0).cpu()
         if self.kick == "pixel":
-            kicks *= len(members)  # all are kicked alike, and one pattern stands for them
+            kicks *= len(members)  # all are kicked alike, so that one pattern represents them
         squares = total.double().square().sum(1).cpu()
         return TwinSums(total.sum(1, dtype=torch.float64).cpu(), squares, kicks, norms.flatten(0, 1))
 
@@ -72,7 +72,7 @@ class TwinRuns:
         return torch.stack([2.0 * torch.randint(2, grid.shape, generator=stream) - 1 for stream in streams]).to(self.device)
 
     def _estimates(self, spectra: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
-        """One estimate of R(d) a pair. Random signs: (1/N²) Σ_x p(x) δu(x + d), whose mean is R(d) as ⟨p(x) p(x')⟩ = δ."""
+        """One estimate of R(d) per pair. Random signs: (1/N²) Σ_x p(x) δu(x + d), whose mean is R(d) as ⟨p(x) p(x')⟩ = δ."""
         grid = self.system.grid
         if self.kick == "pixel":
             return grid.irfft(spectra)

@@ -118,7 +118,7 @@ class Twins:
         )
 
     def _error(self, parts: torch.Tensor, values: torch.Tensor, wide: torch.Tensor) -> tuple[torch.Tensor, int]:
-        """Standard error and its degrees of freedom, from the scatter of runs, or of parts where a control or symmetries change that."""
+        """Standard error and its degrees of freedom, from the scatter of runs; or of parts, where the runs no longer average to them."""
         if self.control or self.symmetries:
             return (((parts - values).square() * wide).sum(0) / (self.pairs * (PARTS - 1))).sqrt(), PARTS - 1
         variance = (self.squares / self.restarts**2 / self.runs - values.square()).clamp_min(0) * (self.runs / (self.runs - 1))
