@@ -101,8 +101,8 @@ exact = gfdt.exact_response(system, lags=30.0)
 bump, step = gfdt.kick_pattern(system.grid, "bump", 0.1), torch.ones(31)
 linear = exact.to(bump, step)
 found = gfdt.run(ForcedEnsemble(system, bump, linear, step, members=8))
-print(f"largest difference {(found.answers - linear).abs().max():.1e}")
-assert torch.allclose(found.answers, linear, atol=1e-4)
+print(f"largest difference {(found.responses - linear).abs().max():.1e}")
+assert torch.allclose(found.responses, linear, atol=1e-4)
 
 
 # %% [markdown]
@@ -170,7 +170,7 @@ def push_flow(pattern, linear, members):
 flow = Predictions("navier-stokes", KickDesign("bump", 2.0), TimeProfile("step"))
 found = push_flow(flow.pattern, flow.linear, members=64)
 longest = grid.apply((grid.k_squared < 1.5).float(), flow.linear).square().sum()
-print(f"largest response {found.answers.abs().max():.2f}, where pixels fluctuate by 0.43")
+print(f"largest response {found.responses.abs().max():.2f}, where pixels fluctuate by 0.43")
 print(f"of its squares in waves with |k| ≤ 1: {longest / flow.linear.square().sum():.0%}")
 print(f"measured over linear {found.gain.value:.3f} ± {found.gain.error:.3f}")
 print(f"departure {found.departure.value:.2f}, at most {bound(found.departure):.2f}")

@@ -10,7 +10,7 @@ from gfdt_tutorial import AllenCahn, LearnedScore, Response, TimeSeries, figures
 from gfdt_tutorial.__main__ import main
 from gfdt_tutorial.experiments import presets
 from gfdt_tutorial.experiments.cache import Cache
-from gfdt_tutorial.responses import kicked_twins
+from gfdt_tutorial.responses import kicked_twins, twins
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.built_in import SYSTEMS
 
@@ -237,7 +237,7 @@ def test_an_image_is_drawn_once(here, monkeypatch):
 def short_truth(monkeypatch):
     monkeypatch.setitem(presets.TRUTHS, "allen-cahn", presets.Truth(pairs=64, lags=2, every=1.0, restarts=2, seed=3))
     monkeypatch.setattr(AllenCahn, "spinup", 1.0)
-    monkeypatch.setattr(kicked_twins, "BATCH", 1)
+    monkeypatch.setattr(twins, "BATCH", 1)
     monkeypatch.setattr(kicked_twins, "SAVE_EVERY", 2)
 
 

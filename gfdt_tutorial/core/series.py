@@ -107,7 +107,7 @@ class TimeSeries:
         Raises:
             ValueError: not positive, or beyond half the series, where too few origins remain.
         """
-        steps = round(checks.positive("lags", lags) / self.every)
+        steps = checks.steps("lags", lags, self.every)
         limit = (len(self.times) - 1) // 2
         if limit < 1:
             raise ValueError(f"a series of {len(self.times)} samples is too short for any lag; take three samples at least")

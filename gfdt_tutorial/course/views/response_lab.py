@@ -257,8 +257,8 @@ class Predictions:
             every = "" if self.times[1] == 1 else f", every={float(self.times[1]):g}"
             options = f"{every}, members={MEMBERS}, spinup={SPINUP[self.name]:g}"
             lines += ["from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble", ""]
-            lines += [f'pushed = gfdt.run(ForcedEnsemble(system, kick, answers["{known.truth}"]{time_profile}{options}))']
-            lines += [f"measured = pushed.answers[{row}]"]
+            lines += [f'forced = gfdt.run(ForcedEnsemble(system, kick, answers["{known.truth}"]{time_profile}{options}))']
+            lines += [f"measured = forced.responses[{row}]"]
         return "\n".join(lines)
 
     def doubts(self, measured: ForcedEnsemble | None = None) -> list[str]:
