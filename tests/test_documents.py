@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gfdt_tutorial.command_line import parser
+from gfdt_tutorial.__main__ import parser
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
