@@ -3,7 +3,6 @@
 import math
 import warnings
 from collections.abc import Callable, Mapping
-
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -196,7 +195,7 @@ class AllenCahn(System):
         `bench --only kubo-at-rest`).
 
         Args:
-            parameter: "alpha", "kappa" or "epsilon"; advection would not change the density of the continuous field, so it has no potential.
+            parameter: "alpha", "kappa" or "epsilon"; advection would not change the density without aliasing: it has no potential.
         """
         grid, unit = self.grid, self.grid.size * self.epsilon**2
         checks.choice("parameter with a potential", parameter, ["alpha", "kappa", "epsilon"])

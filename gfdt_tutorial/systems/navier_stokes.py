@@ -50,7 +50,7 @@ class NavierStokes(System):
         frozen: hold the phases fixed from the end of the spin-up on, as in the run of the letter's figure.
         nyquist: keep the Nyquist wavenumber in damping and mean flow; the letter's code sets it to 0.
         grid: two axes.
-        dt: largest time step; by default 1/32, or 1/N on a larger grid. A sampling interval is divided into equal steps no larger than this.
+        dt: largest time step; by default 1/32, or 1/N on a larger grid. A sampling interval is divided into equal steps of at most dt.
 
     Raises:
         ValueError: a parameter out of its range, or a grid without two axes.

@@ -190,7 +190,7 @@ def _joined(blocks: Iterable[TimeSeries], members: int) -> TimeSeries:
 
 
 def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    """Uninitialised float32. NumPy asks Linux for huge pages and torch does not; the first writes to small pages cost as much as the FFT."""
+    """Uninitialised float32. NumPy asks Linux for huge pages, torch does not; first writes to small pages cost as much as the FFT."""
     return torch.from_numpy(np.empty(shape, np.float32)) if device.type == "cpu" else torch.empty(shape, device=device)
 
 
