@@ -23,7 +23,7 @@ from gfdt_tutorial.experiments.cache import Cache
 from gfdt_tutorial.experiments.comparison import compare_systems
 from gfdt_tutorial.experiments.pipeline import Comparison
 from gfdt_tutorial.experiments.reference_truth import reference_truth, truth_for
-from gfdt_tutorial.experiments.results_writing import arrays, error_metrics, metrics
+from gfdt_tutorial.experiments.results import arrays, error_metrics, metrics
 from gfdt_tutorial.experiments.shipping import ship_results
 from gfdt_tutorial.figures import report
 from gfdt_tutorial.figures.figure_one import figure_one

@@ -26,7 +26,7 @@ def maps(panel) -> list:
 
 def assert_shows(panel, system, pattern, time_profile=None):
     """Each map and curve is the answer of a response, as the API gives it."""
-    known = response_lab.known(system)
+    known = response_lab.lab_system(system)
     row = int((known.responses[known.truth].times - panel.controls["time"].value).abs().argmin())
     answers = [response.to(pattern, time_profile) for response in known.responses.values()]
     np.testing.assert_allclose(maps(panel)[:-1], [answer[row] for answer in answers], atol=1e-5)
@@ -194,7 +194,7 @@ def test_an_ensemble_checks_the_answer_in_a_thread_until_the_kick_is_another():
     panel.go.click()
     finish(panel)
     assert panel.go.description == "done" and panel.go.disabled
-    assert "measured over linear response 1.00 ± 0.00" in panel.readout.value and "pushed.answers" in panel.listing.value
+    assert "measured over linear response 1.00 ± 0.00" in panel.readout.value and "ensemble.answers" in panel.listing.value
     panel.controls["time"].value = 20.0
     np.testing.assert_allclose(maps(panel)[-1], panel.view.linear[20], atol=1e-4)
     panel.controls["amplitude"].value = 0.25

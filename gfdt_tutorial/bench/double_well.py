@@ -13,7 +13,7 @@ PARTS = {
     "both": "mean and variance as one",
     "mean": "mean",
     "variance": "variance",
-    "endless": "as one, with endless data",
+    "infinite_data": "as one, with endless data",
     "score": "the score itself",
 }
 

@@ -44,8 +44,8 @@ def _responses(seed: int, preset: str) -> dict[tuple[str, str], Response]:
     system = AllenCahn()
     planned = plan(system, preset, seed=seed, device="cpu", conditioned=False)
     score = learn(planned.fitted, **planned.training["fit"])
-    planned.fitted.let_go()
-    data, options = planned.data.data, {"lags": planned.size.lags, "symmetries": planned.answers["symmetries"]}
+    planned.fitted.release()
+    data, options = planned.data.data, {"lags": planned.size.lags, "symmetries": planned.averages["symmetries"]}
     found = [respond(data, GaussianScore.fit(data), **options)]
     for one, thin in ((score, planned.size.thin), (system.score, 1)):
         found += respond_in_forms(data, one, thin=thin, **options).values()

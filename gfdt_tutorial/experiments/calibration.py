@@ -45,6 +45,11 @@ class Target:
     errors: torch.Tensor
     covariance: torch.Tensor | None = None
 
+    @property
+    def sampling_covariance(self) -> torch.Tensor:
+        """`covariance`, or that of independent errors where it is not known."""
+        return self.errors.square().diag() if self.covariance is None else self.covariance
+
     @classmethod
     def of(cls, data: TimeSeries, observable: Field) -> "Target":
         """The statistics of a series of eight members or more, whose scatter determines the standard errors.
@@ -179,7 +184,7 @@ class Calibration:
         jacobian = used if slopes is None else torch.as_tensor(slopes, dtype=torch.float64)
         if jacobian.shape != used.shape:
             raise ValueError(f"slopes has shape {tuple(jacobian.shape)}; expected {tuple(used.shape)}, ∂A/∂ ln θ for each statistic")
-        target = self.target.errors.square().diag() if self.target.covariance is None else self.target.covariance
+        target = self.target.sampling_covariance
         step = torch.linalg.pinv(jacobian / self.target.errors[:, None]) / self.target.errors  # H⁻¹JᵀW
         errors = (step @ (target + best.covariance) @ step.T).diagonal().sqrt()
         shifts = None if slopes is None else self._in_units(best, step @ (best.values - self.target.values))
@@ -238,7 +243,8 @@ class Calibration:
         residual = (found.values - self.target.values) / self.target.errors
         parameters = {name: float(getattr(system, name)) for name in self.names}
         misfit, seconds = 0.5 * float(residual.square().sum()), time.process_time() - self._start
-        self.path.append(Update(parameters, found.values, misfit, self.simulations, seconds, found.covariance))
+        self.path.append(Update(parameters, found.values, misfit, self.simulations, seconds, found.sampling_covariance))
+
         self._last = (system, data)
         self.tell(self.path[-1])
         return residual.numpy()

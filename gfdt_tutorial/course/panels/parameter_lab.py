@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
-from gfdt_tutorial.course.views.parameter_lab import METHODS, Shift
+from gfdt_tutorial.course.views.parameter_lab import METHODS, ParameterChange
 from gfdt_tutorial.figures.fields import centred, heatmap, square_maps
 from gfdt_tutorial.figures.lines import band_trace, line_trace
 from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
@@ -15,11 +15,11 @@ PARAMETER_TITLES = ("u, undisturbed", "u, changed", "δ⟨u²⟩", "δC<sub>k</s
 MOVED = (*METHODS, "measured")
 
 
-def parameters(view: Shift, run: ChangedEnsemble | None = None) -> go.Figure:
+def parameters(view: ParameterChange, run: ChangedEnsemble | None = None) -> go.Figure:
     """A member as it is and as it is changed; how far the statistics move, predicted and measured: ⟨u²⟩ and ⟨u⁴⟩ against time, and at the
     last time reached the spectrum, relative to itself, and the density of pixel values."""
     figure = make_subplots(2, 3, subplot_titles=PARAMETER_TITLES, horizontal_spacing=0.09, vertical_spacing=0.2)
-    grid = view.known.system.grid
+    grid = view.lab_system.system.grid
     for column in (1, 2):
         figure.add_trace(heatmap(grid, torch.zeros(grid.shape), showscale=False), 1, column)
     for row, column in ((1, 3), (2, 3), (2, 1), (2, 2)):
@@ -35,9 +35,9 @@ def parameters(view: Shift, run: ChangedEnsemble | None = None) -> go.Figure:
     return square_maps(figure)
 
 
-def parameters_data(view: Shift, run: ChangedEnsemble | None = None) -> list[dict]:
+def parameters_data(view: ParameterChange, run: ChangedEnsemble | None = None) -> list[dict]:
     """What each trace of `parameters` shows, in order."""
-    known, reached = view.known, view.row(run)
+    known, reached = view.lab_system, view.row(run)
     fields = torch.zeros(2, *known.system.grid.shape) if run is None or run.fields is None else run.fields
     scale = max(float(fields[0].abs().max()), 1e-9)
     shown = [{"z": centred(known.system.grid, field), "zmin": -scale, "zmax": scale} for field in fields]
@@ -46,7 +46,7 @@ def parameters_data(view: Shift, run: ChangedEnsemble | None = None) -> list[dic
         for name in MOVED:
             stop = reached + 1 if name == "measured" else len(view.times)
             shown += _moved(name, moved.get(name), view.times[:stop], (slice(stop), number))
-    row, measures = (reached if reached > 0 else len(view.times) - 1), known.measures
+    row, measures = (reached if reached > 0 else len(view.times) - 1), known.statistics
     shells = slice(measures.spectrum.start + 1, measures.spectrum.stop)  # k = 0 has no place on a logarithmic axis
     for x, numbers, unit in (
         (measures.k[1:], shells, known.mean[shells]),

@@ -58,11 +58,11 @@ def answers_data(view: Predictions, time: float, measured: ForcedEnsemble | None
     scale = max(1.1 * float(view.linear[row].abs().max()), 1e-9)
     shown = [{"z": centred(view.grid, field), "zmin": -scale, "zmax": scale, "visible": True} for field in fields]
     shown += [{"visible": False}] * (MAPS - len(shown))
-    along = {"truth" if name == view.known.truth else name: curve for name, curve in view.along.items()}
+    along = {"truth" if name == view.lab_system.truth else name: curve for name, curve in view.along.items()}
     curves = [_curve(times, along.get(name)) for name in ANSWERED]
     curves.append(_curve(times[: reached + 1], None if reached < 0 else view.project(measured.answers[: reached + 1])))
     errors = [_curve(times, view.errors.get(name)) for name in METHODS] + [_curve(times, view.size)]
-    groups = [curves, errors] + ([[_curve(times, view.pushes)]] if view.time_profile else [])
+    groups = [curves, errors] + ([[_curve(times, view.forcing)]] if view.time_profile else [])
     return shown + [data for group in groups for data in (*group, _marker(float(view.times[row]), group))]
 
 

@@ -48,7 +48,7 @@ class OrnsteinUhlenbeckExplorer(Live):
     def _show(self) -> tuple[list[dict], str]:
         self.view = self._look(self.controls)
         system, slowest = self.view.system, float((-1 / self.view.system.rates.real).max())
-        largest = float(self.view.answer[self.view.row].abs().max())
+        largest = float(self.view.response[self.view.row].abs().max())
         climate = f"std u = {system.variance**0.5:.3f}; slowest wave decays in {slowest:.0f}"
         return panels.explorer_data(self.view), f"{climate}; at lag {self.view.lag} the answer is at most {largest:.3f}"
 

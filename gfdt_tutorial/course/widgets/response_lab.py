@@ -11,7 +11,7 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.course import panels
 from gfdt_tutorial.course.views.choices import choices
-from gfdt_tutorial.course.views.response_lab import READY, TIME_PROFILES, KickDesign, Predictions, TimeProfile, as_map
+from gfdt_tutorial.course.views.response_lab import KICK_NAMES, TIME_PROFILES, KickDesign, Predictions, TimeProfile, as_map
 from gfdt_tutorial.course.widgets.kick_pad import Canvas
 from gfdt_tutorial.course.widgets.live import WRAPPED, doubtful
 from gfdt_tutorial.course.widgets.running import Running
@@ -40,7 +40,7 @@ class KickLab(Running):
 
     def __init__(self, system: str | System = "navier-stokes", *, ready: str = "bump", amplitude: float = 1.0):
         self.offered, name = choices(system)
-        checks.choice("kick", ready, READY)
+        checks.choice("kick", ready, KICK_NAMES)
         least, most = AMPLITUDES
         if not 10.0**least <= amplitude <= 10.0**most:
             raise ValueError(f"amplitude is {amplitude!r}; expected {10.0**least:g} to {10.0**most:g}: a menu chooses the sign")
@@ -50,7 +50,7 @@ class KickLab(Running):
         log = {"min": least, "max": most, "step": 0.05, "readout_format": ".3g"}
         controls = {
             "system": widgets.Dropdown(options=list(self.offered), value=name, description="system", style=WIDE),
-            "kick": widgets.Dropdown(options=READY, value=ready, description="ready-made", style=WIDE),
+            "kick": widgets.Dropdown(options=KICK_NAMES, value=ready, description="ready-made", style=WIDE),
             "amplitude": widgets.FloatLogSlider(amplitude, description=f"amplitude, {unit}", style=WIDE, **log),
             "sign": widgets.Dropdown(options={"+ (raise)": 1, "− (lower)": -1}, value=1, description="sign", style=WIDE),
             "time": self._time_slider("t, time units", 1 / 6),
@@ -168,7 +168,7 @@ class KickLab(Running):
                 figures = (measured.gain, measured.departure, measured.even_part)
                 names = ("measured over linear response", "departure from linear", "its even part")
                 said += [f"{name} {_figure(figure)}" for name, figure in zip(names, figures, strict=True)]
-        return "; ".join(said) + doubtful(view.doubts(measured))
+        return "; ".join(said) + doubtful(view.caveats(measured))
 
     def _work(self) -> Iterator:
         if self.measured is None or self.failed:
