@@ -247,7 +247,7 @@ for name, one in found.items():
     before = check_score(well, uncalibrated.get(name, score), data).both
     other = check_score(well, score, fresh).both
     print(
-        f"{name:15} {one.score:6.1%}{before:16.1%}{one.both:12.1%}{one.endless:15.1%}{other:15.1%}"
+        f"{name:15} {one.score:6.1%}{before:16.1%}{one.both:12.1%}{one.infinite_data:15.1%}{other:15.1%}"
     )
 assert min(found[name].both for name in uncalibrated) < 0.02 < 0.5 < found["gaussian"].both
 

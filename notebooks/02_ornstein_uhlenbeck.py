@@ -275,7 +275,7 @@ explorer
 
 # %%
 explorer.controls["advection"].value = 0.05  # code moves the slider, to show that the panels follow
-assert torch.allclose(explorer.view.answer, gfdt.exact_response(explorer.view.system).to(bump))
+assert torch.allclose(explorer.view.response, gfdt.exact_response(explorer.view.system).to(bump))
 explorer.controls["advection"].value = system.advection
 
 # %% [markdown]

@@ -116,7 +116,7 @@ def measure(amplitude, lags=20, members=32):
     """The response of the Allen-Cahn field to a smooth random kick, measured over linear."""
     one = Predictions("allen-cahn", KickDesign("random", amplitude))
     linear = one.linear[: lags + 1]
-    return gfdt.run(ForcedEnsemble(one.known.system, one.pattern, linear, members=members))
+    return gfdt.run(ForcedEnsemble(one.lab_system.system, one.pattern, linear, members=members))
 
 
 sizes = (0.25, 0.5, 1.0, 2.0)
@@ -163,8 +163,8 @@ def bound(departure):
 
 
 def push_flow(pattern, linear, members):
-    profile, more = flow.pushes[: len(linear)], {"every": h, "members": members, "spinup": 20.0}
-    return gfdt.run(ForcedEnsemble(flow.known.system, pattern, linear, profile, **more))
+    profile, more = flow.forcing[: len(linear)], {"every": h, "members": members, "spinup": 20.0}
+    return gfdt.run(ForcedEnsemble(flow.lab_system.system, pattern, linear, profile, **more))
 
 
 flow = Predictions("navier-stokes", KickDesign("bump", 2.0), TimeProfile("step"))
@@ -182,13 +182,15 @@ assert abs(found.gain.value - 1) < 0.05 and bound(found.departure) < 0.15
 
 # %%
 shells = ((grid.k_squared >= 25) & (grid.k_squared <= 64)).float()
-undisturbed = gfdt.simulate(flow.known.system, members=8, duration=10.0, every=1.0, spinup=20.0)
+undisturbed = gfdt.simulate(
+    flow.lab_system.system, members=8, duration=10.0, every=1.0, spinup=20.0
+)
 fluctuation = grid.apply(shells, undisturbed.u).std()
 rough = grid.apply(shells, torch.randn(grid.shape, generator=torch.Generator().manual_seed(0)))
-rough = rough / truth.to(rough, flow.pushes).square().mean((1, 2)).sqrt().max()
+rough = rough / truth.to(rough, flow.forcing).square().mean((1, 2)).sqrt().max()
 pushes = {strength: strength * fluctuation * rough for strength in (1, 3, 10)}
 by_strength = {
-    strength: push_flow(pattern, truth.to(pattern, flow.pushes)[: n + 1], members=128)
+    strength: push_flow(pattern, truth.to(pattern, flow.forcing)[: n + 1], members=128)
     for strength, pattern in pushes.items()
 }
 for strength, found in by_strength.items():
@@ -274,9 +276,9 @@ force
 # the changed ones from $t = 0$ on. The static figure first: a stronger double well.
 
 # %%
-from gfdt_tutorial.course.views.parameter_lab import Shift
+from gfdt_tutorial.course.views.parameter_lab import ParameterChange
 
-shift = Shift("allen-cahn", (("alpha", 0.1),))
+shift = ParameterChange("allen-cahn", (("alpha", 0.1),))
 rerun = gfdt.run(shift.ensemble())
 for name, found in [*shift.predicted.items(), ("measured", rerun.response())]:
     print(
@@ -376,7 +378,7 @@ class SwiftHohenberg(gfdt.System):
 # %%
 pattern_forming = SwiftHohenberg()
 own = Predictions(pattern_forming, KickDesign("pixel", 0.2))
-gaussian, twins = own.known.responses["gaussian"], own.known.responses["truth"]
+gaussian, twins = own.lab_system.responses["gaussian"], own.lab_system.responses["truth"]
 print(f"L2 of the Gaussian response: {gfdt.compare(gaussian, twins).quoted['l2']:.3f}")
 print(f"of no response at all: {float(twins.values[1:].square().sum(1).mean().sqrt()):.3f}")
 panels.predictions(own, time=2.0)

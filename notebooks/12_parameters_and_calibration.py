@@ -38,10 +38,10 @@ from gfdt_tutorial.core.memory import free_memory
 from gfdt_tutorial.core.spectra import shell_average
 from gfdt_tutorial.course import panels, widgets
 from gfdt_tutorial.course.exercises import check
-from gfdt_tutorial.course.views.parameter_lab import Shift
+from gfdt_tutorial.course.views.parameter_lab import ParameterChange
 from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.experiments.calibration import Calibration, Target
-from gfdt_tutorial.experiments.parameter_responses import change_of, measures, resimulated
+from gfdt_tutorial.experiments.parameter_responses import resimulate, response_to, statistics
 from gfdt_tutorial.figures import theme
 
 torch.set_num_threads(1)
@@ -186,7 +186,7 @@ assert off < 0.1 and way.info["departure_kept"] == 0.0
 
 # %%
 field = gfdt.AllenCahn()
-what = measures(field)
+what = statistics(field)
 answers = {
     name: gfdt.load_shipped(f"allen-cahn-parameters-{name}") for name in ("gaussian", "generative")
 }
@@ -197,7 +197,7 @@ print(
     ", ".join(f"{name} {kept[name]:.0%}" for name in ("alpha", "kappa")),
 )
 truths = {
-    name: resimulated(field, name, 0.02, members=128, every=0.5) for name in ("alpha", "kappa")
+    name: resimulate(field, name, 0.02, members=128, every=0.5) for name in ("alpha", "kappa")
 }
 truth = truths["alpha"]
 
@@ -236,7 +236,7 @@ def part(response, number, unit=1.0):
 def curves_of(name, number):
     found = {"measured": part(truths[name], number)}
     for method in ("gaussian", "generative"):
-        found[method] = change_of(answers[method], name, number, 0.02)
+        found[method] = response_to(answers[method], name, number, 0.02)
     unit = 0.02 * getattr(field, name)
     return found | {
         method: part(all_[name], number, unit) for method, all_ in without_score.items()
@@ -272,7 +272,7 @@ seen = slice(0, what.spectrum.stop)
 here = [round(t / float(truth.times[1])) for t in lags]
 farthest = {}
 for name, answer in answers.items():
-    predicted = change_of(answer, "alpha", seen, 0.02)
+    predicted = response_to(answer, "alpha", seen, 0.02)
     there = [round(t / float(predicted.times[1])) for t in lags]
     error = predicted.values[there] - truth.values[here][:, seen]
     variance = predicted.standard_error[there] ** 2 + truth.standard_error[here][:, seen] ** 2
@@ -294,7 +294,7 @@ picture.add_scatter(
     x=what.middles, y=truth.values[at, what.density], name="measured, α + 2 %", **dots
 )
 for parameter, dash in (("alpha", "solid"), ("kappa", "dash")):
-    predicted = change_of(answers["generative"], parameter, what.density, 0.02)
+    predicted = response_to(answers["generative"], parameter, what.density, 0.02)
     values = predicted.values[round(3.0 / float(predicted.times[1]))]
     line = {"color": theme.GREEN, "dash": dash}
     picture.add_scatter(x=what.middles, y=values, name=f"predicted, {parameter} + 2 %", line=line)
@@ -324,7 +324,7 @@ assert off < 0.2
 # A static figure first: α is raised by 10 %, and both scores predict the response. Lines with bands are first-order predictions from unperturbed data; the measurement by an ensemble joins them once it runs.
 
 # %%
-panels.parameters(Shift("allen-cahn", (("alpha", 0.1),)))
+panels.parameters(ParameterChange("allen-cahn", (("alpha", 0.1),)))
 
 # %% [markdown]
 # Now move the sliders: any parameter by up to 30 %, of any of the three systems. The predictions follow at once, because they are sums of stored responses. *Measure* runs an ensemble under the changed parameters beside an unperturbed one, in rounds
@@ -459,7 +459,7 @@ check("12.4", my_moment)
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 # Solution
-moments = change_of(answers["generative"], "kappa", slice(0, 2), 0.02).values[24]
+moments = response_to(answers["generative"], "kappa", slice(0, 2), 0.02).values[24]
 check("12.4", moments[moments.abs().argmax()])
 
 # %% [markdown]

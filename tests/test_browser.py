@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from gfdt_tutorial import DoubleWell, OrnsteinUhlenbeck, exact_response, kick_pattern
-from gfdt_tutorial.course.views.parameter_lab import Shift
+from gfdt_tutorial.course.views.parameter_lab import ParameterChange
 from gfdt_tutorial.figures import DISPLACEMENTS
 
 CHROMIUM = os.environ.get("CHROME_BIN") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -312,7 +312,7 @@ def test_parameters_move_the_prediction_at_once_and_an_ensemble_measures_beside_
     for _ in range(10):
         page.keyboard.press("ArrowRight")
     page.wait_for_function(f"() => JSON.parse(document.querySelector('{EXPLORER} .gfdt-readout').dataset.values).alpha === 10")
-    expected = Shift("allen-cahn", (("alpha", 0.1),)).predicted["generative"].values[:, 0].numpy()
+    expected = ParameterChange("allen-cahn", (("alpha", 0.1),)).predicted["generative"].values[:, 0].numpy()
     traces = f"document.querySelector('{EXPLORER} .js-plotly-plot')._fullData"
     drawn = f"name => Array.from({traces}.filter(t => t.name === name && t.xaxis === 'x3')[0].y)"
     eventually(lambda: np.testing.assert_allclose(page.evaluate(drawn, "generative"), expected, atol=1e-6))
@@ -343,7 +343,7 @@ def test_the_lab_opens_and_moves_in_notebook_7_too(lab):
         page.goto(f"{address}/notebooks/kick.ipynb?token={token}", wait_until="domcontentloaded")
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", state="attached")
         page.locator(".jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("Shift+Enter")
+        page.keyboard.press("ParameterChange+Enter")
         page.wait_for_selector(f"{EXPLORER} .js-plotly-plot .main-svg", state="attached")
         before = drawn_maps(page)
         box = page.locator(f"{EXPLORER} .noUi-handle").last.bounding_box()

@@ -203,7 +203,7 @@ def test_a_damaged_entry_is_made_anew_with_a_note(cache, said, damage):
     cache.fetch(STAGE, lambda checkpoint: 1.5, NUMBER)
     damage(next(path for path in cache.folder.iterdir() if path.name.endswith(STAGE.key)))
     assert cache.fetch(STAGE, lambda checkpoint: 3.5, NUMBER).value == 3.5
-    assert "allen-cahn, fit: the cache's entry is damaged" in said()
+    assert "allen-cahn, fit: the cache entry is damaged" in said()
     assert cache.fetch(STAGE, never, NUMBER).value == 3.5
 
 
@@ -249,7 +249,7 @@ def test_a_useless_checkpoint_is_dropped_with_a_note(cache, said):
     with pytest.raises(KeyboardInterrupt):
         cache.fetch(STAGE, lambda checkpoint: stop(checkpoint), NUMBER)
     kept = cache.fetch(STAGE, resuming, NUMBER)
-    assert kept.value == 1.5 and not kept.resumed and "the checkpoint is of no use (damaged)" in said()
+    assert kept.value == 1.5 and not kept.resumed and "the checkpoint cannot be used (damaged)" in said()
 
 
 def stop(checkpoint):

@@ -185,10 +185,10 @@ def test_bad_forcings_are_refused():
 
 def test_all_that_is_shipped_is_used_and_a_gaussian_is_made():
     for name, system in SYSTEMS.items():
-        found = response_lab.known(name)
+        found = response_lab.lab_system(name)
         assert found.system == system() and found.truth == next(iter(found.responses))
         assert {"gaussian"} <= set(found.responses) and set(found.code) == set(found.responses)
-    assert set(response_lab.known("navier-stokes").responses) >= {"truth", "gaussian", "generative", "conditioned"}
+    assert set(response_lab.lab_system("navier-stokes").responses) >= {"truth", "gaussian", "generative", "conditioned"}
 
 
 def test_a_shipped_response_with_other_lags_is_refused(monkeypatch):
@@ -208,13 +208,13 @@ def test_predictions_are_convolutions_of_the_responses(name, time_profile):
     pattern = kick_pattern(view.grid, "random", 0.7)
     pattern[3, 4] += 0.7
     f = None if time_profile is None else torch.sin(2 * torch.pi * view.times / 7)
-    for method, response in view.known.responses.items():
+    for method, response in view.lab_system.responses.items():
         close(view.fields[method], response.to(pattern, f))
-    truth = view.fields[view.known.truth]
+    truth = view.fields[view.lab_system.truth]
     close(view.errors["gaussian"][5], (view.fields["gaussian"][5] - truth[5]).norm())
     close(view.size[5], truth[5].norm())
     close(view.along["gaussian"][5], (view.fields["gaussian"][5] * pattern).sum() / pattern.norm())
-    assert set(view.errors) == set(view.fields) - {view.known.truth}
+    assert set(view.errors) == set(view.fields) - {view.lab_system.truth}
 
 
 SHOWN = [
@@ -250,17 +250,17 @@ def test_the_printed_code_gives_what_was_measured():
 
 def test_an_empty_drawing_is_said_to_be_empty():
     view = Predictions("allen-cahn", KickDesign("nothing"))
-    assert view.doubts() == ["nothing is kicked yet: draw, add a pixel, or choose a ready-made kick"]
+    assert view.caveats() == ["nothing is kicked yet: draw, add a pixel, or choose a ready-made kick"]
     assert not view.linear.any() and all(torch.isfinite(curve).all() for curve in [*view.along.values(), *view.errors.values()])
     idle = Predictions("allen-cahn", KickDesign(), TimeProfile("drawn", drawing=(0.0,) * 91))
-    assert "zero throughout" in idle.doubts()[0]
+    assert "zero throughout" in idle.caveats()[0]
 
 
 @pytest.mark.slow
 def test_a_kick_outside_the_linear_regime_is_told_from_one_within():
     for amplitude, outside in ((0.5, False), (4.0, True)):
         view = Predictions(AllenCahn.name, KickDesign("bump", amplitude))
-        measured = ForcedEnsemble(view.known.system, view.pattern, view.linear[:21], members=32)
-        assert view.doubts(measured) == []  # nothing is known before it ran
+        measured = ForcedEnsemble(view.lab_system.system, view.pattern, view.linear[:21], members=32)
+        assert view.caveats(measured) == []  # nothing is known before it ran
         run_work(measured)
-        assert bool(view.doubts(measured)) is outside, (amplitude, measured.departure, measured.gain)
+        assert bool(view.caveats(measured)) is outside, (amplitude, measured.departure, measured.gain)

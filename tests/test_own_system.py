@@ -85,7 +85,7 @@ def test_a_class_that_forgets_a_part_of_the_contract_says_which():
 
     with pytest.raises(TypeError, match="stepper"):
         Half()
-    with pytest.raises(gfdt.NotKnownError, match="no closed form, nor has its score"):
+    with pytest.raises(gfdt.NotKnownError, match="no closed form of its stationary density or its score"):
         SYSTEM.score(torch.zeros(64))
 
 

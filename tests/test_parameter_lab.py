@@ -12,7 +12,7 @@ from gfdt_tutorial import OrnsteinUhlenbeck, figures
 from gfdt_tutorial.core.progress import run as run_work
 from gfdt_tutorial.course import panels, widgets
 from gfdt_tutorial.course.views import parameter_lab
-from gfdt_tutorial.course.views.parameter_lab import Shift, known
+from gfdt_tutorial.course.views.parameter_lab import ParameterChange, lab_system
 from gfdt_tutorial.figures import theme
 
 OU, AC, NS = "ornstein-uhlenbeck", "allen-cahn", "navier-stokes"
@@ -50,9 +50,9 @@ def lines(panel, axis, name):
 
 
 def test_several_parameters_add_up_to_first_order_and_so_do_their_errors_at_most():
-    answer = known(AC).answers["generative"]
+    answer = lab_system(AC).responses["generative"]
     alpha, kappa = (list(answer.info["parameters"]).index(name) for name in ("alpha", "kappa"))
-    found = Shift(AC, (("alpha", 0.1), ("kappa", -0.2))).predicted["generative"]
+    found = ParameterChange(AC, (("alpha", 0.1), ("kappa", -0.2))).predicted["generative"]
     torch.testing.assert_close(found.values, 0.1 * answer.values[:, alpha] - 0.2 * answer.values[:, kappa])
     torch.testing.assert_close(found.standard_error, 0.1 * answer.standard_error[:, alpha] + 0.2 * answer.standard_error[:, kappa])
 
@@ -61,7 +61,7 @@ def test_several_parameters_add_up_to_first_order_and_so_do_their_errors_at_most
 @pytest.mark.parametrize("parameter", ["lam", "epsilon"])
 def test_of_a_linear_field_the_prediction_is_the_derivative_of_its_variance(method, parameter):
     system = OrnsteinUhlenbeck()
-    found = Shift(OU, ((parameter, 0.01),)).predicted[method]
+    found = ParameterChange(OU, ((parameter, 0.01),)).predicted[method]
     if parameter == "epsilon":
         moved = 0.02 * system.mode_covariance  # C is proportional to ε²
     else:
@@ -81,7 +81,7 @@ def test_of_a_linear_field_the_prediction_is_the_derivative_of_its_variance(meth
 )
 def test_a_name_that_is_unknown_is_refused_and_not_left_out(name, moved, message):
     with pytest.raises(ValueError, match=message):
-        Shift(name, ((moved, 0.1),))
+        ParameterChange(name, ((moved, 0.1),))
 
 
 def test_a_lab_of_a_system_that_is_unknown_is_refused_in_the_same_words(recwarn):
@@ -92,27 +92,27 @@ def test_a_lab_of_a_system_that_is_unknown_is_refused_in_the_same_words(recwarn)
 
 
 def test_an_ensemble_is_of_the_system_as_it_is_and_as_it_becomes():
-    shift = Shift(AC, (("alpha", 0.25), ("epsilon", -0.05)))
+    shift = ParameterChange(AC, (("alpha", 0.25), ("epsilon", -0.05)))
     run = shift.ensemble()
-    assert run.system == known(AC).system and run.changed == (shift.changed,)
-    assert shift.changed.alpha == 20.0 and shift.changed.epsilon == pytest.approx(0.95 * known(AC).system.epsilon)
+    assert run.system == lab_system(AC).system and run.changed == (shift.changed,)
+    assert shift.changed.alpha == 20.0 and shift.changed.epsilon == pytest.approx(0.95 * lab_system(AC).system.epsilon)
     torch.testing.assert_close(run.times, shift.times)
 
 
 def test_it_warns_of_parameters_far_from_the_trained_ones_and_says_what_the_system_says():
-    assert Shift(AC).doubts() == Shift(AC, (("alpha", 0.1), ("kappa", -0.1))).doubts() == []
-    (far,) = Shift(AC, (("alpha", 0.2), ("kappa", 0.05), ("epsilon", 0.11))).doubts()
+    assert ParameterChange(AC).caveats() == ParameterChange(AC, (("alpha", 0.1), ("kappa", -0.1))).caveats() == []
+    (far,) = ParameterChange(AC, (("alpha", 0.2), ("kappa", 0.05), ("epsilon", 0.11))).caveats()
     assert far.startswith("α +20 %, ε +11 %: outside what the score was learned at")
-    _, stuck = Shift(AC, (("epsilon", -0.3),)).doubts()
+    _, stuck = ParameterChange(AC, (("epsilon", -0.3),)).caveats()
     assert "hardly ever leaves a phase" in stuck
 
 
 @pytest.mark.slow
 def test_where_first_order_was_measured_not_to_hold_it_says_so():
     """The variance of the linear field is convex in λ: less than half of that raises it by more than first order says."""
-    small, large = Shift(OU, (("lam", -0.03),)), Shift(OU, (("lam", -0.6),))
-    assert small.doubts(run_work(small.ensemble(), rounds=4)) == []
-    assert any(doubt.startswith("the prediction does not hold here: ⟨u²⟩") for doubt in large.doubts(run_work(large.ensemble(), rounds=4)))
+    small, large = ParameterChange(OU, (("lam", -0.03),)), ParameterChange(OU, (("lam", -0.6),))
+    assert small.caveats(run_work(small.ensemble(), rounds=4)) == []
+    assert any(doubt.startswith("the prediction does not hold here: ⟨u²⟩") for doubt in large.caveats(run_work(large.ensemble(), rounds=4)))
 
 
 # The widget
@@ -121,8 +121,8 @@ def test_where_first_order_was_measured_not_to_hold_it_says_so():
 def test_a_slider_moves_the_curves_to_the_prediction():
     panel = widgets.ParameterLab(AC)
     panel.controls["alpha"].value, panel.controls["epsilon"].value = 10, -5
-    row, expected = known(AC), Shift(AC, (("alpha", 0.1), ("epsilon", -0.05))).predicted
-    measures = row.measures
+    row, expected = lab_system(AC), ParameterChange(AC, (("alpha", 0.1), ("epsilon", -0.05))).predicted
+    measures = row.statistics
     for method, response in expected.items():
         np.testing.assert_allclose(lines(panel, "x3", method), response.values[:, 0])
         np.testing.assert_allclose(lines(panel, "x6", method), response.values[:, 1])
@@ -149,7 +149,7 @@ def test_measured_statistics_converge_round_by_round_and_begin_anew_when_a_slide
     assert found.standard_error[-1, 0] < 0.6 * first.standard_error[-1, 0]
     np.testing.assert_allclose(lines(panel, "x3", "measured"), found.values[:, 0])
     fields = [np.array(trace.z) for trace in panel.figure.data[:2]]
-    np.testing.assert_allclose(fields, [figures.centred(known(OU).system.grid, field) for field in panel.measured.fields])
+    np.testing.assert_allclose(fields, [figures.centred(lab_system(OU).system.grid, field) for field in panel.measured.fields])
     assert 0 < np.abs(fields[1] - fields[0]).max() < 0.5 * np.abs(fields[0]).max()  # the same noise, another λ
     assert int(re.search(r"; (\d+) members", panel.readout.value)[1]) == found.info["members"]
     panel.go.click()
@@ -168,7 +168,7 @@ def test_another_system_has_other_sliders():
     assert panel.values == {"system": NS, "nu": 0, "nu_h": 0, "advection": 0}
     assert [slider.layout.display for slider in panel.sliders] == [None, None, None, "none"]
     panel.controls["nu"].value = 10
-    expected = Shift(NS, (("nu", 0.1),)).predicted["gaussian"]
+    expected = ParameterChange(NS, (("nu", 0.1),)).predicted["gaussian"]
     np.testing.assert_allclose(lines(panel, "x3", "gaussian"), expected.values[:, 0])
     assert "gfdt-error" not in panel.readout.value
 

@@ -11,7 +11,7 @@ from gfdt_tutorial.bench import calibration as bench_calibration
 from gfdt_tutorial.bench import parameters as bench_parameters
 from gfdt_tutorial.experiments import parameter_responses as asked
 from gfdt_tutorial.experiments.calibration import Calibration, Target, Update
-from gfdt_tutorial.experiments.parameter_responses import change_of, measures, predicted, resimulated, undisturbed
+from gfdt_tutorial.experiments.parameter_responses import predict, resimulate, response_to, statistics, unperturbed
 from gfdt_tutorial.experiments.shipped import load_table
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.systems.built_in import SYSTEMS
@@ -31,7 +31,7 @@ def values(rows):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_number_has_a_name(name):
-    what = measures(SYSTEMS[name]())
+    what = statistics(SYSTEMS[name]())
     numbers = what.observable(torch.randn(3, 32, 32))
     assert numbers.shape == (3, len(what.names))
     assert len(what.names[what.spectrum]) == len(what.k)
@@ -42,13 +42,13 @@ def test_every_number_has_a_name(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_has_an_answer_per_relative_change(name):
     system = SYSTEMS[name]()
-    data = undisturbed(system, preset="tiny")
-    answers = predicted(system, data, GaussianScore.fit(data), preset="tiny", form="controlled")
+    data = unperturbed(system, preset="tiny")
+    answers = predict(system, data, GaussianScore.fit(data), preset="tiny", form="controlled")
     assert list(answers.info["parameters"]) == list(asked.sliders(SYSTEMS[name]()))
     steps = len(answers.times)
-    assert answers.values.shape == (steps, len(asked.sliders(SYSTEMS[name]())), len(measures(system).names))
+    assert answers.values.shape == (steps, len(asked.sliders(SYSTEMS[name]())), len(statistics(system).names))
     first = asked.sliders(SYSTEMS[name]())[0]
-    one = change_of(answers, first, 0, 0.5)
+    one = response_to(answers, first, 0, 0.5)
     assert one.values.shape == (steps,)
     torch.testing.assert_close(one.values, 0.5 * answers.values[:, 0, 0])
     f, _ = system.drift_derivative(first)  # the start: p ⟨2u f⟩
@@ -59,7 +59,7 @@ def test_every_parameter_has_an_answer_per_relative_change(name):
 
 
 def test_members_that_are_changed_answer_as_the_closed_form_says():
-    found = resimulated(SMALL, "lam", 0.05, members=256)
+    found = resimulate(SMALL, "lam", 0.05, members=256)
     expected = 0.05 * bench_parameters.closed_form(SMALL, found.times)[0]
     total = (expected * SMALL.grid.multiplicity).sum((-2, -1)) / SMALL.grid.size
     z = (found.values[:, 0] - total)[5:] / found.standard_error[5:, 0]
@@ -69,7 +69,7 @@ def test_members_that_are_changed_answer_as_the_closed_form_says():
 
 @pytest.mark.parametrize("members", [8, 64, 70])
 def test_as_many_members_run_as_are_asked_for(members):
-    assert resimulated(SMALL, "lam", 0.05, members=members, preset="tiny").info["members"] == members
+    assert resimulate(SMALL, "lam", 0.05, members=members, preset="tiny").info["members"] == members
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,7 +78,7 @@ def test_shipped_answers_are_of_the_letters_systems_and_say_how_they_were_made(n
     for method in ("generative", "gaussian"):
         answers = load_shipped(f"{name}-parameters-{method}")
         assert answers.method == method
-        assert answers.values.shape[1:] == (len(asked.sliders(SYSTEMS[name]())), len(measures(system).names))
+        assert answers.values.shape[1:] == (len(asked.sliders(SYSTEMS[name]())), len(statistics(system).names))
         assert answers.info["parameters"] == {parameter: getattr(system, parameter) for parameter in asked.sliders(SYSTEMS[name]())}
         assert answers.info["shipped"]["command"] == bench_parameters.COMMAND
         assert answers.band.shape == (2, *answers.values.shape)
@@ -88,11 +88,11 @@ def test_shipped_answers_are_of_the_letters_systems_and_say_how_they_were_made(n
 def test_the_shipped_learned_score_predicts_a_stronger_well_and_the_gaussian_one_does_not():
     """⟨u⁴⟩ falls, then rises: 64 members that are really changed."""
     system = AllenCahn()
-    truth = resimulated(system, "alpha", 0.02, members=64, every=0.5)
+    truth = resimulate(system, "alpha", 0.02, members=64, every=0.5)
     assert truth.values[2, 1] < 0 < truth.values[-1, 1]
     off = {}
     for method in ("generative", "gaussian"):
-        one = change_of(load_shipped(f"allen-cahn-parameters-{method}"), "alpha", slice(0, 2), 0.02)
+        one = response_to(load_shipped(f"allen-cahn-parameters-{method}"), "alpha", slice(0, 2), 0.02)
         at = [round(t / float(one.times[1])) for t in (1.0, 3.0)]
         off[method] = ((one.values[at] - truth.values[[2, 6], :2]) / truth.values[[2, 6], :2].norm()).norm()
     assert off["generative"] < 0.3 < 0.7 < off["gaussian"]
@@ -102,12 +102,12 @@ def test_the_shipped_learned_score_predicts_a_stronger_well_and_the_gaussian_one
     "make, message",
     [
         (lambda: asked.derivative(NavierStokes(), "forcing", None), "parameter of navier-stokes 'forcing' is unknown"),
-        (lambda: resimulated(SMALL, "alpha"), "parameter of ornstein-uhlenbeck 'alpha' is unknown"),
-        (lambda: resimulated(replace(SMALL, kappa=0.0), "kappa", preset="tiny"), "kappa = 0, changed by 0.02 of itself, does not move"),
-        (lambda: resimulated(SMALL, "lam", 0.0, preset="tiny"), "lam = 0.04, changed by 0 of itself, does not move"),
-        (lambda: resimulated(SMALL, "lam", preset="tiny", members=8, every=3.0), "lags = 10 is no multiple of every = 3; try lags = 9"),
+        (lambda: resimulate(SMALL, "alpha"), "parameter of ornstein-uhlenbeck 'alpha' is unknown"),
+        (lambda: resimulate(replace(SMALL, kappa=0.0), "kappa", preset="tiny"), "kappa = 0, changed by 0.02 of itself, does not move"),
+        (lambda: resimulate(SMALL, "lam", 0.0, preset="tiny"), "lam = 0.04, changed by 0 of itself, does not move"),
+        (lambda: resimulate(SMALL, "lam", preset="tiny", members=8, every=3.0), "lags = 10 is no multiple of every = 3; try lags = 9"),
         (lambda: AllenCahn().sampling("huge"), "preset 'huge' is unknown"),
-        (lambda: change_of(load_shipped("allen-cahn-parameters-gaussian"), "lam", 0), "parameter 'lam' is unknown"),
+        (lambda: response_to(load_shipped("allen-cahn-parameters-gaussian"), "lam", 0), "parameter 'lam' is unknown"),
     ],
 )
 def test_bad_input_is_refused_in_words(make, message):

@@ -12,7 +12,7 @@ from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.experiments.cache import Cache
 from gfdt_tutorial.experiments.comparison import compare_methods
 from gfdt_tutorial.experiments.pipeline import Comparison, plan, truth_of
-from gfdt_tutorial.experiments.results_writing import metrics
+from gfdt_tutorial.experiments.results import metrics
 from gfdt_tutorial.experiments.shipping import shipped_comparison
 from gfdt_tutorial.scores import budgets
 from gfdt_tutorial.scores.training import Training

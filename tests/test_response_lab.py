@@ -25,7 +25,7 @@ def maps(panel) -> list:
 
 def assert_shows(panel, system, pattern, time_profile=None):
     """Each map and curve is the answer of a response, as the API gives it."""
-    known = response_lab.known(system)
+    known = response_lab.lab_system(system)
     row = int((known.responses[known.truth].times - panel.controls["time"].value).abs().argmin())
     answers = [response.to(pattern, time_profile) for response in known.responses.values()]
     np.testing.assert_allclose(maps(panel)[:-1], [answer[row] for answer in answers], atol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import gfdt_tutorial as gfdt
-from gfdt_tutorial.experiments.parameter_responses import predicted
+from gfdt_tutorial.experiments.parameter_responses import predict
 from gfdt_tutorial.systems.sde import SDE
 
 CPU = torch.device("cpu")
@@ -149,7 +149,7 @@ def test_a_changed_parameter_is_another_system_with_other_settings():
     ).response()
     expected = -0.25 * (1 - torch.exp(-4 * found.times.float()))  # from ½ to ¼
     assert float((found.values[:, 0] - expected).abs().max()) < 0.08
-    assert predicted is not None
+    assert predict is not None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ PARTS = {
     "both": "mean and variance as one vector",
     "mean": "mean",
     "variance": "variance",
-    "endless": "as one vector, in the infinite-data limit",
+    "infinite_data": "as one vector, in the infinite-data limit",
     "score": "the score itself",
 }
 

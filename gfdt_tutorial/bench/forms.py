@@ -45,8 +45,8 @@ def _responses(seed: int, preset: str) -> dict[tuple[str, str], Response]:
     system = AllenCahn()
     planned = plan(system, preset, seed=seed, device="cpu", conditioned=False)
     score = learn(planned.fitted, **planned.training["fit"])
-    planned.fitted.let_go()
-    data, lags, symmetries = planned.data.data, planned.size.lags, planned.answers["symmetries"]
+    planned.fitted.release()
+    data, lags, symmetries = planned.data.data, planned.size.lags, planned.averages["symmetries"]
     found = [respond(data, GaussianScore.fit(data), lags=lags, symmetries=symmetries)]
     for one, thin in ((score, planned.size.thin), (system.score, 1)):
         found += respond_in_forms(data, one, thin=thin, lags=lags, symmetries=symmetries).values()

@@ -3,7 +3,7 @@
 import time
 
 from gfdt_tutorial.bench.rows import Row, present
-from gfdt_tutorial.experiments.parameter_responses import resimulated
+from gfdt_tutorial.experiments.parameter_responses import resimulate
 from gfdt_tutorial.responses import observables
 from gfdt_tutorial.responses.kubo import kubo
 from gfdt_tutorial.responses.response import Response
@@ -52,7 +52,7 @@ def reversible(
     rows = [Row(label + f"{members} unperturbed members of {duration:g}, processor time", time.process_time() - start, unit="s")]
     for name, bound in bounds.items():
         start = time.process_time()
-        truth = resimulated(system, name, CHANGE, members=changed, every=EVERY, lags=LAG, spinup=spinup)
+        truth = resimulate(system, name, CHANGE, members=changed, every=EVERY, lags=LAG, spinup=spinup)
         rows += [Row(label + f"{changed} members with {name} ± {CHANGE:.0%}, processor time", time.process_time() - start, unit="s")]
         unit = CHANGE * getattr(system, name)
         rows += _compared(label + f"{name} + {CHANGE:.0%}, t = {LAG:g}, ", unit, found[name], truth, bound)

@@ -5,7 +5,7 @@ import torch
 from gfdt_tutorial.bench.rows import Row, present
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.core.spectra import shell_average
-from gfdt_tutorial.experiments.parameter_responses import measures, predicted, resimulated, sliders, undisturbed
+from gfdt_tutorial.experiments.parameter_responses import predict, resimulate, sliders, statistics, unperturbed
 from gfdt_tutorial.experiments.shipped import load_shipped_score, ship
 from gfdt_tutorial.responses.observables import moment
 from gfdt_tutorial.responses.response import Response
@@ -31,9 +31,9 @@ def parameter_responses(preset: str = "standard", members: int = 1024, systems: 
     rows: list[Row] = []
     for name in systems:
         system = SYSTEMS[name]()
-        data = undisturbed(system, preset=preset)
+        data = unperturbed(system, preset=preset)
         scores: dict[str, Field] = {"generative": load_shipped_score(name), "gaussian": GaussianScore.fit(data)}
-        found = {method: predicted(system, data, score, preset=preset) for method, score in scores.items()}
+        found = {method: predict(system, data, score, preset=preset) for method, score in scores.items()}
         if preset == "standard":
             for method, response in found.items():
                 ship(f"{name}-parameters-{method}", response, command=COMMAND, seed=0)
@@ -57,7 +57,7 @@ def closed_form(system: OrnsteinUhlenbeck, times: torch.Tensor) -> torch.Tensor:
 
 
 def _against_closed_form(system: OrnsteinUhlenbeck, data: TimeSeries, generative: Response) -> list[Row]:
-    grid, what = system.grid, measures(system)
+    grid, what = system.grid, statistics(system)
     exact = closed_form(system, generative.times)
     spectra = shell_average(grid, exact)[1]
     variance = float((exact[0, -1] * grid.multiplicity).sum()) / grid.size
@@ -81,10 +81,10 @@ def _against_closed_form(system: OrnsteinUhlenbeck, data: TimeSeries, generative
 def _against_runs(system: System, found: dict[str, Response], preset: str, members: int) -> list[Row]:
     """⟨u²⟩, ⟨u⁴⟩ and the spectrum at a few lags, their distance from the truth in combined standard errors."""
     rows: list[Row] = []
-    what = measures(system)
+    what = statistics(system)
     numbers = slice(0, what.spectrum.stop)
     for parameter in [name for name in sliders(system) if name not in ("advection", "epsilon")]:
-        truth = resimulated(system, parameter, CHANGE, members=members, preset=preset)
+        truth = resimulate(system, parameter, CHANGE, members=members, preset=preset)
         at = [round(lag / float(truth.times[1])) for lag in LOOK[system.name] if lag <= float(truth.times[-1])] or [-1]
         for method, response in found.items():
             row = list(response.info["parameters"]).index(parameter)

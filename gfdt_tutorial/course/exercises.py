@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gfdt_tutorial.experiments.parameter_responses import change_of
+from gfdt_tutorial.experiments.parameter_responses import response_to
 from gfdt_tutorial.experiments.shipped import load_shipped
 from gfdt_tutorial.responses.errors import error_sources
 from gfdt_tutorial.responses.response import exact_response
@@ -160,7 +160,7 @@ def _log_slope_of_variance() -> float:
 def _larger_moment_change() -> float:
     """The change of ⟨u²⟩ or ⟨u⁴⟩ of the Allen-Cahn field, whichever is larger, 3 time units after κ was raised by 2 %."""
     responses = load_shipped("allen-cahn-parameters-generative")
-    moments = change_of(responses, "kappa", slice(0, 2), 0.02).values[round(3.0 / float(responses.times[1]))]
+    moments = response_to(responses, "kappa", slice(0, 2), 0.02).values[round(3.0 / float(responses.times[1]))]
     return float(moments[moments.abs().argmax()])
 
 
@@ -275,6 +275,6 @@ EXERCISES = {
     "12.4": Exercise(
         _larger_moment_change,
         1e-5,
-        "change_of(…, 'kappa', slice(0, 2), 0.02) has both; t = 3 is sample 24, as they are 1/8 apart.",
+        "response_to(…, 'kappa', slice(0, 2), 0.02) has both; t = 3 is sample 24, as they are 1/8 apart.",
     ),
 }

@@ -1,4 +1,4 @@
-"""Whole experiments: simulate, fit, respond and compare, with presets, a cache, and shipped results.
+"""Whole experiments: simulate, fit, respond and compare, with a cache and shipped results.
 
-It imports every room below: `data`, `responses`, `generation`, `scores`, `systems` and `core`.
+This room imports the rooms below it: `data`, `responses`, `generation`, `scores`, `systems` and `core`.
 """

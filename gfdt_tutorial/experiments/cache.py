@@ -1,12 +1,12 @@
-"""What a long computation leaves for the next one: the results of its stages, each kept under a hash of all that it depends on.
+"""A cache of the results of long computations: each stage is stored under a hash of everything that its result depends on.
 
     $GFDT_CACHE, or the user's cache folder
-      <subject>-<stage>-<key>/         a finished stage: its files, and stage.json with their hashes and the seconds it took
-      <subject>-<stage>-<key>.work/    a stage under way: its checkpoint
-      <subject>-<stage>-<key>.lock     held while a process works on it, so that another waits instead of doing the same
-      seconds/                         how long each stage took last, at any seed
+      <subject>-<stage>-<key>/         a completed stage: its files, and stage.json with their hashes and its run time in seconds
+      <subject>-<stage>-<key>.work/    a stage in progress: its checkpoint
+      <subject>-<stage>-<key>.lock     held while a process works on the stage, so that another process waits for the result
+      seconds/                         the last run time of each stage, at any seed
 
-Delete the folder, or any part of it, at any time when nothing runs.
+The folder, or any part of it, may be deleted at any time when nothing runs.
 """
 
 import contextlib
@@ -35,14 +35,14 @@ ABOUT = "stage.json"
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a computation, and all that its result depends on.
+    """One step of a computation, and everything that its result depends on.
 
     Args:
-        subject, name: what it is called, such as "allen-cahn" and "fit".
+        subject, name: such as "allen-cahn" and "fit".
         config: plain JSON values: parameters, sizes, budget, seeds.
-        modules: those that do the work; they and all they import belong to the key.
+        modules: the modules that do the work; their source and that of all modules they import enter the key.
         device: its type, "cpu" or "cuda".
-        upstream: stages whose results it takes.
+        upstream: stages whose results this one uses.
     """
 
     subject: str
@@ -54,7 +54,7 @@ class Stage:
 
     @functools.cached_property
     def identity(self) -> dict:
-        """All that the result depends on, as plain JSON values."""
+        """Everything that the result depends on, as plain JSON values."""
         return self._setting | {
             "config": self.config,
             "upstream": [stage.key for stage in self.upstream],
@@ -69,7 +69,7 @@ class Stage:
 
     @functools.cached_property
     def family(self) -> str:
-        """The same for all seeds and versions: stages that should take equally long."""
+        """A hash that is the same for all seeds and versions, and so for stages of about the same run time."""
         return _sha256(self._setting | {"config": _without_seeds(self.config)})
 
     @property
@@ -79,7 +79,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Serializer:
-    """How a result is written to a folder and read from one; reading raises ValueError where a file is damaged."""
+    """How a result is written to a folder and read from it; reading raises ValueError if a file is damaged."""
 
     save: Callable[[Any, Path], Any]
     load: Callable[[Path], Any]
@@ -87,12 +87,12 @@ class Serializer:
 
 @dataclass(frozen=True)
 class StageResult:
-    """A result, and how it was had.
+    """The result of a stage, and how it was obtained.
 
     Attributes:
-        seconds: that it took when it was computed; only those since the last interruption where it was `resumed`.
-        cached: whether it came from the cache.
-        resumed: whether its computation went on from a checkpoint.
+        seconds: run time of its computation; if it was `resumed`, since the last interruption only.
+        cached: whether it was read from the cache.
+        resumed: whether its computation continued from a checkpoint.
     """
 
     value: Any
@@ -102,30 +102,30 @@ class StageResult:
 
 
 class Cache:
-    """Results of stages in a folder.
+    """A folder of results of stages.
 
     Args:
-        folder: `$GFDT_CACHE` by default, else the user's cache folder.
+        folder: by default `$GFDT_CACHE` or, if that is not set, the user's cache folder.
 
     Raises:
-        ValueError: the folder cannot be made.
+        ValueError: the folder cannot be created.
     """
 
-    def __init__(self, folder: str | Path | None = None):
+    def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = Path(folder or os.environ.get("GFDT_CACHE") or platformdirs.user_cache_dir("gfdt_tutorial", appauthor=False))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(
-                f"the cache {self.folder} cannot be made ({error}): set GFDT_CACHE to another folder, or do without"
+                f"the cache {self.folder} cannot be made ({error}): set GFDT_CACHE to another folder, or work without the cache"
             ) from error
 
     def has(self, stage: Stage) -> bool:
-        """Whether there is an entry, sound or not."""
+        """Whether there is an entry for the stage, intact or damaged."""
         return self._path(stage).exists()
 
     def expected_seconds(self, stage: Stage) -> float | None:
-        """What the stage took last, at this or another seed; 0 where its result is at hand; None where nothing is known."""
+        """The last run time of the stage, at any seed; 0 if its result is cached; None if it never ran here."""
         if self.has(stage):
             return 0.0
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
@@ -133,10 +133,11 @@ class Cache:
         return None
 
     def fetch(self, stage: Stage, make: Callable[..., Any], form: Serializer) -> StageResult:
-        """The result of a stage: from the cache, or made and entered.
+        """The result of a stage: read from the cache, or computed and stored.
 
         Args:
-            make: called with `checkpoint`, the path of a file to go on from if it exists. An exception leaves that, and enters nothing.
+            make: called with `checkpoint`, the path of a file to continue from if it exists. If it raises an exception, the checkpoint is
+                kept and nothing is stored.
         """
         with self._alone(stage):
             return self._read(stage, form) or self._enter(stage, self._made(stage, make), form)
@@ -147,7 +148,7 @@ class Cache:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            note(f"{stage.subject}, {stage.name}: another process is at it; waiting for its result")
+            note(f"{stage.subject}, {stage.name}: another process is computing this stage; waiting for its result")
             lock.acquire()
         try:
             yield
@@ -165,10 +166,10 @@ class Cache:
                     raise ValueError(f"{name} is not what was written")
             kept = StageResult(form.load(entry), about["seconds"], cached=True, resumed=about["resumed"])
         except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
-            note(f"{stage.subject}, {stage.name}: the cache's entry is damaged ({error}); made anew")
+            note(f"{stage.subject}, {stage.name}: the cache entry is damaged ({error}); computing it again")
             shutil.rmtree(entry)
             return None
-        shutil.rmtree(self._path(stage, ".work"), ignore_errors=True)  # of a process that was killed just after entering it
+        shutil.rmtree(self._path(stage, ".work"), ignore_errors=True)  # left by a process that was killed just after storing the entry
         return kept
 
     def _made(self, stage: Stage, make: Callable[..., Any]) -> StageResult:
@@ -180,7 +181,7 @@ class Cache:
         except ValueError as error:
             if not resumed:
                 raise
-            note(f"{stage.subject}, {stage.name}: the checkpoint is of no use ({error}); made anew")
+            note(f"{stage.subject}, {stage.name}: the checkpoint cannot be used ({error}); starting again")
             checkpoint.unlink()
             start, resumed = time.perf_counter(), False
             value = make(checkpoint=checkpoint)
@@ -188,7 +189,7 @@ class Cache:
 
     def _enter(self, stage: Stage, made: StageResult, form: Serializer) -> StageResult:
         draft = self._path(stage, ".work") / "entry"
-        shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed here
+        shutil.rmtree(draft, ignore_errors=True)  # left by a process that was killed here
         draft.mkdir()
         form.save(made.value, draft)
         files = {path.name: storage.digest(path) for path in sorted(draft.iterdir())}
@@ -209,7 +210,8 @@ class Cache:
 
 
 def fetch(cache: Cache | None, stage: Stage, make: Callable[..., Any], form: Serializer) -> StageResult:
-    """`cache.fetch`; without a cache the result is made, with no checkpoint."""
+    """`cache.fetch`; without a cache the result is computed, without a checkpoint."""
+
     if cache is not None:
         return cache.fetch(stage, make, form)
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Every response of a system against the truth: simulate → fit → respond → compare."""
+"""All responses of a system compared with the truth: simulate → fit → respond → compare."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,21 +12,21 @@ from gfdt_tutorial.systems.base import System
 def compare_methods(
     system: System, *, preset: str = "quick", seed: int = 0, device: str = "auto", conditioned: bool = False, cache: Cache | None = None
 ) -> Comparison:
-    """Every response this system has, against the truth: its closed form, else the shipped truth, else its own twins.
+    """All responses of a system, compared with the truth: its closed form, otherwise the shipped truth, otherwise its own kicked twins.
 
     The score is learned from one ensemble and averaged over another, independent of the first. Responses with a score other than the
-    Gaussian one come raw, normalised as in the letter and, where there is no closed form to judge by, controlled; there all average over
-    the system's symmetries, too.
+    Gaussian one are given raw, normalised as in the letter and, if the system has no closed form of its response, controlled; in that case
+    all of them are also averaged over the symmetries of the system.
 
     Args:
-        preset: ensemble sizes and training budget; see `presets` and `scores.budgets`.
-        seed: of the data that responses are averaged over, and of training; the twins take seed + 1, the training data seed + 1000.
+        preset: ensemble sizes and training budget; see `systems.sizes` and `scores.budgets`.
+        seed: of the data that responses are averaged over, and of training; the twins have seed + 1, the training data seed + 1000.
         conditioned: learn a second score that is given the hidden forcing, with the same budget.
-        cache: where stages that are done are looked for and kept; by default all is computed.
+        cache: where completed stages are read from and stored; by default everything is computed.
 
     Raises:
         ValueError: an unknown preset or device, or `conditioned` for a system without hidden forcing.
-        KeyboardInterrupt: as it came; a cache keeps what is done, and the same call goes on from there.
+        KeyboardInterrupt: re-raised; with a cache, completed stages are kept, and the same call continues from there.
     """
     return run(plan(system, preset, seed=seed, device=device, conditioned=conditioned), cache)
 
@@ -40,13 +40,13 @@ def compare_systems(
     conditioned: bool = False,
     cache: Cache | None = None,
 ) -> list[Comparison]:
-    """`compare_methods` for one system after the other, telling on standard error which stage is under way.
+    """`compare_methods` for one system after another; each stage is announced on standard error.
 
     Args:
-        conditioned: as there, for those systems that have a hidden forcing.
+        conditioned: as in `compare_methods`, for those systems that have a hidden forcing.
 
     Raises:
-        ValueError: as there; `conditioned`, and no system has a hidden forcing.
+        ValueError: as in `compare_methods`, or `conditioned` if no system has a hidden forcing.
     """
     hidden = [conditioned and system.hidden_forcing for system in systems]
     if conditioned and not any(hidden):
@@ -62,13 +62,15 @@ def compare_systems(
 
 
 def _teller(stages: list[Stage], cache: Cache | None) -> Callable[[Stage], None]:
-    """Says "stage 3 of 9: allen-cahn, fit" and, if every stage still to come was timed here before, how long they will take."""
+    """Announces "stage 3 of 9: allen-cahn, fit" and, if every remaining stage was timed here before, their expected run time."""
     waiting = list(stages)
 
     def tell(stage: Stage) -> None:
         times = [None if cache is None else cache.expected_seconds(one) for one in waiting]
-        left = "" if None in times else f"; some {sum(times):.0f} s left in all, by the last run of each stage"
-        state = "; kept from before" if times[0] == 0 else left
+        known = [time for time in times if time is not None]
+        left = "" if len(known) < len(times) else f"; some {sum(known):.0f} s left in all, by the last run of each stage"
+        state = "; read from the cache" if times[0] == 0 else left
+
         note(f"stage {len(stages) - len(waiting) + 1} of {len(stages)}: {stage.subject}, {stage.name}{state}")
         waiting.pop(0)
 

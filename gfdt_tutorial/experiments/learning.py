@@ -1,4 +1,4 @@
-"""Stage "fit": data, and the score that is learned from them."""
+"""Stage "fit": data, and the score learned from them."""
 
 from pathlib import Path
 
@@ -8,11 +8,12 @@ from gfdt_tutorial.scores.learned import LearnedScore
 
 
 def learn(recording: Recording, preset: str, seed: int, context: bool, checkpoint: Path | None = None) -> LearnedScore:
-    """`fit_score` to the end, or not at all: half a training is a checkpoint and no result.
+    """The score of a completed `fit_score`; an interrupted training leaves a checkpoint and no result.
 
     Raises:
-        KeyboardInterrupt: it was interrupted; the checkpoint is written.
+        KeyboardInterrupt: the training was interrupted; its checkpoint is written.
     """
+
     score = fit_score(recording.data, preset=preset, seed=seed, context=context, device=recording.device, checkpoint=checkpoint)
     if score.metrics["interrupted"]:
         raise KeyboardInterrupt

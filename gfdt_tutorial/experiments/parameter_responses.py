@@ -1,4 +1,4 @@
-"""How the statistics of each system answer its parameters: predicted from undisturbed data, and what really happens when they move."""
+"""Responses of statistics to the parameters of a system: predicted from unperturbed data, and measured by simulating the changed system."""
 
 import warnings
 from collections.abc import Callable
@@ -21,16 +21,18 @@ from gfdt_tutorial.responses.theorem import Field, Perturbation
 from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import simulate
 
+Score = Callable[..., torch.Tensor]
+
 BINS = 20
 
 
 @dataclass(frozen=True)
-class Measures:
-    """What is measured of a field: ⟨u²⟩, ⟨u⁴⟩, the spectrum by shells, the density of pixel values.
+class Statistics:
+    """The observables of a field whose averages are compared: u², u⁴, the spectrum by shells, the density of pixel values.
 
     Args:
         grid: of the field.
-        reach: the density runs from −reach to reach.
+        reach: the density is taken between −reach and reach.
     """
 
     grid: PeriodicGrid
@@ -43,49 +45,49 @@ class Measures:
 
     @cached_property
     def edges(self) -> torch.Tensor:
-        """Of the bins of the density."""
+        """(bin + 1,): the edges of the bins of the density."""
         return torch.linspace(-self.reach, self.reach, BINS + 1)
 
     @cached_property
     def observable(self) -> Field:
-        """All of them at once, (..., n)."""
+        """All observables together, (..., *shape) → (..., n)."""
         grid = self.grid
         parts = (observables.moment(grid, 2), observables.moment(grid, 4), observables.spectrum(grid))
         return observables.together(*parts, observables.density(grid, self.edges.tolist()))
 
     @property
     def middles(self) -> torch.Tensor:
-        """(bin,): values of u in the middle of the bins."""
+        """(bin,): the midpoints of the bins."""
         return 0.5 * (self.edges[1:] + self.edges[:-1])
 
     @property
     def names(self) -> list[str]:
-        """One for each number."""
+        """The name of each of the n numbers."""
         return ["⟨u²⟩", "⟨u⁴⟩", *(f"C at k = {k:g}" for k in self.k.tolist()), *(f"ρ at u = {u:.2f}" for u in self.middles.tolist())]
 
     @property
     def spectrum(self) -> slice:
-        """Where the shells stand among the numbers."""
+        """The indices of the shells among the n numbers."""
         return slice(2, 2 + len(self.k))
 
     @property
     def density(self) -> slice:
-        """Where the bins stand."""
+        """The indices of the bins among the n numbers."""
         return slice(2 + len(self.k), None)
 
 
 def sliders(system: System) -> tuple[str, ...]:
-    """The parameters that the parameter lab may move, and to which responses are predicted."""
+    """The parameters that the parameter lab offers and to which responses are predicted."""
     return tuple(name for name, shown in system.parameter_table.items() if shown.slider)
 
 
-def measures(system: System) -> Measures:
-    """What is measured of a system."""
-    return Measures(system.grid, system.reach)
+def statistics(system: System) -> Statistics:
+    """The observables of a system whose averages are compared."""
+    return Statistics(system.grid, system.reach)
 
 
-def derivative(system: System, parameter: str, score: Callable) -> Perturbation:
-    """(f, ∇·f) per unit of a parameter of the drift or, by the score, of the noise.
+def derivative(system: System, parameter: str, score: Score) -> Perturbation:
+    """(f, ∇·f) per unit of a parameter of the drift or, with the help of the score, of the noise strength "epsilon".
 
     Raises:
         ValueError: no such parameter.
@@ -96,38 +98,40 @@ def derivative(system: System, parameter: str, score: Callable) -> Perturbation:
     return system.drift_derivative(parameter)
 
 
-def undisturbed(system: System, *, preset: str = "quick", seed: int = 0, device: str = "auto") -> TimeSeries:
-    """The run that answers are predicted from.
+def unperturbed(system: System, *, preset: str = "quick", seed: int = 0, device: str = "auto") -> TimeSeries:
+    """The run from which responses are predicted.
 
     Raises:
-        ValueError: an unknown system or preset.
+        ValueError: an unknown preset.
     """
     size = system.sampling(preset)
     return simulate(system, members=size.members, spinup=size.spinup, duration=size.duration, every=size.every, seed=seed, device=device)
 
 
-def predicted(
+def predict(
     system: System,
     data: TimeSeries,
-    score: Callable,
+    score: Score,
     *,
     preset: str = "quick",
     form: str = "shrunk",
 ) -> Response:
-    """Answers to lasting changes, (lag, parameter, number), each per unit *relative* change of its parameter, p ∂⟨A⟩/∂p.
+    """Responses to lasting changes, (lag, parameter, number), each per unit *relative* change of its parameter, p ∂⟨A⟩/∂p.
 
     Args:
-        data: from `undisturbed`.
+        data: from `unperturbed`.
+        score: of the data, per pixel value.
+        preset: of the data; it determines the largest lag.
         form: see `sensitivities`.
 
     Returns:
-        Response whose `info["parameters"]` has names and values of the parameters, in their order.
+        Response whose `info["parameters"]` contains names and values of the parameters, in their order.
     """
     size = system.sampling(preset)
     names = sliders(system)
-    changes = {name: derivative(system, name, score) for name in names}
+    changes: dict[str, Perturbation | None] = {name: derivative(system, name, score) for name in names}
     found = sensitivities(
-        data, score, measures(system).observable, changes, lags=size.lags, form=form, resolved=size.resolved, thin=size.thin
+        data, score, statistics(system).observable, changes, lags=size.lags, form=form, resolved=size.resolved, thin=size.thin
     )
     scale = [float(getattr(system, name)) for name in names]
     first = found[names[0]]
@@ -141,19 +145,25 @@ def predicted(
     return replace(first, values=stacked("values"), standard_error=stacked("standard_error").abs(), info=info)
 
 
-def change_of(answers: Response, parameter: str, numbers: int | slice, relative: float = 1.0) -> Response:
-    """From what `predicted` returns: the answer of some numbers to a relative change of one parameter, (lag, ...), in their own units.
+def response_to(responses: Response, parameter: str, numbers: int | slice, relative: float = 1.0) -> Response:
+    """The response of some numbers to a relative change of one parameter, (lag, ...), in their own units.
+
+    Args:
+        responses: from `predict`.
+        parameter: its name.
+        numbers: the index of one number or a slice of several; see `Statistics`.
+        relative: the change of the parameter over its value.
 
     Raises:
         ValueError: no such parameter.
     """
-    known = list(answers.info["parameters"])
+    known = list(responses.info["parameters"])
     row = known.index(checks.choice("parameter", parameter, known))
-    values, error = (relative * getattr(answers, which)[:, row, numbers].float() for which in ("values", "standard_error"))
-    return replace(answers, values=values, standard_error=error.abs())
+    values, error = (relative * getattr(responses, which)[:, row, numbers].float() for which in ("values", "standard_error"))
+    return replace(responses, values=values, standard_error=error.abs())
 
 
-def resimulated(
+def resimulate(
     system: System,
     parameter: str,
     relative: float = 0.02,
@@ -165,32 +175,33 @@ def resimulated(
     lags: float | None = None,
     spinup: float | None = None,
 ) -> Response:
-    """What a relative change of a parameter really does: half the difference of members changed up and down, (lag, number).
+    """The measured effect of a relative change of a parameter: half the difference of members changed up and down, (lag, number).
 
-    In units of the numbers, so that it stands beside `relative` times the `predicted`.
+    It is in units of the numbers, and is to be compared with `relative` times the result of `predict`.
 
     Args:
-        members: at least so many; they run in equal rounds of at most 64.
-        every, lags, spinup: spacing of the lags, the last of them, and the time before the change; those of the preset by default.
+        relative: the change of the parameter over its value.
+        members: the least number of members; they run in equal rounds of at most 64.
+        every, lags, spinup: spacing of the lags, the largest lag, and the time before the change; those of the preset by default.
 
     Raises:
-        ValueError: no such parameter, a change that is none or leaves its range, or lags that are no multiple of `every`.
+        ValueError: no such parameter, a change that is zero or leaves the parameter's range, or lags that are no multiple of `every`.
     """
     checks.choice(f"parameter of {system.name}", parameter, sliders(system))
     size, value = system.sampling(preset), getattr(system, parameter)
     if value * checks.number("relative", relative) == 0:
         raise ValueError(
-            f"{parameter} = {value:g}, changed by {relative:g} of itself, does not move; give another change, and where the parameter is 0 "
-            "the changed systems themselves, to gfdt.ChangedEnsemble"
+            f"{parameter} = {value:g}, changed by {relative:g} of itself, does not move; give another change or, if the parameter is 0, "
+            "pass the changed systems to gfdt.ChangedEnsemble"
         )
     rounds = -(-checks.whole("members", members, minimum=8) // 64)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a step that the larger value makes too large by as little as it differs
+        warnings.simplefilter("ignore", UserWarning)  # the slightly larger value may make the time step slightly too large
         both = [system.changed(**{parameter: value * (1 + sign * relative)}) for sign in (1, -1)]
     ensemble = ChangedEnsemble(
         system,
         both,
-        measures(system).observable,
+        statistics(system).observable,
         lags=lags or size.lags,
         every=every or size.every,
         members=-(-members // rounds),

@@ -1,20 +1,21 @@
-"""One experiment in stages: a score is fitted, twins are kicked, responses are averaged; what they give is compared.
+"""One experiment in stages: a score is fitted, twins are kicked, responses are averaged and compared.
 
-    fit        undisturbed data, and the score learned from them (fit_conditioned: a second one, given the hidden forcing)
+    fit        unperturbed data, and the score learned from them (fit_conditioned: a second score, given the hidden forcing)
     perturb    kicked twins
-    respond    other undisturbed data, and every response that the scores give on them
+    respond    other unperturbed data, and all responses that the scores give on them
 
-The first three can be kept in a cache, each under a hash of just what it depends on; the comparison is made anew.
+Each stage can be cached under a hash of exactly what it depends on; the comparison is computed each time.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 import torch
 
 from gfdt_tutorial.core import checks
-from gfdt_tutorial.experiments.averaging import StageResponses, answer, by_key
+from gfdt_tutorial.experiments.averaging import StageResponses, average_responses, key_of
 from gfdt_tutorial.experiments.cache import Cache, Serializer, Stage, StageResult, fetch
 from gfdt_tutorial.experiments.learning import learn
 from gfdt_tutorial.experiments.recording import Recording
@@ -27,9 +28,9 @@ from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import parameters
 from gfdt_tutorial.systems.sizes import Ensemble
 
-HEADLINE = "normalised"  # the letter's form, R(t) R(0)⁻¹: what is shown for a method that has it
+HEADLINE = "normalised"  # the letter's form, R(t) R(0)⁻¹, which is quoted for a method that has it
 
-ANSWERS = Serializer(StageResponses.save, StageResponses.load)
+RESPONSES = Serializer(StageResponses.save, StageResponses.load)
 TWINS = Serializer(lambda twins, folder: twins.save(folder / "twins.npz"), lambda folder: Response.load(folder / "twins.npz"))
 
 
@@ -40,9 +41,9 @@ def score_form(device: str) -> Serializer:
 
 @dataclass
 class Comparison:
-    """What one experiment gave: responses and errors by method, the truth among the responses, scores by method, seconds by part.
+    """The result of an experiment: responses (the truth among them) and errors by key, scores by method, seconds by part.
 
-    `stages` tells of each stage its seconds when it was computed, and whether it now came from a cache or was resumed.
+    `stages` gives for each stage the seconds of its computation, and whether it was read from a cache or resumed.
     """
 
     system: System
@@ -54,11 +55,11 @@ class Comparison:
     seconds: dict[str, float] = field(default_factory=dict)
     checks: dict[str, float] = field(default_factory=dict)
     scores: dict[str, LearnedScore] = field(default_factory=dict)
-    stages: dict[str, dict] = field(default_factory=dict)
+    stages: dict[str, dict[str, float | bool]] = field(default_factory=dict)
 
     @property
     def headline(self) -> dict[str, str]:
-        """Method → key of the response to show for it: in the letter's form where there is one, else raw."""
+        """Method → key of the response to quote for it: in the letter's form if there is one, otherwise raw."""
         found: dict[str, str] = {}
         for key, response in self.responses.items():
             if response.method not in found or response.form == HEADLINE:
@@ -66,20 +67,20 @@ class Comparison:
         return found
 
     def add(self, response: Response) -> None:
-        """File a response under its method, with its errors."""
-        for key in by_key([response]):
-            self.responses[key] = response
-            self.errors[key] = compare(response, self.truth)
+        """Add a response under its key, with its errors."""
+        key = key_of(response)
+        self.responses[key] = response
+        self.errors[key] = compare(response, self.truth)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment laid out: what its stages take, before any of them runs.
+    """The plan of an experiment: the arguments of its stages, before any of them runs.
 
     Attributes:
-        fitted, data: the undisturbed runs that scores are fitted to and averaged over.
-        training: arguments of `learn` by the name of its stage.
-        twins, answers: arguments of `perturb` and `answer`.
+        fitted, data: the unperturbed runs that the scores are fitted to and averaged over.
+        training: arguments of `learn` by the name of the stage.
+        twins, averages: arguments of `perturb` and `average_responses`.
     """
 
     system: System
@@ -89,7 +90,7 @@ class Plan:
     data: Recording
     training: dict[str, dict]
     twins: dict
-    answers: dict
+    averages: dict
 
     @cached_property
     def stages(self) -> list[Stage]:
@@ -97,7 +98,7 @@ class Plan:
         recorded = {"system": self.system.name, "parameters": parameters(self.system)}
         fits = [self._stage(name, learn, {"data": self.fitted.config, **arguments}) for name, arguments in self.training.items()]
         twins = self._stage("perturb", perturb, recorded | self.twins)
-        return [*fits, twins, self._stage("respond", answer, {"data": self.data.config, **self.answers}, tuple(fits))]
+        return [*fits, twins, self._stage("respond", average_responses, {"data": self.data.config, **self.averages}, tuple(fits))]
 
     def _stage(self, name: str, work: Callable, config: dict, upstream: tuple[Stage, ...] = ()) -> Stage:
         modules = (work.__module__, type(self.system).__module__)
@@ -135,52 +136,54 @@ def plan(system: System, preset: str, *, seed: int, device: str, conditioned: bo
             "spinup": system.spinup if size.twin_spinup is None else size.twin_spinup,
             "symmetries": symmetries,
         },
-        answers={"lags": size.lags, "symmetries": symmetries, "thin": size.thin, "forms": FORMS[:2] if closed else FORMS},
+        averages={"lags": size.lags, "symmetries": symmetries, "thin": size.thin, "forms": FORMS[:2] if closed else FORMS},
     )
 
 
 def run(planned: Plan, cache: Cache | None = None, begin: Callable[[Stage], None] = lambda stage: None) -> Comparison:
-    """The experiment: every stage from the cache or computed, and their comparison.
+    """Run an experiment: read every stage from the cache or compute it, and compare the responses.
 
     Args:
+        planned: from `plan`.
+        cache: None to compute every stage.
         begin: called with each stage before it runs.
 
     Raises:
-        KeyboardInterrupt: as it came; a cache keeps what is done and the checkpoint of what was under way.
+        KeyboardInterrupt: re-raised; a cache keeps the completed stages and the checkpoint of the interrupted one.
     """
     *fits, twins, respond = planned.stages
     kept: dict[str, StageResult] = {}
 
-    def staged(stage: Stage, make: Callable, form: Serializer):
+    def staged(stage: Stage, make: Callable[..., Any], form: Serializer) -> Any:
         begin(stage)
         kept[stage.name] = fetch(cache, stage, make, form)
         return kept[stage.name].value
 
     reading = score_form(planned.device)
     scores = [staged(stage, partial(learn, planned.fitted, **planned.training[stage.name]), reading) for stage in fits]
-    planned.fitted.let_go()
+    planned.fitted.release()
     staged(twins, partial(perturb, planned.system, **planned.twins, device=planned.device), TWINS)
-    staged(respond, lambda checkpoint: answer(planned.data, scores, **planned.answers), ANSWERS)
-    planned.data.let_go()
+    staged(respond, lambda checkpoint: average_responses(planned.data, scores, **planned.averages), RESPONSES)
+    planned.data.release()
     return _compared(planned, kept, scores)
 
 
 def _compared(planned: Plan, kept: dict[str, StageResult], scores: list[LearnedScore]) -> Comparison:
-    system, size, twins, answers = planned.system, planned.size, kept["perturb"].value, kept["respond"].value
+    system, size, twins, averaged = planned.system, planned.size, kept["perturb"].value, kept["respond"].value
     closed = system.has("response")
     truth = truth_of(system, size.lags, size.every) or twins
     found = Comparison(
         system,
-        answers.snapshot,
+        averaged.snapshot,
         truth,
-        answers.responses["gaussian"].info["device"],
+        averaged.responses["gaussian"].info["device"],
         {truth.method: truth},
-        seconds={name: one.seconds for name, one in kept.items()} | answers.seconds,
-        checks=dict(answers.checks),
+        seconds={name: one.seconds for name, one in kept.items()} | averaged.seconds,
+        checks=dict(averaged.checks),
         scores={score.method: score for score in scores},
         stages={name: {"seconds": one.seconds, "cached": one.cached, "resumed": one.resumed} for name, one in kept.items()},
     )
-    for response in answers.responses.values():
+    for response in averaged.responses.values():
         found.add(response)
     if closed:
         found.add(twins)
@@ -192,12 +195,12 @@ def _compared(planned: Plan, kept: dict[str, StageResult], scores: list[LearnedS
 
 
 def truth_of(system: System, lags: float, every: float = 1.0) -> Response | None:
-    """The truth that needs no run: the closed form, else the shipped one if it was made for just this system."""
+    """The truth that needs no run: the closed form, otherwise the shipped truth if it was computed for exactly this system."""
     return exact_response(system, lags=lags, every=every) if system.has("response") else shipped_truth(system, lags, every)
 
 
 def shipped_truth(system: System, lags: float, every: float) -> Response | None:
-    """The shipped reference truth, if it was made for just this system and has these lags."""
+    """The shipped reference truth, if it was computed for exactly this system and contains these lags."""
     name = f"{system.name}-truth"
     if system.reference is None or not (ASSETS / f"{name}.npz").exists():
         return None

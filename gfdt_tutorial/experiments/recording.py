@@ -1,4 +1,4 @@
-"""An undisturbed run as a promise: up to a gigabyte, made only if something looks at it."""
+"""An unperturbed run that is simulated on first use: it may take a gigabyte, and a cached result needs no run."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +10,7 @@ from gfdt_tutorial.systems.simulate import parameters, simulate
 
 @dataclass
 class Recording:
-    """The arguments of `simulate`, and its series once somebody has looked at `data`."""
+    """The arguments of `simulate`, and its series from the first access to `data` on."""
 
     system: System
     members: int
@@ -23,7 +23,7 @@ class Recording:
 
     @cached_property
     def data(self) -> TimeSeries:
-        """The series, simulated at the first look."""
+        """The series, simulated at the first access."""
         return simulate(
             self.system,
             members=self.members,
@@ -35,12 +35,13 @@ class Recording:
             context=self.context,
         )
 
-    def let_go(self) -> None:
-        """Forget the series; the next look makes it anew."""
+    def release(self) -> None:
+        """Release the memory of the series; the next access simulates it again."""
         vars(self).pop("data", None)
 
     @property
     def config(self) -> dict:
-        """What decides the fields, as plain JSON values; they are the same whether their hidden forcing is kept or not."""
+        """Everything that determines the fields, as plain JSON values; keeping the hidden forcing does not change them."""
+
         sizes = {name: getattr(self, name) for name in ("members", "spinup", "duration", "every", "seed")}
         return sizes | {"system": self.system.name, "parameters": parameters(self.system)}

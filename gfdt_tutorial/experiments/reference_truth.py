@@ -1,4 +1,4 @@
-"""The truth of a system: its closed form, or the long run of kicked twins."""
+"""The truth of a system: its closed form, or a long run of kicked twins."""
 
 from pathlib import Path
 
@@ -8,9 +8,13 @@ from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.built_in import system_of
 
 
-def truth_for(answer: Response) -> Response:
-    """The closed-form response at the lags of an answer, for the system that made its data."""
-    return exact_response(system_of(answer.info.get("data", {})), lags=float(answer.times[-1]), every=float(answer.times[1]))
+def truth_for(response: Response) -> Response:
+    """The closed-form response at the lags of another response, for the system that generated its data.
+
+    Raises:
+        ValueError: the data do not name their system, or this has no closed form.
+    """
+    return exact_response(system_of(response.info.get("data", {})), lags=float(response.times[-1]), every=float(response.times[1]))
 
 
 def reference_truth(
@@ -22,15 +26,22 @@ def reference_truth(
     checkpoint: str | Path | None = None,
     cluster: str | None = None,
 ) -> Response:
-    """The long truth of a system: minutes to an hour of one core, resumable from its checkpoint; see `perturb` for a `cluster`.
+    """The long reference truth of a system, of the size that its class defines; it takes one core minutes to an hour.
+
+    Args:
+        pairs: number of kicked twins, with one kick each; by default those of the system, with its restarts.
+        seed: that of the system by default.
+        checkpoint: a file from which an interrupted run continues.
+        cluster: see `perturb`.
 
     Raises:
-        ValueError: a system whose truth is a closed form; no such cluster.
-        ConnectionError: the cluster went away.
+        ValueError: a system that defines no size of a reference truth; no such cluster.
+        ConnectionError: the connection to the cluster was lost.
     """
     size = system.reference
     if size is None:
-        raise ValueError(f"{system.name} names no size of a long reference truth: its truth is a closed form, or comes from perturb")
+        raise ValueError(f"{system.name} names no size of a long reference truth; its truth is a closed form, or comes from perturb")
+
     restarts = size.restarts if pairs is None else 1
     return perturb(
         system,

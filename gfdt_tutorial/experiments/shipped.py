@@ -1,8 +1,9 @@
-"""Small results that took long and travel with the package: assets/ and its manifest, which says what each is and how to make it anew."""
+"""Small results of long computations that the package ships: assets/ and its manifest, which says what each is and how to recompute it."""
 
 import json
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from gfdt_tutorial.core import checks, storage
 from gfdt_tutorial.responses.response import Response
@@ -13,10 +14,10 @@ LARGEST_MB = 2.0
 
 
 def load_shipped(name: str, *, folder: str | Path = ASSETS) -> Response:
-    """A shipped result by its name in the manifest, such as "allen-cahn-truth"; its `info["shipped"]` is the manifest's entry.
+    """A shipped result by its name in the manifest, such as "allen-cahn-truth"; `info["shipped"]` is its entry there.
 
     Raises:
-        ValueError: no such name, or the file is not the one that the manifest describes.
+        ValueError: no such name, or the file differs from the one that the manifest describes.
         OSError: a file is missing.
     """
     entry = _entry(name, folder)
@@ -29,7 +30,7 @@ def load_shipped_score(system: str, *, folder: str | Path = ASSETS) -> LearnedSc
     """The shipped score of a system, learned with the preset that the manifest names.
 
     Raises:
-        ValueError: no score is shipped for this name, or its files are not those that the manifest describes.
+        ValueError: no score is shipped for this name, or its files differ from those that the manifest describes.
         OSError: a file is missing.
     """
     return LearnedScore.load(_checked(_entry(f"{system}-score", folder), folder).parent)
@@ -41,7 +42,7 @@ def shipped_names(folder: str | Path = ASSETS) -> list[str]:
 
 
 def load_table(name: str, *, folder: str | Path = ASSETS) -> list[dict]:
-    """A shipped table of measurements: a list of rows.
+    """A shipped table of measurements, a list of rows.
 
     Raises:
         ValueError, OSError: as `load_shipped`.
@@ -52,40 +53,46 @@ def load_table(name: str, *, folder: str | Path = ASSETS) -> list[dict]:
 def ship_table(name: str, rows: list[dict], *, command: str, folder: str | Path = ASSETS) -> Path:
     """Write a table of measurements to the assets, and its entry to the manifest."""
     path = storage.save_json(Path(folder) / f"{name}.json", rows)
-    _enter(name, path, command=command)
+    _enter(name, path, {"command": command})
     return path
 
 
-def ship(name: str, response: Response, *, command: str, folder: str | Path = ASSETS, **about) -> Path:
-    """Write a response to the assets, compactly, and its entry to the manifest: hash, configuration, command, seconds and versions.
+def ship(name: str, response: Response, *, command: str, folder: str | Path = ASSETS, **about: Any) -> Path:
+    """Write a response to the assets, by `Response.compact`, and its entry to the manifest: hash, configuration, command,
+    seconds and versions.
 
     Args:
-        about: more of the entry, or what is to stand there instead of what the response's `info` says: seed, seconds.
+        command: the command line that recomputes the result.
+        about: further JSON values of the entry, such as `seed` and `seconds`; they replace those of the response's `info`.
 
     Raises:
-        ValueError: it would be larger than 2 MB.
+        ValueError: the file would be larger than 2 MB.
     """
     folder = Path(folder)
     path = response.compact().save(folder / f"{name}.npz")
     _check_size(path)
     info = dict(response.info)
     config = {key: info[key] for key in info if key not in ("growth", "seconds", "seed", "device")}
-    _enter(name, path, **{"command": command, "seed": info.get("seed"), "seconds": info.get("seconds"), "config": config} | about)
+    _enter(name, path, {"command": command, "seed": info.get("seed"), "seconds": info.get("seconds"), "config": config} | about)
     return path
 
 
-def ship_score(system: str, score: LearnedScore, *, command: str, folder: str | Path = ASSETS, **about) -> Path:
+def ship_score(system: str, score: LearnedScore, *, command: str, folder: str | Path = ASSETS, **about: Any) -> Path:
     """Write a learned score to the assets, as the folder <system>-score, and its entry to the manifest.
 
-    The entry has the hash of score.json, which has that of the weights.
+    The entry contains the hash of score.json, which contains that of the weights.
+
+    Args:
+        command: the command line that recomputes the score.
+        about: further JSON values of the entry.
 
     Raises:
-        ValueError: its weights would be larger than 2 MB.
+        ValueError: the weights would be larger than 2 MB.
     """
     name = f"{system}-score"
     path = score.save(Path(folder) / name)
     _check_size(path / "weights.safetensors")
-    _enter(name, path / "score.json", folder=folder, **{"command": command} | about)
+    _enter(name, path / "score.json", {"command": command} | about, folder=folder)
     return path
 
 
@@ -96,7 +103,7 @@ def _check_size(path: Path) -> None:
         raise ValueError(f"{path.name} would take {size:.1f} MB; at most {LARGEST_MB:g} are shipped")
 
 
-def _enter(name: str, path: Path, *, folder: str | Path | None = None, **about) -> None:
+def _enter(name: str, path: Path, about: dict[str, Any], *, folder: str | Path | None = None) -> None:
     folder = Path(folder or path.parent)
     entry = {"file": path.relative_to(folder).as_posix(), "sha256": storage.digest(path)} | about
     entry["versions"] = {package: version(package) for package in ("gfdt-tutorial", "torch", "numpy")}
@@ -106,8 +113,8 @@ def _enter(name: str, path: Path, *, folder: str | Path | None = None, **about) 
 def _checked(entry: dict, folder: str | Path) -> Path:
     path = Path(folder) / entry["file"]
     if storage.digest(path) != entry["sha256"]:
-        remedy = f"fetch it anew, or run `{entry['command']}`"
-        raise ValueError(f"{path} is not the file that the manifest describes: damaged or changed; {remedy}")
+        remedy = f"fetch it again, or run `{entry['command']}`"
+        raise ValueError(f"{path} is not the file that the manifest describes: it is damaged or was changed; {remedy}")
     return path
 
 
@@ -117,6 +124,6 @@ def _entry(name: str, folder: str | Path) -> dict:
 
 
 def manifest(folder: str | Path = ASSETS) -> dict[str, dict]:
-    """Name → what it is: file, hash, command, seconds and versions."""
+    """Name → entry of the manifest: file, hash, command, seconds and versions."""
     path = Path(folder) / "manifest.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

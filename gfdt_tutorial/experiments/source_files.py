@@ -1,4 +1,4 @@
-"""Which files of the package a piece of work rests on, read off their imports: what is kept from it is good until one of them changes."""
+"""The source files that a computation depends on, found from their imports; a cached result is valid until one of them changes."""
 
 import ast
 import functools
@@ -21,8 +21,8 @@ def digest(modules: Iterable[str]) -> str:
 def dependencies(modules: Iterable[str]) -> set[str]:
     """`modules`, and every module of this package that they import, directly or not.
 
-    Imports inside functions count. A module brings the `__init__.py` of a package only where it imports the package itself, or a name that
-    the package hands on: then all that the `__init__.py` imports, as nothing tells which of it is used.
+    Imports inside functions count. The `__init__.py` of a package counts only if a module imports the package itself or a name that the
+    package re-exports; then everything that the `__init__.py` imports counts, because the part that is used is not known.
 
     Raises:
         ValueError: a module that has no file, such as one typed at a prompt.
@@ -49,13 +49,14 @@ def _imports(name: str) -> tuple[str, ...]:
 
 @functools.cache
 def _is_module(name: str) -> bool:
-    """Whether a dotted name is a module or a package of this package, and not something inside one."""
+    """Whether a dotted name is a module or a package within this package, and not a name defined in one."""
     path = Path(__file__).parents[2] / name.replace(".", "/")
     return name.split(".")[0] == PACKAGE and (path.with_suffix(".py").is_file() or (path / "__init__.py").is_file())
 
 
 def _file(name: str) -> Path:
     spec = find_spec(name)
-    if spec is None or not spec.has_location:
-        raise ValueError(f"module {name} has no file, so nothing can tell when it changes: work without the cache, or move it to a file")
+    if spec is None or spec.origin is None or not spec.has_location:
+        raise ValueError(f"module {name} has no file, so changes to it cannot be detected; work without the cache, or move it to a file")
+
     return Path(spec.origin)

@@ -1,4 +1,4 @@
-"""Simulated systems: the equations, their time stepping and the loop that runs any of them.
+"""Simulated systems: the equations, their time stepping, and the loop that runs any of them.
 
-One system a file. It imports `core` only.
+One module per system. This room imports `core` only.
 """

@@ -1,15 +1,15 @@
-"""The contract for systems: what a system must bring, what has a default, and every capability that it may have.
+"""The contract for systems: what a system must define, what has a default, and which capabilities it may have.
 
-A system is a frozen dataclass that inherits from `System`; its fields are its parameters, and what all its instances share is a class
-attribute without annotation. Whatever belongs to it stands in its own file.
+A system is a frozen dataclass that inherits from `System`. Its fields are its parameters; what all its instances share is a class
+attribute without annotation. Everything that belongs to a system is in its own file.
 
     required     name, grid, initial, stepper
     defaults     label, spinup, lags, every, make_noise, continued, check_change, settle, field, state, symmetries, kick, parameter_table,
                  ensembles, samplings, reach, lab_changes
     capabilities score, response, drift_derivative, noise_derivative, potential: override those that are known in closed form;
-                 hidden_forcing, reference: what else it has
+                 hidden_forcing, reference: two more that a system may declare
 
-Nothing outside a system's file asks for its class or its name. `has` tells whether a capability was overridden.
+No code outside a system's file depends on its class or its name. `has` tells whether a capability was overridden.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import torch
@@ -30,16 +30,18 @@ from gfdt_tutorial.systems.white_noise import WhiteNoise
 if TYPE_CHECKING:
     from gfdt_tutorial.core.series import TimeSeries
 
-Stepper = Callable[[torch.Tensor, Any], torch.Tensor]  # (state, the system's own noise) → the state one sampling interval later
+Stepper = Callable[[torch.Tensor, Any], torch.Tensor]  # (state, the system's own kind of noise) → the state one sampling interval later
 Function = Callable[[torch.Tensor], torch.Tensor]
+Lags = torch.Tensor | Sequence[float]
+
 CAPABILITIES = ("score", "response", "drift_derivative", "noise_derivative", "potential")
 
 
 class Noise(Protocol):
-    """What drives a run: a callable, or an object that only the system's stepper understands. It can be copied."""
+    """What drives a run: a callable, or an object that only the system's stepper interprets. It can be copied."""
 
     def copy(self) -> Self:
-        """One that goes on from here with the same random numbers."""
+        """A copy that continues from here with the same random numbers."""
         ...
 
 
@@ -48,21 +50,21 @@ class NotKnownError(ValueError):
 
 
 class DivergedError(RuntimeError):
-    """A run left the finite numbers; `.partial` holds the TimeSeries computed before, or None."""
+    """A state is no longer finite; `.partial` holds the TimeSeries computed before that, or None."""
 
     partial: TimeSeries | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
-    """How a parameter of a system is shown, and over which range a slider moves it.
+    """How a parameter of a system is displayed, and the range of its slider.
 
     Args:
         symbol: such as "κ".
-        label: in words, such as "diffusivity".
-        unit: such as "per unit time"; empty for a pure number.
+        label: the name in words, such as "diffusivity".
+        unit: such as "per unit time"; empty for a dimensionless parameter.
         low, high: the range of a slider; None for half and twice the value.
-        slider: whether the parameter lab may move it, which needs a `drift_derivative` or a `noise_derivative` by it.
+        slider: whether the parameter lab offers it, which needs a `drift_derivative` or a `noise_derivative` for it.
     """
 
     symbol: str
@@ -73,7 +75,7 @@ class Parameter:
     slider: bool = True
 
     def range(self, value: float) -> tuple[float, float]:
-        """The range of a slider that starts at a value."""
+        """The range of a slider that starts at `value`."""
         return (0.5 * value if self.low is None else self.low, 2 * value if self.high is None else self.high)
 
 
@@ -81,21 +83,22 @@ class System(ABC):
     """A stationary stochastic system on a periodic grid, or without space.
 
     Attributes:
-        name: in small letters with hyphens, such as "allen-cahn"; it stands in file names and `info`.
-        grid: of the field; PeriodicGrid(()) for a lone number.
-        label: how a figure names it; made from `name` by default.
+        name: in small letters with hyphens, such as "allen-cahn"; it appears in file names and in `info`.
+        grid: of the field; PeriodicGrid(()) for a scalar variable.
+        label: the name in figures; derived from `name` by default.
         spinup: time before the first sample; 0 where `initial` draws from the stationary density.
-        lags, every: how far its response is followed, and the sampling interval that resolves it. Sizes follow from these two.
-        kick: how twins are kicked, "pixel" or "random signs", where there is no closed form of the response.
-        symmetries: those of `gfdt_tutorial.respond` that the field really has.
-        hidden_forcing: whether `noise` keeps `spectra`, a forcing that the field does not show, for `simulate(..., context=True)`.
-        parameter_table: parameter → how it is shown.
+        lags, every: the largest lag of its response, and the sampling interval that resolves it. The default sizes follow from these two.
+        kick: how twins are kicked, "pixel" or "random signs", where the response has no closed form.
+        symmetries: those symmetries known to `gfdt_tutorial.respond` that the field has.
+        hidden_forcing: whether the noise has an attribute `spectra`, a forcing that the field does not show, which
+            `simulate(..., context=True)` keeps.
+        parameter_table: parameter → how it is displayed.
         ensembles, samplings: sizes by preset, where the defaults do not suit.
         reference: size of the long reference truth that `truth --system` computes; None where there is none.
-        reach: |u| up to which a density of pixel values is shown.
-        lab_changes: parameters that the parameter lab starts from, where they are not the defaults (such as a smaller step).
+        reach: |u| up to which the density of pixel values is displayed.
+        lab_changes: parameter values from which the parameter lab starts, where they differ from the defaults (such as a smaller step).
 
-    A state is a tensor (member, ...) that only the system understands; for fields it is by convention the spectrum (member,
+    A state is a tensor (member, ...) that only the system interprets; for fields it is by convention the spectrum (member,
     *grid.spectral_shape).
     """
 
@@ -115,7 +118,7 @@ class System(ABC):
     lab_changes: ClassVar[Mapping[str, float]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """A score in closed form is the method "analytic", whichever system it belongs to."""
+        """Labels a score in closed form with the method "analytic", whichever system it belongs to."""
         super().__init_subclass__(**options)
         score = vars(cls).get("score")
         if score is not None and not hasattr(score, "method"):
@@ -125,47 +128,47 @@ class System(ABC):
 
     @abstractmethod
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
-        """The states from which a range of members starts, (member, ...); each depends on (seed, member) alone."""
+        """The initial states of a range of members, (member, ...); each depends on (seed, member) only."""
 
     @abstractmethod
     def stepper(self, every: float, device: torch.device) -> Stepper:
-        """A function (state, noise) → state one sampling interval later. Axes of the state before the member's share the noise."""
+        """A function (state, noise) → state one sampling interval later. Axes of the state before the member axis share the noise."""
 
     # defaults
 
     def make_noise(self, members: range, seed: int, device: torch.device) -> Any:
-        """What drives a run: complex normals by wavevector, `WhiteNoise`, unless the system needs another."""
+        """The noise that drives a run: by default `WhiteNoise`, complex normals for each wavevector."""
         return WhiteNoise(self.grid, members, seed, device=device)
 
     def continued(self, noise: Any) -> Any:
-        """A copy of a noise that goes on as this system's parameters say; they matter where they shape the noise."""
+        """A copy of a noise that continues under this system's parameters, where these determine the noise."""
         return noise.copy()
 
     def check_change(self, changed: Self) -> None:  # noqa: B027
-        """Raises ValueError where a run of this system cannot go on as `changed`, of the same class and grid; it always can by default."""
+        """Raises ValueError if a run of this system cannot continue as `changed`, of the same class and grid; by default it always can."""
 
     def settle(self, noise: Any) -> None:  # noqa: B027
-        """Called once the spin-up is over, for a system whose noise then behaves otherwise; nothing by default."""
+        """Called at the end of the spin-up, for a system whose noise behaves differently afterwards; does nothing by default."""
 
     def field(self, state: torch.Tensor) -> torch.Tensor:
-        """What is observed of a state, (..., *grid.shape); linear in the state.
+        """The observed field of a state, (..., *grid.shape); linear in the state.
 
-        Where this is overridden, `state` must be too, and twins are kicked at one pixel.
+        A system that overrides this must override `state` too; its twins are kicked at one pixel.
         """
         return self.grid.irfft(state)
 
     def state(self, field: torch.Tensor) -> torch.Tensor:
-        """The change of the state that a change of the field, such as a kick, means: `field(state(p))` is p."""
+        """The change of the state that corresponds to a change p of the field, such as a kick: `field(state(p))` is p."""
         return self.grid.rfft(field)
 
     @property
     def symmetries(self) -> tuple[str, ...]:
-        """None by default."""
+        """Names of symmetries; by default there are none."""
         return ()
 
     @property
     def title(self) -> str:
-        """`label`, or the name in capitals."""
+        """`label`, or the name with capital initials."""
         return self.label or self.name.replace("-", " ").title()
 
     def values(self) -> dict[str, float]:
@@ -173,11 +176,11 @@ class System(ABC):
         return {name: float(getattr(self, name)) for name in self.parameter_table}
 
     def settings(self) -> dict[str, Any]:
-        """All that makes this system what it is, as plain JSON values, those from NumPy or torch too."""
+        """Everything that defines this system within its class, as plain JSON values; NumPy and torch values are converted."""
         return json.loads(json.dumps(dataclasses.asdict(self), default=lambda value: value.tolist()))  # type: ignore[call-overload]
 
     def settable(self) -> set[str]:
-        """The names that `changed` takes."""
+        """The names that `changed` accepts."""
         return {field.name for field in dataclasses.fields(self)} - {"grid"}  # type: ignore[arg-type]  # every system is a dataclass
 
     def changed(self, **changes: float) -> Self:
@@ -213,40 +216,40 @@ class System(ABC):
         """∇ ln ρ(u) with respect to pixel values, (..., *shape) → the same.
 
         Raises:
-            NotKnownError: it has no closed form.
+            NotKnownError: the system has no closed form of it.
         """
         raise NotKnownError(
-            f"the density of {self.name} has no closed form, nor has its score; use GaussianScore.fit(data) or fit_score(data)"
+            f"{self.name} has no closed form of its stationary density or its score; use GaussianScore.fit(data) or fit_score(data)"
         )
 
-    def response(self, lags: Any) -> torch.Tensor:
+    def response(self, lags: Lags) -> torch.Tensor:
         """R(d, t) of a unit kick at pixel 0, (lag, *shape) by displacement d, at any times ≥ 0.
 
         Raises:
-            NotKnownError: it has no closed form.
+            NotKnownError: the system has no closed form of it.
         """
         raise NotKnownError(f"{type(self).__name__} has no closed-form response; use perturb(system, ...)")
 
     def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
-        """(f, ∇·f): how the drift changes per unit of a parameter, and its divergence over pixels.
+        """(f, ∇·f): the derivative of the drift with respect to a parameter, and its divergence over pixels.
 
         Raises:
-            NotKnownError: it is not written down.
+            NotKnownError: the system does not implement it.
         """
-        raise NotKnownError(f"{self.name} does not say how its drift changes with {parameter}; write drift_derivative")
+        raise NotKnownError(f"{self.name} does not define the derivative of its drift with respect to {parameter}; write drift_derivative")
 
     def noise_derivative(self, parameter: str = "epsilon") -> torch.Tensor:
-        """∂D/∂p, (*spectral_shape), where D is the noise's covariance per unit time between pixels.
+        """∂D/∂p, (*spectral_shape,), where D is the covariance of the noise between pixels per unit time.
 
         Raises:
-            NotKnownError: it is not written down.
+            NotKnownError: the system does not implement it.
         """
-        raise NotKnownError(f"{self.name} does not say how its noise changes with {parameter}; write noise_derivative")
+        raise NotKnownError(f"{self.name} does not define the derivative of its noise with respect to {parameter}; write noise_derivative")
 
     def potential(self, parameter: str) -> Function:
         """φ = ∂ ln ρ/∂p up to a constant, (..., *shape) → (...), for `gfdt_tutorial.kubo`.
 
         Raises:
-            NotKnownError: it is not known.
+            NotKnownError: the system does not implement it.
         """
-        raise NotKnownError(f"{self.name} does not know how its density changes with {parameter}")
+        raise NotKnownError(f"{self.name} does not define the derivative of its density with respect to {parameter}; write potential")

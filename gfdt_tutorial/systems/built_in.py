@@ -1,4 +1,4 @@
-"""Systems by name: the built-in ones, and any other by where its class stands."""
+"""Systems by name: the built-in ones, and any other by the module or file that defines its class."""
 
 import importlib
 import importlib.util
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from gfdt_tutorial.core import checks
@@ -19,11 +20,11 @@ SYSTEMS: dict[str, type[System]] = {system.name: system for system in (OrnsteinU
 
 
 def find_system(system: str | System) -> System:
-    """A system: itself, or with its default parameters by the name of a built-in one, or by where its class stands.
+    """The system that an argument refers to; a class is taken with its default parameters.
 
     Args:
-        system: a System; a name such as "allen-cahn"; or "module:Class" or "file.py:Class", where in place of a class there
-            may stand a System, such as one made by `SDE`.
+        system: a System, which is returned; the name of a built-in system, such as "allen-cahn"; or "module:Class" or "file.py:Class".
+            The last part may also name a System, such as one made by `SDE`.
 
     Raises:
         ValueError: there is no such system, or the class does not keep the contract.
@@ -46,8 +47,8 @@ def find_system(system: str | System) -> System:
     return found()
 
 
-def _module(place: str) -> Any:
-    """A module by its dotted name, or by the path of its file."""
+def _module(place: str) -> ModuleType:
+    """A module by its dotted name or by the path of its file."""
     try:
         if not place.endswith(".py"):
             return importlib.import_module(place)
@@ -66,7 +67,7 @@ def _module(place: str) -> Any:
 
 
 def make_system(system: str | System, changes: Mapping[str, Any] | None = None) -> System:
-    """A system found by `find_system`, with some parameters changed.
+    """The system that `find_system` returns, with some parameters changed.
 
     Raises:
         ValueError: no such system or parameter, or a value out of range.
@@ -78,15 +79,16 @@ def make_system(system: str | System, changes: Mapping[str, Any] | None = None) 
 
 
 def system_of(info: Mapping[str, Any]) -> System:
-    """The system that made a series, from its `info`.
+    """The system that generated a series, from its `info`.
 
     Raises:
-        ValueError: the series does not say.
+        ValueError: `info` does not name a system and its parameters.
     """
     if "system" not in info or "grid" not in info.get("parameters", {}):
         raise ValueError(
-            "these data do not say which system made them, so it has no closed form; use the Gaussian score, and a truth from perturb"
+            "these data do not say which system made them, so no closed form is available; use the Gaussian score, and a truth from perturb"
         )
+
     changes = dict(info["parameters"])
     grid = changes.pop("grid")
     made = make_system(info.get("class", info["system"]), changes)

@@ -1,4 +1,4 @@
-"""One variable in a double well: the smallest system whose response the Gaussian approximation gets wrong, and all of it computable."""
+"""One variable in a double well: the smallest system for which the Gaussian approximation fails; its exact response is computable."""
 
 import math
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from scipy.linalg import lapack
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
-from gfdt_tutorial.systems.base import Function, Stepper, System
+from gfdt_tutorial.systems.base import Function, Lags, Stepper, System
 
 Observable = Function
 
-STEP = 1 / 80  # largest time step, of the simulation and of the backward equation
-REACH, CELLS = 3.2, 641  # the line −REACH … REACH, beyond which no walker goes, and its points
+STEP = 1 / 80  # largest time step of the simulation and of the backward equation
+REACH, CELLS = 3.2, 641  # the interval from −REACH to REACH, beyond which no walker goes, and the number of its points
 
 
 @dataclass(frozen=True)
 class Moments:
-    """The observable (x, (x − c)²), (...) → (..., 2): mean and, centred on the mean, variance.
+    """The observable (x, (x − c)²), (...) → (..., 2): its averages are the mean and, for c the mean, the variance.
 
-    To first order the variance answers a small change as ⟨(x − ⟨x⟩)²⟩ does with ⟨x⟩ held fixed.
+    To first order the response of the variance is that of ⟨(x − ⟨x⟩)²⟩ with ⟨x⟩ held fixed.
     """
 
     centre: float = 0.0
@@ -38,18 +38,20 @@ class Moments:
 class DoubleWell(System):
     """dx = −V′(x) dt + ε dW,   V(x) = h (x² − 1)² − a x
 
-    Two valleys near x = ±1, a hill of height h between them (exactly h for a = 0), tilted to the right by a > 0. Its stationary density
-    and score are those of any gradient system,
+    Two minima near x = ±1, a barrier of height h between them (exactly h for a = 0), tilted to the right by a > 0. Stationary density and
+    score are those of any gradient system,
 
         ρ(x) ∝ exp(−2V(x)/ε²),     s(x) = ∂ₓ ln ρ = −2V′(x)/ε²
 
-    Everything else follows from the mean of an observable A at time t for walkers that start at x,
+    Everything else follows from the conditional mean of an observable A at time t,
 
         m_t(x) = ⟨A(x(t)) | x(0) = x⟩,   ∂ₜm = −V′ ∂ₓm + (ε²/2) ∂ₓ²m,   m_0 = A      the backward Kolmogorov equation
         R_A(t) = ∫ ρ ∂ₓm_t dx            response of ⟨A⟩ to a unit impulse of x
 
-    which is solved on a fine grid; no twins are needed. With a = 0 left and right are alike, and the response of anything even, such as
-    the variance, vanishes; hence the tilt.
+    which is solved on a fine grid; no twins are needed. For a = 0 the system is symmetric, and the response of every even observable, such
+    as the variance, vanishes; hence the tilt.
+
+    The time step is Heun's scheme (see `stepper`).
 
     Args:
         barrier: h > 0, an energy, in units of x² per time.
@@ -57,7 +59,8 @@ class DoubleWell(System):
         epsilon: ε > 0, noise strength.
 
     Raises:
-        ValueError: a parameter out of its range, or so little noise or so low a hill that the grid does not hold the density.
+        ValueError: a parameter out of its range, a density that extends beyond the grid, or so little noise that the barrier is never
+            crossed.
 
     >>> well = DoubleWell()
     >>> round(float(well.average(lambda x: x * well.score(x))), 3)
@@ -77,7 +80,9 @@ class DoubleWell(System):
         checks.positive("barrier", self.barrier)
         checks.positive("epsilon", self.epsilon)
         if abs(checks.number("tilt", self.tilt)) > 1 or math.isnan(self.tilt):
-            raise ValueError(f"tilt is {self.tilt!r}; expected a number from −1 to 1: beyond, the second well is gone or hardly visited")
+            raise ValueError(
+                f"tilt is {self.tilt!r}; expected a number from −1 to 1: beyond, the second well does not exist or is hardly visited"
+            )
         if float(self.density[[0, -1]].max()) > 1e-6 * float(self.density.max()):
             raise ValueError(
                 f"with barrier {self.barrier:g} and epsilon {self.epsilon:g} walkers go beyond |x| = {REACH:g}; "
@@ -98,21 +103,21 @@ class DoubleWell(System):
         """∂ₓ ln ρ(x) = −2V′(x)/ε², for x of any shape.
 
         Raises:
-            ValueError: a sigma; the blurred density has no closed form here.
+            ValueError: `sigma` is given; the score of x plus noise has no closed form here.
         """
         if sigma:
-            raise ValueError("the score of the blurred density has no closed form here; leave sigma out")
+            raise ValueError("the score of x plus noise has no closed form here; leave sigma out")
         return 2 / self.epsilon**2 * self.drift(x)
 
     def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
-        """(f, ∂ₓf): how the drift changes per unit of a parameter, and its derivative.
+        """(f, ∂ₓf): the derivative of the drift with respect to a parameter, and its divergence.
 
             a: f = 1, ∂ₓf = 0        h: f = −4x(x² − 1), ∂ₓf = 4 − 12x²
 
         Args:
-            parameter: "tilt" or "barrier". The noise strength is no part of the drift, and has no such pair.
+            parameter: "tilt" or "barrier"; the noise strength is not part of the drift and has no such pair.
         """
-        pairs = {
+        pairs: dict[str, tuple[Function, Function]] = {
             "tilt": (torch.ones_like, torch.zeros_like),
             "barrier": (lambda x: -4 * x * (x.square() - 1), lambda x: 4 - 12 * x.square()),
         }
@@ -120,7 +125,7 @@ class DoubleWell(System):
 
     @property
     def points(self) -> torch.Tensor:
-        """(point,): the grid in x on which averages and responses are computed, double precision."""
+        """(point,): the grid in x on which averages and responses are computed, in double precision."""
         return torch.linspace(-REACH, REACH, CELLS, dtype=torch.float64)
 
     @cached_property
@@ -131,10 +136,10 @@ class DoubleWell(System):
         return weight / (weight.sum() * self._spacing)
 
     def average(self, observable: Observable) -> torch.Tensor:
-        """⟨A⟩ = ∫ A ρ dx, () or (n,) for an observable of n numbers.
+        """⟨A⟩ = ∫ A ρ dx, () or (n,) for an observable of n components.
 
         Raises:
-            ValueError: an observable that returns another shape than (point,) or (point, n), or NaN.
+            ValueError: an observable that returns a shape other than (point,) or (point, n), or NaN.
         """
         return self._integral(_at_points(self, observable))
 
@@ -143,37 +148,37 @@ class DoubleWell(System):
         """⟨x²⟩ − ⟨x⟩²."""
         return float(self.average(torch.square) - self.average(torch.clone).square())
 
-    def conditional_means(self, lags, observable: Observable = torch.clone) -> torch.Tensor:
-        """m_t at the points, (lag, point) or (lag, point, n), by Crank and Nicolson's scheme in steps of at most STEP.
+    def conditional_means(self, lags: Lags, observable: Observable = torch.clone) -> torch.Tensor:
+        """m_t at the points, (lag, point) or (lag, point, n), by the Crank-Nicolson scheme in steps of at most STEP.
 
         Args:
-            lags: times ≥ 0, in rising order.
+            lags: times ≥ 0, in ascending order.
             observable: A, of x of shape (point,) → (point,) or (point, n); x itself by default.
 
         Raises:
-            ValueError: lags that are no such list; an observable that returns another shape or NaN.
+            ValueError: lags that are negative or not in ascending order; an observable that returns another shape or NaN.
         """
         times = torch.as_tensor(lags, dtype=torch.float64)
         if times.ndim != 1 or not bool((times.diff(prepend=torch.zeros(1)) >= 0).all()):
             raise ValueError(f"lags must be a list of times ≥ 0 in rising order, got {lags!r}")
         return _conditional_means(self, tuple(times.tolist()), observable)
 
-    def response(self, lags, observable: Observable = torch.clone, score: Callable | None = None) -> torch.Tensor:
+    def response(self, lags: Lags, observable: Observable = torch.clone, score: Function | None = None) -> torch.Tensor:
         """R_A(t) = −∫ ρ s m_t dx, the response of ⟨A⟩ to a unit impulse of x, (lag,) or (lag, n).
 
         Args:
-            score: another score in place of the exact one: what it would give with endless data.
+            score: another score in place of the exact one; the result is then its estimate in the infinite-data limit.
         """
         s = torch.as_tensor((score or self.score)(self.points)).double()
         means = self.conditional_means(lags, observable)
-        centred = means - self._integral(means[0])  # takes out what a score with ⟨s⟩ ≠ 0 would add
+        centred = means - self._integral(means[0])  # removes the contribution of a score with ⟨s⟩ ≠ 0
         return -self._integral(s.reshape(-1, *[1] * (centred.ndim - 2)) * centred, axis=1).float()
 
-    def kicked(self, lags, kick: float, observable: Observable = torch.clone) -> torch.Tensor:
-        """⟨A⟩ a time t after every walker was moved by `kick`, of any size: ∫ ρ(x − δ) m_t(x) dx, (lag,) or (lag, n).
+    def kicked(self, lags: Lags, kick: float, observable: Observable = torch.clone) -> torch.Tensor:
+        """⟨A⟩ a time t after every walker was displaced by `kick`, δ: ∫ ρ(x − δ) m_t(x) dx, (lag,) or (lag, n); exact for any size.
 
         Raises:
-            ValueError: a kick beyond ±1, which may throw walkers off the grid.
+            ValueError: a kick beyond ±1, which may move walkers off the grid.
         """
         if abs(checks.number("kick", kick)) > 1 or math.isnan(kick):
             raise ValueError(f"kick is {kick!r}; expected a number from −1 to 1")
@@ -182,7 +187,7 @@ class DoubleWell(System):
         return self._integral(means, torch.from_numpy(moved / (moved.sum() * self._spacing)), axis=1)
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
-        """Walkers drawn from ρ, (member,): quantiles of uniform numbers."""
+        """Walkers drawn from ρ, (member,), by inversion of its distribution function."""
         uniform = torch.stack(
             [torch.rand((), generator=generator(seed, Stream.INITIAL, member), dtype=torch.float64) for member in members]
         )
@@ -190,15 +195,15 @@ class DoubleWell(System):
         return torch.from_numpy(np.interp(uniform.numpy(), below.numpy(), self.points.numpy())).float().to(device)
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
-        """Heun's scheme, of weak order 2 for such noise: x̃ = x + b(x) h + ε ΔW,  x ← x + ½ [b(x) + b(x̃)] h + ε ΔW.
+        """Heun's scheme, of weak order two for additive noise: x̃ = x + b(x) h + ε ΔW,  x ← x + ½ [b(x) + b(x̃)] h + ε ΔW.
 
-        A call of the noise brings two normals, the real and the imaginary part, and is worth two steps.
+        A call of the noise returns two normals, the real and the imaginary part, and serves two steps.
         """
         pairs = math.ceil(every / (2 * STEP))
         h = every / (2 * pairs)
         strength = self.epsilon * math.sqrt(h)
 
-        def step(state, noise):
+        def step(state: torch.Tensor, noise: Callable[[], torch.Tensor]) -> torch.Tensor:
             x = state.real
             for _ in range(pairs):
                 two = noise()
@@ -214,15 +219,15 @@ class DoubleWell(System):
         return 2 * REACH / (CELLS - 1)
 
     def _integral(self, values: torch.Tensor, density: torch.Tensor | None = None, *, axis: int = 0) -> torch.Tensor:
-        """∫ ρ A dx over the point axis: 0 of (point[, n]), 1 of (lag, point[, n]); there may be as many lags as points."""
+        """∫ ρ A dx over the point axis, which is 0 for (point[, n]) and 1 for (lag, point[, n])."""
         weight = (self.density if density is None else density) * self._spacing
         return torch.tensordot(values.double(), weight, dims=([axis], [0]))
 
     @cached_property
     def _generator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The backward operator as rates of hops between neighbours (Scharfetter and Gummel 1969): down, stay, up.
+        """The backward operator as jump rates between neighbours (Scharfetter and Gummel 1969): down, diagonal, up.
 
-        They keep ρ exactly: ρ_i k(i → i + 1) = ρ_{i+1} k(i + 1 → i).
+        They leave ρ invariant exactly, by detailed balance: ρ_i k(i → i + 1) = ρ_{i+1} k(i + 1 → i).
         """
         climb = np.diff(2 * self.energy(self.points).numpy() / self.epsilon**2)
         rate = self.epsilon**2 / 2 / self._spacing**2
@@ -230,8 +235,8 @@ class DoubleWell(System):
         return down, -np.append(up, 0) - np.insert(down, 0, 0), up
 
     def _advanced(self, mean: np.ndarray, gap: float) -> np.ndarray:
-        """m after `gap` more: (1 − ½hL)⁻¹ (1 + ½hL) m = 2 (1 − ½hL)⁻¹ m − m at each step h."""
-        steps = math.ceil(gap / STEP - 1e-6)  # a hair above a whole number is that number
+        """m a time `gap` later: (1 − ½hL)⁻¹ (1 + ½hL) m = 2 (1 − ½hL)⁻¹ m − m at each step h."""
+        steps = math.ceil(gap / STEP - 1e-6)  # the tolerance absorbs round-off above a whole number
         down, stay, up = (-0.5 * gap / max(steps, 1) * rates for rates in self._generator)
         factors = lapack.dgttrf(down, 1 + stay, up)[:5]
         for _ in range(steps):
@@ -239,7 +244,7 @@ class DoubleWell(System):
         return mean
 
 
-@lru_cache(maxsize=8)  # a response, a kick and a prediction ask for the same
+@lru_cache(maxsize=8)  # response, kick and prediction all need the same means
 def _conditional_means(well: DoubleWell, times: tuple[float, ...], observable: Observable) -> torch.Tensor:
     values = _at_points(well, observable)
     mean, found = values.numpy().reshape(CELLS, -1), []
@@ -250,7 +255,8 @@ def _conditional_means(well: DoubleWell, times: tuple[float, ...], observable: O
 
 
 def _at_points(well: DoubleWell, observable: Observable) -> torch.Tensor:
-    """A at the points, (point[, n]), double precision."""
+    """A at the points, (point[, n]), in double precision."""
+
     values = checks.finite("what observable returned", torch.as_tensor(observable(well.points)).double())
     if values.shape[:1] != well.points.shape or values.ndim > 2:
         raise ValueError(f"observable returned {tuple(values.shape)} for {CELLS} points; expected ({CELLS},) or ({CELLS}, n)")

@@ -1,6 +1,8 @@
-"""Wave forcing: many waves of one amplitude, each with a phase that walks at random. Hidden, as the field does not show it."""
+"""Wave forcing: many waves of equal amplitude whose phases are random walks. It is hidden: the field does not determine it."""
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -8,25 +10,25 @@ from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.systems.white_noise import copied
 
-MEAN_LEFT = 0.1  # of the forcing's spatial mean: the letter's code takes off nine tenths
-CHUNK = 16  # steps drawn a member at a time
+MEAN_LEFT = 0.1  # the fraction of the forcing's spatial mean that remains: the letter's code subtracts nine tenths
+CHUNK = 16  # steps drawn per member at a time
 
 
 class WaveForcing:
-    """ς(x) = a Σ_k m_k cos(k·x + φ_k),  dφ_k = √2 dW_k,  the sum running over both k and −k, with phases of their own.
+    """ς(x) = a Σ_k m_k cos(k·x + φ_k),  dφ_k = √2 dW_k,  where the sum includes both k and −k, each with its own phase.
 
-    Hence ⟨ς²⟩ = a² Σ_k m_k²/2 and ⟨ς(t) ς(0)⟩ = ⟨ς²⟩ e^(−|t|): the phases start uniform, so the forcing is stationary from the first
-    step. m_0 is 1/10. Each member has streams of its own, fixed by (seed, member).
+    Hence ⟨ς²⟩ = a² Σ_k m_k²/2 and ⟨ς(t) ς(0)⟩ = ⟨ς²⟩ e^(−|t|). The initial phases are uniform, so the forcing is stationary from the first
+    step. m_0 is 1/10. Each member has its own random stream, fixed by (seed, member).
 
     Args:
-        members: which streams.
+        members: the members whose streams are drawn.
         amplitude: a, per wave, in units of the field per unit time.
         cutoff: m_k = 1 where |k| ≤ cutoff, else 0.
 
     Attributes:
-        spectra: (member, *spectral_shape), the unnormalised transform of ς as it is now.
+        spectra: (member, *spectral_shape), the unnormalised transform of the present ς.
         weights: (*spectral_shape,), m_k.
-        frozen: whether the phases stand still.
+        frozen: whether the phases are held fixed.
     """
 
     def __init__(
@@ -46,14 +48,14 @@ class WaveForcing:
         self.spectra = self._field()
 
     def advance(self, lapse: float) -> torch.Tensor:
-        """Let the phases walk for `lapse` time units; returns `spectra`, a new tensor."""
+        """Advance the phases by `lapse` time units; returns `spectra`, a new tensor."""
         if not self.frozen:
             self._phases = torch.add(self._phases, self._draw(), alpha=math.sqrt(2 * lapse))
             self.spectra = self._field()
         return self.spectra
 
     def copy(self, amplitude: float | None = None) -> "WaveForcing":
-        """One that goes on from here with the same numbers: the same phases, under another amplitude if one is given."""
+        """A copy that continues from here with the same numbers and the same phases, with another amplitude if one is given."""
         twin = copied(self, "_streams", "_phases", "_normals")
         if amplitude is not None:
             twin._weight = (amplitude * self._per_amplitude).to(self._weight)
@@ -77,14 +79,33 @@ class WaveForcing:
         return spectra
 
 
+@dataclass(frozen=True)
+class ForcingPerUnit:
+    """The derivative of the drift with respect to the amplitude of the forcing, ς/a, read from the context of the data."""
+
+    amplitude: float
+    needs_context: ClassVar[bool] = True
+
+    def __call__(self, u: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
+        """(..., y, x), of fields u and their context (..., 1, y, x).
+
+        Raises:
+            ValueError: there is no context.
+        """
+        if context is None:
+            raise ValueError("the response to the forcing needs the forcing as context: simulate(..., context=True)")
+        return context[..., 0, :, :] / self.amplitude
+
+
 def _disc(grid: PeriodicGrid, cutoff: float) -> torch.Tensor:
-    """Where |k| ≤ cutoff. A Nyquist wave has no wave −k beside it, so it is left out."""
+    """Where |k| ≤ cutoff. A Nyquist wave has no separate wave −k, so it is left out."""
     nyquist = [(grid.derivative(axis).imag == 0) & (grid.wavenumbers[axis] != 0) for axis in grid.axes]
     return (grid.k_squared <= cutoff**2 * (1 + 1e-9)) & ~torch.stack(nyquist).any(0)
 
 
-def _waves(grid: PeriodicGrid, cutoff: float, device) -> tuple[int, torch.Tensor, torch.Tensor]:
-    """Number of waves, those of the half spectrum first and in its order; for each of these the number of −k; and its flat index."""
+def _waves(grid: PeriodicGrid, cutoff: float, device: torch.device | str) -> tuple[int, torch.Tensor, torch.Tensor]:
+    """The number of waves, numbered in the order of the half spectrum first; for each wave of that the number of −k, and its flat index."""
+
     rows, columns = torch.nonzero(_disc(grid, cutoff), as_tuple=True)
     height, width = grid.shape
     stored = list(zip(rows.tolist(), columns.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Two-dimensional turbulence stirred by waves that the field does not show: no analytic score, seven decades of spectrum, hidden state."""
+"""Two-dimensional turbulence with a hidden wave forcing: no analytic score, a spectrum over seven decades, hidden state."""
 
 import math
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
 from gfdt_tutorial.core.random_streams import Stream
 from gfdt_tutorial.systems.base import DivergedError, Function, Parameter, Stepper, System
-from gfdt_tutorial.systems.flow_forcing import WaveForcing
+from gfdt_tutorial.systems.flow_forcing import ForcingPerUnit, WaveForcing
 from gfdt_tutorial.systems.sizes import LAB, Ensemble, Sampling, Truth
 from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 LARGEST_COURANT = 2.0  # the Runge-Kutta scheme is stable up to 2.8
-# |k| and C_k of the stationary field at the letter's parameters: `bench --only navier-stokes-statistics` prints it anew
+# |k| and C_k of the stationary field at the letter's parameters, as `bench --only navier-stokes-statistics` prints them
 SPECTRUM = (
     (0, 9e-4), (1, 14.7), (2**0.5, 3.65), (2, 2.63), (5**0.5, 1.98), (8**0.5, 1.29), (3, 1.31), (4, 0.735), (5, 0.424), (6, 0.267),
     (7, 0.185), (8, 0.129), (9, 0.086), (10, 0.058), (11, 0.032), (12, 0.0185), (13, 0.0116), (14, 6.7e-3), (15, 4.2e-3), (16, 2.7e-3),
@@ -29,26 +29,28 @@ SPECTRUM = (
 class NavierStokes(System):
     """∂ₜu = ∂ₓψ ∂ᵧu − ∂ₓu ∂ᵧψ − A ∂ₓu − (ν_h Δ⁻² + ν Δ²) u − ν₀∫u + ς,   Δψ = u           letter, eqs. (11)-(13)
 
-    u is vorticity (with these signs minus the vorticity of the velocity that carries it, which is harmless), ν₀ = (2π)⁻² lets the
-    spatial mean decay at rate 1, and ς is the forcing by waves with walking phases of `systems.forcing`. The phases are state that u
-    does not show: with ς held as it is, the exact response to a kick uses ∇_u ln ρ(u, ς). `simulate(..., context=True)` keeps ς.
+    u is the vorticity (with these signs, minus the vorticity of the advecting velocity, which makes no difference), ν₀ = (2π)⁻² makes the
+    spatial mean decay at rate 1, and ς is the wave forcing of `systems.flow_forcing`, whose phases are random walks. The phases are
+    hidden state: at given ς, the exact response to a kick uses ∇_u ln ρ(u, ς). `simulate(..., context=True)` keeps ς.
 
-    Advection by the flow is skew-symmetric, the mean of ∂ₓψ ∂ᵧu − ∂ₓu ∂ᵧψ and ∂ᵧ(u ∂ₓψ) − ∂ₓ(u ∂ᵧψ), so that without forcing and
-    damping it conserves ∫u² but for the error of the step. ρ is not known, so there is no score in closed form: learn one.
+    Advection by the flow is in skew-symmetric form, the mean of ∂ₓψ ∂ᵧu − ∂ₓu ∂ᵧψ and ∂ᵧ(u ∂ₓψ) − ∂ₓ(u ∂ᵧψ), so that without forcing
+    and damping it conserves ∫u² up to the error of the time step. ρ is not known, so there is no score in closed form: learn one.
 
-    The large eddies take some 200 time units to fill from nothing. `initial` starts from waves with the stationary spectrum and random
-    phases, and `spinup` is what they need to become turbulence; with other parameters or grids give them 200.
+    The time step is integrating-factor RK4 (Lawson's scheme, see `stepper`).
+
+    From rest the large eddies take some 200 time units to develop. `initial` starts from waves with the stationary spectrum and random
+    phases, and `spinup` is the time in which these become turbulence; with other parameters or grids use a spin-up of 200.
 
     Args:
-        nu: ν ≥ 0, of Δ², damps the small scales.
-        nu_h: ν_h ≥ 0, of Δ⁻², damps the large ones.
+        nu: ν ≥ 0, coefficient of Δ², which damps the small scales.
+        nu_h: ν_h ≥ 0, coefficient of Δ⁻², which damps the large scales.
         advection: A, speed of a mean flow along +x.
         forcing: a ≥ 0, amplitude of each forcing wave, in units of the field per unit time; the letter's code has 300 (N/128)²/N².
-        cutoff: largest forced |k|; by default (N/2 − 1)/√2, N the shorter side.
-        frozen: let the phases stand still from the end of the spin-up on, as they did in what the letter's figure ran.
+        cutoff: largest forced |k|; by default (N/2 − 1)/√2, where N is the number of points of the shorter side.
+        frozen: hold the phases fixed from the end of the spin-up on, as in the run of the letter's figure.
         nyquist: keep the Nyquist wavenumber in damping and mean flow; the letter's code sets it to 0.
         grid: two axes.
-        dt: largest time step; 1/32, or 1/N on a larger grid, by default. A sampling interval is cut in equal steps no larger.
+        dt: largest time step; by default 1/32, or 1/N on a larger grid. A sampling interval is divided into equal steps of at most dt.
 
     Raises:
         ValueError: a parameter out of its range, or a grid without two axes.
@@ -73,14 +75,14 @@ class NavierStokes(System):
     lags = 4.0
     every = 1 / 16
     reach = 2.0
-    # `forcing` has no slider: unless the data hold the forcing, the response to it has no drift to be derived from
+    # `forcing` has no slider: data without the forcing do not determine the change of the drift
     parameter_table: ClassVar[Mapping[str, Parameter]] = {
         "nu": Parameter("ν", "damping of the small scales, by Δ²", "per unit time"),
         "nu_h": Parameter("ν_h", "damping of the large scales, by Δ⁻²", "per unit time"),
         "advection": Parameter("A", "speed of the mean flow", "per unit time"),
         "forcing": Parameter("a", "amplitude of each forcing wave", "per unit time", slider=False),
     }
-    # twins start from the stationary spectrum, whose response differs little from that of turbulence: a shorter spin-up suffices
+    # twins start from the stationary spectrum, whose response differs little from that of turbulence, so a shorter spin-up suffices
     ensembles: ClassVar[Mapping[str, Ensemble]] = {
         "tiny": Ensemble(8, 8, 1 / 8, 2, 16, 8, 16, 2.0, thin=4, amplitude=1 / 64, spinup=10.0, twin_spinup=2.0),
         "quick": Ensemble(64, 40, 1 / 16, 4, 128, 64, 60, 2.0, thin=8, amplitude=1 / 64, twin_spinup=20.0),
@@ -88,7 +90,7 @@ class NavierStokes(System):
         "paper": Ensemble(128, 64, 1 / 16, 4, 128, 2048, 64, 2.0, thin=8, amplitude=1 / 64, twin_spinup=20.0),
         LAB: Ensemble(16, 16.0, 1 / 16, 4, 64, amplitude=1 / 64, spinup=20.0),
     }
-    # eddies of a few pixels turn over in a fifth of a time unit, which the trapezoid rule must resolve
+    # eddies of a few pixels have a turnover time of a fifth of a time unit, which the trapezoid rule must resolve
     samplings: ClassVar[Mapping[str, Sampling]] = {
         "tiny": Sampling(8, 4.0, 0.125, 1.0, spinup=5.0),
         "quick": Sampling(64, 24.0, 1 / 16, 4.0, thin=2),
@@ -115,14 +117,16 @@ class NavierStokes(System):
 
     @property
     def step(self) -> float:
-        """The largest time step: `dt`, or what the flow of the letter allows on this grid."""
+        """The largest time step: `dt`, or the one that suits the letter's flow on this grid."""
         return 1 / max(32, *self.grid.shape) if self.dt is None else self.dt
 
     @property
     def highest_forced(self) -> float:
         """The largest forced |k|."""
-        sides = zip(self.grid.shape, self.grid.lengths, strict=True)
-        return min((n / 2 - 1) * 2 * math.pi / length for n, length in sides) / math.sqrt(2) if self.cutoff is None else self.cutoff
+        if self.cutoff is not None:
+            return self.cutoff
+        sides = zip(self.grid.shape, self.grid.lengths or (), strict=True)
+        return min((n / 2 - 1) * 2 * math.pi / length for n, length in sides) / math.sqrt(2)
 
     @property
     def forcing_variance(self) -> float:
@@ -139,9 +143,10 @@ class NavierStokes(System):
     def rates(self) -> torch.Tensor:
         """L_k = −ν_h k⁻⁴ − νk⁴ − iAkₓ, and −1 at k = 0; (*spectral_shape,), complex, per unit time.
 
-        The mean flow carries the Nyquist wave too, or that would stand still among waves that pass. The grid shows this wave in full
-        where it has moved by whole pixels, and otherwise a part of it, cos(kₓAt). At each sampling instant what the grid does not
-        show is dropped (`PeriodicGrid.shown`), so that the state is a function of the field; sample at whole pixels to keep the wave.
+        The mean flow advects the Nyquist wave too; otherwise this wave alone would stand still. The grid represents it in full when it has
+        moved by whole pixels, and otherwise only the part cos(kₓAt). At each sampling instant the other part is discarded
+        (`PeriodicGrid.shown`), so that the state is a function of the field; to keep the wave, choose a sampling interval in which the mean
+        flow moves by whole pixels.
         """
         k_squared = self._k_squared
         damping = self.nu_h * _inverse(k_squared).square() + self.nu * k_squared.square() + (k_squared == 0)
@@ -149,58 +154,52 @@ class NavierStokes(System):
         return -damping - self.advection * along
 
     def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
-        """(f, ∇·f): how the drift changes per unit of a parameter, and its divergence over pixels.
+        """(f, ∇·f): the derivative of the drift with respect to a parameter, and its divergence over pixels.
 
             ν: f = −Δ²u, ∇·f = −tr Δ²        ν_h: f = −Δ⁻²u, ∇·f = −tr Δ⁻²        A: f = −∂ₓu, ∇·f = 0        a: f = ς/a, ∇·f = 0
 
-        The last acts through the forcing, which f takes as a second argument; `respond` hands it over where the data have it as their
-        context. Then the score should be that of u given ς, as the phases do not feel the change.
+        The last acts through the forcing, which f takes as a second argument; `sensitivities` passes the context of the data. The score
+        should then be that of u given ς, because the change does not affect the phases.
 
         Args:
             parameter: "nu", "nu_h", "advection" or "forcing".
+
+        Raises:
+            ValueError: an unknown parameter, or "forcing" for a flow without forcing.
         """
         grid, k_squared = self.grid, self._k_squared
         if parameter == "forcing":
-            return self._forced, (lambda u: torch.zeros(u.shape[: u.ndim - 2], device=u.device))
+            if not self.forcing:
+                raise ValueError("a flow that is not forced has no shape of forcing to change the strength of; set forcing > 0")
+            return ForcingPerUnit(self.forcing), (lambda u: torch.zeros(u.shape[: u.ndim - 2], device=u.device))
         symbols = {"nu": -k_squared.square(), "nu_h": -_inverse(k_squared).square(), "advection": -grid.derivative(-1)}
         symbol = symbols[checks.choice("drift parameter", parameter, [*symbols, "forcing"])]
         trace = grid.trace(symbol)
         return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - 2], trace, device=u.device))
 
-    @property
-    def _forced(self) -> Function:
-        if not self.forcing:
-            raise ValueError("a flow that is not forced has no shape of forcing to change the strength of; set forcing > 0")
-
-        def force(u: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-            return context[..., 0, :, :] / self.forcing
-
-        force.needs_context = True
-        return force
-
     def make_noise(self, members: range, seed: int, device: torch.device) -> WaveForcing:
-        """The forcing of a run."""
+        """The wave forcing of a run."""
         return WaveForcing(self.grid, members, seed, amplitude=self.forcing, cutoff=self.highest_forced, device=device)
 
     def continued(self, noise: WaveForcing) -> WaveForcing:
-        """The same phases from here on, stirring as this flow says: its amplitude, and whether they stand still."""
+        """A copy with the same phases, with this flow's amplitude, and held fixed if this flow is `frozen`."""
         twin = noise.copy(self.forcing)
         twin.frozen = self.frozen
         return twin
 
     def check_change(self, changed: "NavierStokes") -> None:
-        """Another cutoff forces other waves, whose phases a run does not hold.
+        """Another cutoff forces other waves, whose phases a run does not contain.
 
         Raises:
             ValueError: the cutoff was changed.
         """
         if changed.highest_forced != self.highest_forced:
             raise ValueError(
-                "another cutoff forces other waves, whose phases the unperturbed run does not hold; simulate both, and compare averages"
+                "another cutoff forces other waves, whose phases the unperturbed run does not contain; simulate both, and compare averages"
             )
 
     def settle(self, noise: WaveForcing) -> None:
-        """The phases stand still from here on, if this flow is `frozen`."""
+        """Hold the phases fixed from here on, if this flow is `frozen`."""
         if self.frozen:
             noise.frozen = True
 
@@ -213,23 +212,25 @@ class NavierStokes(System):
         return grid.shown(noise * cast(covariance.sqrt() * grid.white, noise))
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
-        """Over `every` time units, in steps h ≤ dt: Runge-Kutta of order 4 for v = e^(−Lt) u, forced by ς straight between its values at
-        both ends of a step. Damping and mean flow are exact: without that, waves which A carries past several pixels a step are damped.
+        """Integrating-factor RK4 (Lawson 1967) over `every` time units, in steps h ≤ dt.
 
-        Eight real FFTs a stage: five back, for ∇ψ, ∇u and u; three forth, for the three products.
+        The fourth-order Runge-Kutta scheme is applied to v = e^(−Lt) u, with ς interpolated linearly between its values at both ends of a
+        step. Damping and mean flow are exact; otherwise waves that A carries past several pixels in a step would be damped.
+
+        Each stage takes eight real FFTs: five inverse ones, for ∇ψ, ∇u and u, and three forward ones, for the three products.
         """
         steps = math.ceil(every / self.step - 1e-9)
         h = every / steps
         grid, like = self.grid, torch.zeros((), dtype=torch.complex64, device=device)
         along, across = (grid.derivative(axis) for axis in (-1, -2))
-        stream = -0.5 * h * _inverse(self._k_squared)  # half of it, for the mean of two forms, and h times
+        stream = -0.5 * h * _inverse(self._k_squared)  # with the factor ½ of the mean of two forms, and the step h
         factors = cast(torch.stack([stream * along, stream * across, along, across, torch.ones_like(along)]), like)
         outward, inward = cast(-along, like), cast(across, like)
         decay = cast(torch.exp(h / 2 * self.rates), like)
         fastest = 2 * max(float(along.imag.abs().max()), float(across.imag.abs().max()))
 
         def tendency(spectra: torch.Tensor, forcing: torch.Tensor, refuse: bool = False) -> torch.Tensor:
-            """h times all but L."""
+            """h times the tendency without L."""
             wide = factors.reshape(5, *[1] * (spectra.ndim - 2), *grid.spectral_shape)
             psi_x, psi_y, u_x, u_y, u = grid.irfft(spectra * wide)
             if refuse:
@@ -260,11 +261,14 @@ class NavierStokes(System):
 
     @property
     def _k_squared(self) -> torch.Tensor:
-        return self.grid.k_squared if self.nyquist else sum(self.grid.derivative(axis).imag.square() for axis in self.grid.axes)
+        if self.nyquist:
+            return self.grid.k_squared
+        k_y, k_x = (self.grid.derivative(axis).imag for axis in self.grid.axes)
+        return k_y.square() + k_x.square()
 
 
 def _inverse(k_squared: torch.Tensor) -> torch.Tensor:
-    """1/k², and 0 where k is."""
+    """1/k², and 0 at k = 0."""
     return torch.where(k_squared > 0, 1 / k_squared.clamp_min(1e-30), torch.zeros_like(k_squared))
 
 
@@ -272,5 +276,5 @@ def _check_courant(number: float, h: float) -> None:
     if math.isfinite(number) and number > LARGEST_COURANT:
         raise DivergedError(
             f"the step {h:.3g} is too large for this flow: its Courant number, speed × step × largest wavenumber, is {number:.2g}, and "
-            f"beyond {LARGEST_COURANT:g} the scheme would diverge; try dt = {h * LARGEST_COURANT / number / 2:.2g}, or weaker forcing"
+            f"beyond {LARGEST_COURANT:g} the scheme may diverge; try dt = {h * LARGEST_COURANT / number / 2:.2g}, or weaker forcing"
         )

@@ -1,4 +1,4 @@
-"""The Ornstein-Uhlenbeck field: everything about it is known in closed form, so it judges all the rest."""
+"""The Ornstein-Uhlenbeck field: everything about it is known in closed form, so it serves as the reference for every estimate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,11 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
 from gfdt_tutorial.core.random_streams import Stream
-from gfdt_tutorial.systems.base import Function, Parameter, Stepper, System
+from gfdt_tutorial.systems.base import Function, Lags, Parameter, Stepper, System
 from gfdt_tutorial.systems.sizes import LAB, Ensemble, Sampling
 from gfdt_tutorial.systems.white_noise import WhiteNoise
+
+DECADES = 10**1.5  # a slider covers one and a half decades on either side of the letter's value
 
 
 @dataclass(frozen=True)
@@ -19,14 +21,14 @@ class OrnsteinUhlenbeck(System):
     """∂ₜu = −λ Σu + κ Δu − A ∂ₓu + ε Σ^½ ξ,   Σ = (1 − Δ)⁻¹                 letter, eq. (6)
 
     ξ is space-time white with its delta function normalised on unit area, so that on the grid the noise over dt has the covariance
-    N² ε² dt Σ between pixels. (The letter prints +A; its figure and its code move along +x, as this does.) Per wavevector,
+    N² ε² dt Σ between pixels. (The letter prints +A; its figure and its code advect along +x, as here.) Per wavevector,
 
         L_k = −λ/(1 + k²) − κk² − iA kₓ              rate, per unit time
         C_k = N² ε²/(1 + k²) / (−2 Re L_k)           stationary covariance, eigenvalues between pixels
         R_k(t) = exp(L_k t),  C_k(t) = R_k(t) C_k    response, lagged covariance
         ŝ_k = −û_k / C_k = (2/(N²ε²)) (−λ − κk² − κk⁴) û_k    score, per pixel value
 
-    so a simulation starts in the stationary law and is stepped without any error in time, whatever the step.
+    so a simulation starts from the stationary density, and its step is exact for any sampling interval.
 
     Args:
         lam: λ > 0, relaxation rate of the spatial mean.
@@ -54,10 +56,10 @@ class OrnsteinUhlenbeck(System):
     lags = 90.0
     reach = 6.0
     parameter_table: ClassVar[Mapping[str, Parameter]] = {
-        "lam": Parameter("λ", "relaxation rate", "per unit time"),
-        "kappa": Parameter("κ", "diffusivity", "per unit time"),
+        "lam": Parameter("λ", "relaxation rate", "per unit time", low=4e-2 / DECADES, high=4e-2 * DECADES),
+        "kappa": Parameter("κ", "diffusivity", "per unit time", low=2.5e-4 / DECADES, high=2.5e-4 * DECADES),
         "advection": Parameter("A", "advection speed", "per unit time", low=-0.1, high=0.1),
-        "epsilon": Parameter("ε", "noise strength"),
+        "epsilon": Parameter("ε", "noise strength", low=4e-3**0.5 / DECADES, high=4e-3**0.5 * DECADES),
     }
     ensembles: ClassVar[Mapping[str, Ensemble]] = {
         "tiny": Ensemble(members=8, duration=63, every=1.0, lags=20, pairs=16),
@@ -96,26 +98,27 @@ class OrnsteinUhlenbeck(System):
         """⟨u²⟩ at any pixel."""
         return self.grid.trace(self.mode_covariance) / self.grid.size
 
-    def response(self, lags) -> torch.Tensor:
+    def response(self, lags: Lags) -> torch.Tensor:
         """R(d, t) of a unit kick at pixel 0, (lag, *shape) by displacement d, at any times ≥ 0."""
         return self._fields(self._propagators(lags))
 
-    def covariance(self, lags) -> torch.Tensor:
+    def covariance(self, lags: Lags) -> torch.Tensor:
         """C(d, t) = ⟨u(x + d, τ + t) u(x, τ)⟩, (lag, *shape)."""
         return self._fields(self._propagators(lags) * self.mode_covariance)
 
     def score(self, u: torch.Tensor, context: torch.Tensor | None = None, sigma: float | None = None) -> torch.Tensor:
-        """∇ ln ρ(u) with respect to pixel values, (..., *shape) → the same; with `sigma`, of u plus white noise of that deviation."""
+        """∇ ln ρ(u) with respect to pixel values, (..., *shape) → the same; with `sigma`, for u plus white noise of that standard
+        deviation."""
         blur = 0.0 if sigma is None else checks.positive("sigma", sigma, zero=True) ** 2
         return self.grid.apply(-1 / (self.mode_covariance + blur), u)
 
     def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
-        """(f, ∇·f): how the drift changes per unit of a parameter, and its divergence over pixels.
+        """(f, ∇·f): the derivative of the drift with respect to a parameter, and its divergence over pixels.
 
             λ: f = −Σu, ∇·f = −tr Σ        κ: f = Δu, ∇·f = tr Δ        A: f = −∂ₓu, ∇·f = 0
 
         Args:
-            parameter: "lam", "kappa" or "advection". For the noise strength see `noise_derivative`.
+            parameter: "lam", "kappa" or "advection"; for the noise strength see `noise_derivative`.
         """
         grid = self.grid
         symbols = {"lam": -grid.inverse_helmholtz, "kappa": grid.laplacian, "advection": -grid.derivative(-1)}
@@ -124,27 +127,27 @@ class OrnsteinUhlenbeck(System):
         return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - len(grid.shape)], trace, device=u.device))
 
     def noise_derivative(self, parameter: str = "epsilon") -> torch.Tensor:
-        """∂D/∂ε = 2εN²Σ, (*spectral_shape,), where D = N²ε²Σ is the noise's covariance per unit time; for `gfdt.noise_derivative`.
+        """∂D/∂ε = 2εN²Σ, (*spectral_shape,), where D = N²ε²Σ is the covariance of the noise per unit time; for `gfdt.noise_derivative`.
 
         Raises:
-            ValueError: a parameter that is none of the noise.
+            ValueError: a parameter other than "epsilon".
         """
         checks.choice("noise parameter", parameter, ["epsilon"])
         return 2 * self.epsilon * self.grid.size * self.grid.inverse_helmholtz
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
-        """Spectra drawn from the stationary law, (member, *spectral_shape)."""
+        """Spectra drawn from the stationary density, (member, *spectral_shape)."""
         noise = WhiteNoise(self.grid, members, seed, stream=Stream.INITIAL, device=device)()
         return noise * cast(self.mode_covariance.sqrt() * self.grid.white, noise)
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
-        """The exact step over `every` time units, û ← e^{L t} û + (C_k (1 − e^{2 Re L t}))^½ η̂, as a function of (spectra, noise)."""
+        """The exact step over `every` time units, û ← e^{L t} û + (C_k (1 − e^{2 Re L t}))^½ η̂; there is no error in time."""
         like = torch.zeros((), dtype=torch.complex64, device=device)
         decay = cast(torch.exp(self.rates * every), like)
         spread = cast((self.mode_covariance * -torch.expm1(2 * self.rates.real * every)).sqrt() * self.grid.white, like)
         return lambda spectra, noise: torch.addcmul(noise() * spread, spectra, decay)
 
-    def _propagators(self, lags) -> torch.Tensor:
+    def _propagators(self, lags: Lags) -> torch.Tensor:
         times = torch.as_tensor(lags, dtype=torch.float64)
         if times.ndim != 1 or not bool((times >= 0).all()):
             raise ValueError(f"lags must be a list of times ≥ 0, got {lags!r}")
@@ -154,12 +157,13 @@ class OrnsteinUhlenbeck(System):
         return self.grid.irfft(symbols).to(torch.float32)
 
     def potential(self, parameter: str) -> Function:
-        """φ = ∂ ln ρ/∂p up to a constant, fields (..., *shape) → (...): the change of the drift is ½ N²ε²Σ ∇φ, for `gfdt.kubo`.
+        """φ = ∂ ln ρ/∂p up to a constant, (..., *shape) → (...), for `gfdt.kubo`: the change of the drift is ½ N²ε²Σ ∇φ.
 
             λ: φ = −Σ_x u²/(N²ε²)        κ: φ = Σ_x u(Δ − Δ²)u/(N²ε²)        ε: φ = −(2/ε) (λ φ_λ + κ φ_κ)
 
         Args:
-            parameter: "lam", "kappa" or "epsilon". Advection changes no density, so it has no potential.
+            parameter: "lam", "kappa" or "epsilon"; advection does not change the stationary density, so it has no potential.
+
         """
         grid, unit = self.grid, self.grid.size * self.epsilon**2
         checks.choice("parameter with a potential", parameter, ["lam", "kappa", "epsilon"])

@@ -1,4 +1,4 @@
-"""Any system of stochastic differential equations in a few variables, from its drift and noise as two functions.
+"""Systems of stochastic differential equations in a few variables, defined by drift and noise as two functions.
 
 dx = b(x, p) dt + σ(x, p) dW    in the sense of Itô,    D = σσᵀ
 """
@@ -19,33 +19,34 @@ from gfdt_tutorial.systems.base import Function, NotKnownError, Stepper, System
 from gfdt_tutorial.systems.white_noise import CHUNK, copied
 
 Coefficient = Callable[[torch.Tensor, dict[str, torch.Tensor]], torch.Tensor]  # (components,), parameters → vector or matrix
-PROBES = 16  # random states at which additive noise is told from multiplicative noise
+PROBES = 16  # random states at which the derivative of the noise distinguishes additive from multiplicative noise
 
 
 @dataclass(frozen=True, eq=False)
 class SDE(System):
     """dx = b(x, p) dt + σ(x, p) dW in the sense of Itô, for a vector x of a few components.
 
-    Where σ does not depend on x the time step is the stochastic Heun scheme, else Platen's explicit scheme (Kloeden and Platen, Numerical
-    Solution of Stochastic Differential Equations, 1992, eqs. 15.1.3). Both are of weak order two: moments err by O(dt²).
+    If σ does not depend on x the time step is the stochastic Heun scheme, otherwise Platen's explicit scheme (Kloeden and Platen,
+    Numerical Solution of Stochastic Differential Equations, 1992, eq. 15.1.3). Both are of weak order two: the error of moments is O(dt²).
 
-    The series of such a system is that of one component, which `observed` names; the others are state that the series does not show. A
-    kick raises the observed component.
+    The series of such a system contains one component, which `observed` names; the others are hidden state. A kick raises the observed
+    component.
 
     Args:
         drift: b(x, p), a torch function of *one* state, (components,) → the same, with p a dict of tensors; no in-place operations.
-        noise: σ(x, p), likewise: a vector (components,) for independent noises of the components, or a matrix (components, sources).
+        noise: σ(x, p), likewise: a vector (components,) for independent noise on each component, or a matrix (components, sources).
         parameters: name → value.
         components: their names.
-        observed: the component that the series holds; the first by default.
-        start: where every member starts, one value a component; zeros by default.
-        dt: largest time step; a sampling interval is cut in equal steps no larger.
+        observed: the component that the series contains; the first by default.
+        start: the initial state of every member, one value per component; zeros by default.
+        dt: largest time step; a sampling interval is divided into equal steps no larger than this.
         name, label: see `System`.
-        spinup, lags, every: see `System`; in units of the equation's time.
+        spinup, lags, every: see `System`; in the time unit of the equation.
         reach: see `System`.
 
     Raises:
-        ValueError: a function that returns another shape or NaN, an unknown component, or a step that is not positive.
+        ValueError: a function that returns another shape or NaN, an unknown component, a `start` of another length, or a step that is not
+            positive.
 
     >>> import gfdt_tutorial as gfdt
     >>> walker = gfdt.SDE(lambda x, p: -p["k"] * x, lambda x, p: p["s"] * torch.ones(1), {"k": 1.0, "s": 1.0}, spinup=5.0)
@@ -89,7 +90,7 @@ class SDE(System):
         return self._origin(device).expand(len(members), -1).clone()
 
     def make_noise(self, members: range, seed: int, device: torch.device) -> "VectorNoise":
-        """Normals for each source, and for multiplicative noise the signs that Platen's scheme takes for each pair of sources."""
+        """Normals for each source and, for multiplicative noise, one for each pair of sources, whose sign Platen's scheme uses."""
         sources = self._matrix(self._origin(torch.device("cpu")), self._tensors(torch.device("cpu"))).shape[1]
         return VectorNoise(members, seed, sources + (0 if self.additive else sources * (sources - 1) // 2), device)
 
@@ -98,13 +99,13 @@ class SDE(System):
         return state[..., self._index]
 
     def state(self, field: torch.Tensor) -> torch.Tensor:
-        """A change of the observed component alone, (..., components)."""
+        """A change of the observed component only, (..., components)."""
         found = torch.zeros(*field.shape, len(self.components), device=field.device)
         found[..., self._index] = field
         return found
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
-        """Over `every` time units, in equal steps of at most `dt`, by the stochastic Heun scheme or Platen's."""
+        """Over `every` time units, in equal steps of at most `dt`, by the stochastic Heun scheme or Platen's scheme."""
         steps = math.ceil(every / self.dt - 1e-9)
         h, p = every / steps, self._tensors(device)
         one = self._heun if self.additive else self._platen
@@ -119,7 +120,7 @@ class SDE(System):
         return step
 
     def changed(self, **changes: float) -> Self:
-        """With some of the `parameters` changed."""
+        """The system with some of its `parameters` changed."""
         for name in changes:
             checks.choice(f"parameter of {self.name}", name, self.parameters)
         return replace(self, parameters={**self.parameters, **changes})
@@ -129,7 +130,7 @@ class SDE(System):
         return set(self.parameters)
 
     def settings(self) -> dict[str, Any]:
-        """Parameters, components and step, and a digest of the source of drift and noise, by which caches tell two systems apart."""
+        """Parameters, components, step, and a digest of the source of drift and noise, by which caches distinguish two systems."""
         return {
             "parameters": dict(self.parameters),
             "components": list(self.components),
@@ -140,7 +141,7 @@ class SDE(System):
         }
 
     def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
-        """(f, ∇·f) = (∂b/∂p, ∇·∂b/∂p), by automatic differentiation, of a system of one component.
+        """(f, ∇·f) = (∂b/∂p, ∇·∂b/∂p) by automatic differentiation, for a system of one component.
 
         Raises:
             ValueError: an unknown parameter.
@@ -163,7 +164,7 @@ class SDE(System):
 
     @property
     def additive(self) -> bool:
-        """Whether σ is the same at every state, as far as its derivative at some random states tells."""
+        """Whether σ is independent of the state, judged by its derivative at PROBES random states."""
         states = torch.randn(PROBES, len(self.components), generator=generator(0, Stream.INITIAL)) + self._origin(torch.device("cpu"))
         slopes = torch.func.vmap(torch.func.jacfwd(self.noise), (0, None))(states, self._tensors(torch.device("cpu")))
         return not bool(slopes.any())
@@ -177,7 +178,7 @@ class SDE(System):
         return x + 0.5 * h * (slope + self._drifts(x + h * slope + kick, p)) + kick
 
     def _platen(self, x: torch.Tensor, normals: torch.Tensor, h: float, p: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Kloeden and Platen, eq. 15.1.3, with Gaussian increments ΔW^j and signs ±h for each pair of sources."""
+        """Kloeden and Platen, eq. 15.1.3, with Gaussian increments ΔW^j and a two-point variable ±h for each pair of sources."""
         root, b, a = math.sqrt(h), self._matrices(x, p), self._drifts(x, p)
         count = b.shape[-1]
         increments, signs = root * normals[:, :count], h * torch.sign(normals[:, count:])
@@ -220,9 +221,9 @@ class SDE(System):
 
 
 class VectorNoise:
-    """Normals (member, n), new at each call; each member has a stream of its own, fixed by (seed, member)."""
+    """Normals (member, n), new at each call; each member has its own random stream, fixed by (seed, member)."""
 
-    def __init__(self, members: range, seed: int, numbers: int, device: torch.device):
+    def __init__(self, members: range, seed: int, numbers: int, device: torch.device) -> None:
         self._streams = [generator(seed, Stream.NOISE, member, device=device) for member in members]
         self._drawn = torch.empty(len(members), CHUNK, numbers, device=device)
         self._next = CHUNK
@@ -237,25 +238,25 @@ class VectorNoise:
         return self._drawn[:, self._next - 1]
 
     def copy(self) -> "VectorNoise":
-        """One that goes on from here with the same numbers."""
+        """A copy that continues from here with the same numbers."""
         return copied(self, "_streams", "_drawn")
 
 
 def _pair(r: int, j: int, count: int) -> int:
-    """The number of a pair of sources among all pairs r < j."""
+    """The index of a pair of sources among all pairs r < j."""
     low, high = min(r, j), max(r, j)
     return low * count - low * (low + 1) // 2 + high - low - 1
 
 
 def _source(function: Coefficient) -> str:
-    """The source of a function, by which its system is recognised.
+    """The source code of a function, which identifies its system.
 
     Raises:
-        ValueError: there is none.
+        ValueError: it cannot be read.
     """
     try:
         return inspect.getsource(function)
     except (OSError, TypeError) as error:
         raise ValueError(
-            f"the source of {function} cannot be read, so nothing tells when it changes: define it in a file or a cell"
+            f"the source of {function} cannot be read, so changes to it cannot be detected; define it in a file or in a notebook cell"
         ) from error

@@ -1,9 +1,10 @@
-"""One loop for every system: start, spin up, sample."""
+"""The one loop that runs every system: start, spin up, sample."""
 
 import inspect
 import math
+import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -19,12 +20,13 @@ from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.systems.base import DivergedError, System
 from gfdt_tutorial.systems.white_noise import CHUNK
 
-BLOCK = 32  # members a task of a cluster: fixed, so that the result does not depend on the workers
+BLOCK = 32  # members per task of a cluster: fixed, so that the result does not depend on the number of workers
+ROUNDING = 1e-6  # relative deviation of a duration from a multiple of the sampling interval that passes for round-off
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The stationary run of a range of members, as spectra sampled at equal intervals; kicked twins share it."""
+    """The stationary run of a range of members, as states sampled at equal intervals; kicked twins start from it."""
 
     system: System
     members: range
@@ -33,11 +35,11 @@ class Trajectory:
     device: torch.device
 
     def start(self, spinup: float) -> tuple[torch.Tensor, Any]:
-        """State after the spin-up, and the noise that goes on from there."""
-        return deque(self.spin_up(spinup), maxlen=1)[0]  # as it comes: a list of all states would be as large as the data
+        """The state after the spin-up, and the noise that continues from there."""
+        return deque(self.spin_up(spinup), maxlen=1)[0]  # keeps the last state only: a list of all would be as large as the data
 
     def spin_up(self, spinup: float) -> Iterator[tuple[torch.Tensor, Any]]:
-        """The same step by step, for a caller who may want to stop: state and noise at the start and after each sampling step."""
+        """The spin-up step by step, for a caller that may stop it: state and noise at the start and after each sampling step."""
         noise = self.system.make_noise(self.members, self.seed, self.device)
         state = self.system.initial(self.members, self.seed, self.device)
         step, count = self.system.stepper(self.every, self.device), math.ceil(spinup / self.every - 1e-9)
@@ -50,7 +52,7 @@ class Trajectory:
         yield state, noise
 
     def steps(self, state: torch.Tensor, noise: Any, count: int) -> Iterator[torch.Tensor]:
-        """The state now and after each of `count` steps; leading axes of `state` beyond the member's share the noise."""
+        """The state now and after each of `count` steps; axes of `state` before the member axis share the noise."""
         step = self.system.stepper(self.every, self.device)
         yield state
         for number in range(1, count + 1):
@@ -82,25 +84,29 @@ def simulate(
     """An unperturbed, stationary ensemble.
 
     Args:
-        system: one of the systems of this package, or one of your own that keeps the contract in `gfdt_tutorial.systems.base`.
-        members: independent runs.
-        spinup: time before the first sample, in whole sampling intervals, the last of which may go beyond it; the system's own `spinup`
-            by default (0 where the stationary law is sampled exactly).
-        duration: time between the first and the last sample, to the nearest multiple of `every`.
+        system: a system of this package, or one of your own that keeps the contract in `gfdt_tutorial.systems.base`.
+        members: number of independent runs.
+        spinup: time before the first sample, rounded up to whole sampling intervals; the system's own `spinup` by default (0 where
+            `initial` samples the stationary density exactly).
+        duration: time between the first and the last sample, rounded to the nearest multiple of `every`.
         every: sampling interval.
-        seed: the same seed gives the same members, however many are run beside them.
+        seed: the same seed gives the same members, however many run beside them.
         device: "auto", "cpu" or "cuda".
         context: keep the hidden forcing, (member, time, 1, *shape); only for systems that have one.
         cluster: address of a dask.distributed scheduler, such as "tcp://host:8786", whose workers run blocks of BLOCK members; see
-            `cluster.workers`. The same members come out, rounded as such blocks round: with chaos, another path from the same law.
+            `cluster.workers`. The members are the same up to the round-off of such blocks; a chaotic system then follows another path
+            with the same statistics.
 
     Returns:
-        TimeSeries with u of shape (member, duration/every + 1, *shape). Memory: 4 bytes a value.
+        TimeSeries with u of shape (member, duration/every + 1, *shape). Memory: 4 bytes per value.
 
     Raises:
-        ValueError: a size out of range, a device this machine lacks, `context` for a system without hidden forcing, no such cluster.
-        DivergedError: the run left the finite numbers; what came before is in its `.partial`, on a cluster for the block concerned.
-        ConnectionError: the cluster went away.
+        ValueError: a size out of range, a device that this machine lacks, `context` for a system without hidden forcing, no such cluster.
+        DivergedError: the run left the finite numbers; `.partial` holds the samples before that, on a cluster those of the block concerned.
+        ConnectionError: the connection to the cluster was lost.
+
+    Warns:
+        UserWarning: `duration` is no multiple of `every`, and was rounded.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck
     >>> simulate(OrnsteinUhlenbeck(), members=2, duration=10.0).u.shape
@@ -109,7 +115,7 @@ def simulate(
     check_system(system)
     where = checks.resolve_device(device)
     every = checks.positive("every", every)
-    count = checks.whole("duration / every", round(checks.positive("duration", duration) / every), minimum=1)
+    count = _sampling_steps(duration, every)
     spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
     if context and not system.hidden_forcing:
         raise ValueError(f"{system.name} has no hidden forcing, so there is no context to keep; leave context=False")
@@ -123,8 +129,20 @@ def simulate(
         return _joined(found if cluster is None else progress(found, total=len(blocks), label=label), members)
 
 
+def _sampling_steps(duration: float, every: float) -> int:
+    """The number of sampling intervals in a duration, which warns where rounding changes the duration."""
+    count = checks.whole("duration / every", round(checks.positive("duration", duration) / every), minimum=1)
+    if abs(count * every - duration) > ROUNDING * duration:
+        warnings.warn(
+            f"duration = {duration:g} is no multiple of every = {every:g}: the run lasts {count * every:g}; give duration = "
+            f"{count * every:g}, or every = {duration / count:g}",
+            stacklevel=3,
+        )
+    return count
+
+
 def _sampled(run: Trajectory, *, spinup: float, count: int, context: bool, label: str | None) -> TimeSeries:
-    """What a run gives, count + 1 samples; with a bar if that has a label."""
+    """The series of a run, of count + 1 samples; a label asks for a progress bar."""
     system, members = run.system, len(run.members)
     u = _room((members, count + 1, *system.grid.shape), run.device)
     forcing = _room((members, count + 1, 1, *system.grid.shape), run.device) if context else None
@@ -134,10 +152,11 @@ def _sampled(run: Trajectory, *, spinup: float, count: int, context: bool, label
         steps = run.steps(state, noise, count)
         for done, state in enumerate(progress(steps, total=count + 1, label=label) if label else steps):
             u[:, done] = system.field(state)
-            if context:
+            if forcing is not None:
                 forcing[:, done, 0] = system.grid.irfft(noise.spectra)
     except DivergedError as error:
-        kept = (done // CHUNK) * CHUNK  # every chunk before was checked
+        kept = (done // CHUNK) * CHUNK  # all chunks before this one were checked
+
         error.partial = _series(run, spinup, u[:, :kept], forcing if forcing is None else forcing[:, :kept]) if kept >= 2 else None
         raise
     return _series(run, spinup, u, forcing)
@@ -152,41 +171,42 @@ def _series(run: Trajectory, spinup: float, u: torch.Tensor, context: torch.Tens
     return TimeSeries(u, times, _axes(system), context, system.grid.lengths, info, copy=False)
 
 
-def _joined(blocks: Iterator[TimeSeries], members: int) -> TimeSeries:
-    """Blocks of members as one series, each copied as it comes, so that never two copies of the whole are there."""
-    blocks = iter(blocks)
-    first = next(blocks)
+def _joined(blocks: Iterable[TimeSeries], members: int) -> TimeSeries:
+    """Blocks of members as one series. Each is copied as it arrives, so that memory never holds the whole twice."""
+    waiting = iter(blocks)
+    first = next(waiting)
     if len(first.u) == members:
         return first
-    u, context = (None if x is None else _room((members, *x.shape[1:]), x.device) for x in (first.u, first.context))
+    u = _room((members, *first.u.shape[1:]), first.u.device)
+    context = None if first.context is None else _room((members, *first.context.shape[1:]), first.context.device)
     done = 0
-    for block in chain([first], blocks):
+    for block in chain([first], waiting):
         there = slice(done, done + len(block.u))
         u[there] = block.u
-        if context is not None:
+        if context is not None and block.context is not None:
             context[there] = block.context
         done = there.stop
     return replace(first, u=u, context=context)
 
 
 def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    """Uninitialised float32. NumPy asks Linux for huge pages, torch does not: first writes into small ones cost as much as the FFT."""
+    """Uninitialised float32. NumPy asks Linux for huge pages, torch does not; first writes to small pages cost as much as the FFT."""
     return torch.from_numpy(np.empty(shape, np.float32)) if device.type == "cpu" else torch.empty(shape, device=device)
 
 
 def _own_place(system: System) -> str | None:
-    """Where the class of a system that is not one of this package stands, so that its parameters can be read back."""
+    """Where the class of a system from outside this package is defined, by which `system_of` finds it again."""
     kind = type(system)
     if kind.__module__.startswith("gfdt_tutorial.systems."):
         return None
     try:
         return f"{inspect.getfile(kind)}:{kind.__qualname__}"
-    except (OSError, TypeError):  # typed at a prompt
+    except (OSError, TypeError):  # a class defined at a prompt has no file
         return None
 
 
 def check_system(system: object) -> None:
-    """Raises ValueError unless it is a system: with its parameters, and neither its class nor its name."""
+    """Raises ValueError unless `system` is an instance of `System`; a class or a name is not."""
     if not isinstance(system, System):
         raise ValueError(
             f"system is {system!r}; expected a system with its parameters, an instance of a class that inherits from gfdt.System, such as "
@@ -194,8 +214,9 @@ def check_system(system: object) -> None:
         )
 
 
-def parameters(system: System) -> dict:
-    """What makes a system what it is, as plain JSON values."""
+def parameters(system: System) -> dict[str, Any]:
+    """Everything that defines a system within its class, as plain JSON values."""
+
     return system.settings()
 
 

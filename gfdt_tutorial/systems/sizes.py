@@ -1,8 +1,8 @@
-"""How large the runs of a system are: dataclasses, and the sizes of a system that names none of its own.
+"""Sizes of the runs of a system: the dataclasses, and the defaults for a system that defines none of its own.
 
-tiny       tests only; no accuracy claimed
-quick      Binder, a lesson: two CPU cores, minutes
-standard   a laptop over coffee
+tiny       tests only; no accuracy is claimed
+quick      a lesson or Binder: two CPU cores, minutes
+standard   a laptop, for a coffee break
 paper      the sizes of the letter, for a GPU
 lab        what a widget simulates while its user waits
 """
@@ -18,8 +18,8 @@ LAB = "lab"
 class Ensemble:
     """Sizes of an unperturbed run and of the kicked twins; times are in the units of the system.
 
-    `fit_members`, `fit_duration` and `fit_every` are the sizes of the run that the score is fitted to; by default they are those of the
-    other run. The score is evaluated at every `thin`-th sample. The spin-ups are the system's own by default.
+    `fit_members`, `fit_duration` and `fit_every` are the sizes of the run that the score is fitted to, by default those of the run that
+    the response is averaged over. The score is evaluated at every `thin`-th sample. The spin-ups are the system's own by default.
     """
 
     members: int
@@ -43,9 +43,9 @@ class Ensemble:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Sizes of the unperturbed run for responses to parameters, and how far these are followed; times are in the units of the system.
+    """Sizes of the unperturbed run for responses to parameters, and their largest lag; times are in the units of the system.
 
-    `every` is what the trapezoid rule needs over the first decay. For `resolved` see `gfdt_tutorial.sensitivities`.
+    `every` is small enough for the trapezoid rule to resolve the initial decay. For `resolved` see `gfdt_tutorial.sensitivities`.
     """
 
     members: int
@@ -59,7 +59,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Truth:
-    """Sizes of the long reference truth of a system, with `restarts` kicks a run."""
+    """Sizes of the long reference truth of a system, with `restarts` kicks per run."""
 
     pairs: int
     lags: float
@@ -72,21 +72,30 @@ class Truth:
 
 
 def default_ensembles(lags: float, every: float) -> Mapping[str, Ensemble]:
-    """Sizes for a system that is followed up to `lags`, by steps of `every`."""
+    """Sizes for a system whose response is followed up to the lag `lags`, in steps of `every`."""
+
+    def times(factor: int) -> float:
+        return _whole_steps(factor * lags, every)
+
     return {
-        "tiny": Ensemble(members=8, duration=4 * lags, every=every, lags=lags, pairs=16),
-        "quick": Ensemble(members=64, duration=8 * lags, every=every, lags=lags, pairs=256),
-        "standard": Ensemble(members=256, duration=10 * lags, every=every, lags=lags, pairs=1024),
-        "paper": Ensemble(members=128, duration=20 * lags, every=every, lags=lags, pairs=12_800),
-        LAB: Ensemble(members=16, duration=8 * lags, every=every, lags=lags, pairs=64),
+        "tiny": Ensemble(members=8, duration=times(4), every=every, lags=lags, pairs=16),
+        "quick": Ensemble(members=64, duration=times(8), every=every, lags=lags, pairs=256),
+        "standard": Ensemble(members=256, duration=times(10), every=every, lags=lags, pairs=1024),
+        "paper": Ensemble(members=128, duration=times(20), every=every, lags=lags, pairs=12_800),
+        LAB: Ensemble(members=16, duration=times(8), every=every, lags=lags, pairs=64),
     }
 
 
 def default_samplings(lags: float, every: float) -> Mapping[str, Sampling]:
     """The same for responses to parameters."""
     return {
-        "tiny": Sampling(8, 4 * lags, every, lags),
-        "quick": Sampling(64, 8 * lags, every, lags),
-        "standard": Sampling(256, 10 * lags, every, lags),
-        LAB: Sampling(32, 4 * lags, every, lags),
+        "tiny": Sampling(8, _whole_steps(4 * lags, every), every, lags),
+        "quick": Sampling(64, _whole_steps(8 * lags, every), every, lags),
+        "standard": Sampling(256, _whole_steps(10 * lags, every), every, lags),
+        LAB: Sampling(32, _whole_steps(4 * lags, every), every, lags),
     }
+
+
+def _whole_steps(duration: float, every: float) -> float:
+    """The multiple of `every` nearest to a duration, at least one."""
+    return max(1, round(duration / every)) * every

@@ -1,28 +1,30 @@
 """Space-time white noise, drawn in Fourier space."""
 
 import copy
-from typing import Any
+from typing import TypeVar
 
 import torch
 
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
 
-CHUNK = 16  # draws a member at a time: long enough to hide the call, short enough to stay in the cache
+CHUNK = 16  # draws per member at a time: enough to hide the overhead of the call, few enough to stay in the processor's cache
+
+N = TypeVar("N")
 
 
 class WhiteNoise:
     """Complex normals in the shape of a spectrum, a new one for every member at each call.
 
-    Times `grid.white` they are spectra of independent unit-normal fields, ⟨|η_k|²⟩ = N²; the caller folds that factor into its own.
-    Drawing spectra directly costs no FFT. The columns k_x = 0 and Nyquist come as they are drawn, without the symmetry
-    η(−k) = η(k)* that a real field has: `grid.irfft` sees their symmetric part alone, and `grid.white` counts only that.
+    Multiplied by `grid.white` they are spectra of independent unit-normal fields, ⟨|η_k|²⟩ = N²; the caller combines that factor with its
+    own. Drawing spectra directly costs no FFT. The columns k_x = 0 and Nyquist are drawn without the symmetry η(−k) = η(k)* of a real
+    field: `grid.irfft` uses their symmetric part only, and `grid.white` is normalised accordingly.
 
-    Each member has a stream of its own, fixed by (seed, member): neither the number of members drawn together nor the length of the
-    run changes what it gets.
+    Each member has its own random stream, fixed by (seed, member): its numbers depend neither on the number of members drawn together nor
+    on the length of the run.
 
     Args:
-        members: which streams.
+        members: the members whose streams are drawn.
         stream: distinguishes several noises of one run, such as the initial state and the noise that drives it.
     """
 
@@ -32,7 +34,7 @@ class WhiteNoise:
         self._next = CHUNK
 
     def __call__(self) -> torch.Tensor:
-        """(member, *spectral_shape), complex, real and imaginary parts unit normals. Valid until the call after CHUNK more."""
+        """(member, *spectral_shape), complex; real and imaginary parts are unit normals. It is overwritten after CHUNK more calls."""
         if self._next == CHUNK:
             for numbers, stream in zip(self._drawn, self._streams, strict=True):
                 numbers.normal_(generator=stream)
@@ -41,12 +43,13 @@ class WhiteNoise:
         return torch.view_as_complex(self._drawn)[:, self._next - 1]
 
     def copy(self) -> "WhiteNoise":
-        """One that goes on from here with the same numbers."""
+        """A copy that continues from here with the same numbers."""
         return copied(self, "_streams", "_drawn")
 
 
-def copied(noise: Any, streams: str, *tensors: str) -> Any:
-    """A noise whose random streams and tensors are its own, and stand where those of `noise` do."""
+def copied(noise: N, streams: str, *tensors: str) -> N:
+    """A copy of a noise with its own random streams and tensors, which continue where those of `noise` are now."""
+
     twin = copy.copy(noise)
     setattr(twin, streams, [stream.clone_state() for stream in getattr(noise, streams)])
     for name in tensors:

@@ -48,5 +48,5 @@ def flow_data(view: StirredFlow) -> list[TraceData]:
     return [
         *shown,
         {"x": past, "y": np.array(view.size)},
-        {"x": view.response.times.numpy(), "y": view.answer.flatten(1).norm(dim=1).numpy()},
+        {"x": view.response.times.numpy(), "y": view.prediction.flatten(1).norm(dim=1).numpy()},
     ]

@@ -19,7 +19,7 @@ def explorer(view: Exploration) -> go.Figure:
     figure.add_trace(heatmap(grid, view.snapshot, showscale=False), 1, 1)
     figure.add_trace(line_trace(view.k[1:], view.reference[1:], "the letter's parameters", line=theme.style("exact")), 1, 2)
     figure.add_trace(line_trace(view.k[1:], view.spectrum[1:], "these parameters"), 1, 2)
-    figure.add_trace(heatmap(grid, view.answer[view.row], showscale=False), 2, 1)
+    figure.add_trace(heatmap(grid, view.response[view.row], showscale=False), 2, 1)
     for index, displacement in enumerate(DISPLACEMENTS):
         figure.add_trace(line_trace(view.times, view.along(displacement), f"{displacement} pixels", index, legend="legend2"), 2, 2)
     figure.add_trace(line_trace([], [], "lag t", line={"color": theme.INK, "width": 1}, legend=False), 2, 2)
@@ -41,7 +41,7 @@ def explorer_data(view: Exploration) -> list[TraceData]:
         {"z": centred(grid, view.snapshot)},
         {"y": view.reference[1:].numpy()},
         {"y": view.spectrum[1:].numpy()},
-        {"z": centred(grid, view.answer[view.row])},
+        {"z": centred(grid, view.response[view.row])},
     ]
     responses: list[TraceData] = [{"y": curve} for curve in curves]
     return [*maps_and_spectra, *responses, {"x": [lag, lag], "y": [lowest, highest]}]

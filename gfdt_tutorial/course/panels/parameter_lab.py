@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
-from gfdt_tutorial.course.views.parameter_lab import METHODS, Shift
+from gfdt_tutorial.course.views.parameter_lab import METHODS, ParameterChange
 from gfdt_tutorial.figures.fields import centred, heatmap, square_maps
 from gfdt_tutorial.figures.lines import TraceData, band_trace, line_trace
 from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
@@ -15,14 +15,14 @@ PARAMETER_TITLES = ("u, unperturbed", "u, changed", "δ⟨u²⟩", "δC<sub>k</s
 MOVED = (*METHODS, "measured")
 
 
-def parameters(view: Shift, run: ChangedEnsemble | None = None) -> go.Figure:
+def parameters(view: ParameterChange, run: ChangedEnsemble | None = None) -> go.Figure:
     """A member before and after the change; predicted and measured changes of statistics.
 
     ⟨u²⟩ and ⟨u⁴⟩ are drawn against time, the relative change of the spectrum and the change of the density of pixel values at the last
     time that was reached.
     """
     figure = make_subplots(2, 3, subplot_titles=PARAMETER_TITLES, horizontal_spacing=0.09, vertical_spacing=0.2)
-    grid = view.known.system.grid
+    grid = view.lab_system.system.grid
     for column in (1, 2):
         figure.add_trace(heatmap(grid, torch.zeros(grid.shape), showscale=False), 1, column)
     for row, column in ((1, 3), (2, 3), (2, 1), (2, 2)):
@@ -38,12 +38,12 @@ def parameters(view: Shift, run: ChangedEnsemble | None = None) -> go.Figure:
     return square_maps(figure)
 
 
-def parameters_data(view: Shift, run: ChangedEnsemble | None = None) -> list[TraceData]:
+def parameters_data(view: ParameterChange, run: ChangedEnsemble | None = None) -> list[TraceData]:
     """The data of each trace of `parameters`, in order."""
-    known, reached = view.known, view.row(run)
-    fields = torch.zeros(2, *known.system.grid.shape) if run is None or run.fields is None else run.fields
+    lab, reached = view.lab_system, view.row(run)
+    fields = torch.zeros(2, *lab.system.grid.shape) if run is None or run.fields is None else run.fields
     scale = max(float(fields[0].abs().max()), 1e-9)
-    shown: list[TraceData] = [{"z": centred(known.system.grid, field), "zmin": -scale, "zmax": scale} for field in fields]
+    shown: list[TraceData] = [{"z": centred(lab.system.grid, field), "zmin": -scale, "zmax": scale} for field in fields]
     moved = dict(view.predicted)
     if run is not None and reached > 0:
         moved["measured"] = run.response()
@@ -51,11 +51,11 @@ def parameters_data(view: Shift, run: ChangedEnsemble | None = None) -> list[Tra
         for name in MOVED:
             stop = reached + 1 if name == "measured" else len(view.times)
             shown += _moved(name, moved.get(name), view.times[:stop], (slice(stop), number))
-    row, measures = (reached if reached > 0 else len(view.times) - 1), known.measures
-    shells = slice(measures.spectrum.start + 1, measures.spectrum.stop)  # k = 0 is left out, because the axis is logarithmic
+    row, statistics = (reached if reached > 0 else len(view.times) - 1), lab.statistics
+    shells = slice(statistics.spectrum.start + 1, statistics.spectrum.stop)  # k = 0 is left out, because the axis is logarithmic
     for x, numbers, unit in (
-        (measures.k[1:], shells, known.mean[shells]),
-        (measures.middles, measures.density, torch.ones(len(measures.middles))),
+        (statistics.k[1:], shells, lab.mean[shells]),
+        (statistics.middles, statistics.density, torch.ones(len(statistics.middles))),
     ):
         for name in MOVED:
             shown += _moved(name, moved.get(name), x, (row, numbers), unit)

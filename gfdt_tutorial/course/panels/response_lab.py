@@ -63,11 +63,11 @@ def predictions_data(view: Predictions, time: float, measured: ForcedEnsemble | 
     shown: list[TraceData] = [{"z": centred(view.grid, field), "zmin": -scale, "zmax": scale, "visible": True} for field in fields]
     for _ in range(MAPS - len(shown)):
         shown.append({"visible": False})
-    along = {"truth" if name == view.known.truth else name: curve for name, curve in view.along.items()}
+    along = {"truth" if name == view.lab_system.truth else name: curve for name, curve in view.along.items()}
     curves = [_curve(times, along.get(name)) for name in PREDICTED]
     curves.append(_curve(times[: reached + 1], None if found is None else view.project(found)))
     errors = [_curve(times, view.errors.get(name)) for name in METHODS] + [_curve(times, view.size)]
-    groups = [curves, errors] + ([[_curve(times, view.pushes)]] if view.time_profile else [])
+    groups = [curves, errors] + ([[_curve(times, view.forcing)]] if view.time_profile else [])
     return shown + [data for group in groups for data in (*group, _marker(float(view.times[row]), group))]
 
 

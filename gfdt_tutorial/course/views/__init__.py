@@ -1,6 +1,6 @@
-"""What lessons and widgets look at: a field at some parameters, a training and its response, one that converges, a flow and its twins.
+"""The computations behind lessons and widgets, such as a field at given parameters, a training and its response, a flow and its twins.
 
-A view computes; the files are named as those of `widgets` and `figures`.
+A view computes and draws nothing; its file has the name of the widget and of the panel that show it.
 """
 
 from gfdt_tutorial.course.views.allen_cahn import LiveResponse

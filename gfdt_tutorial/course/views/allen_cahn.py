@@ -1,4 +1,4 @@
-"""A field that runs, and a response that converges meanwhile."""
+"""A running field, and a response that converges as the data accumulate."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -8,25 +8,31 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.correlations import lagged_sum
 from gfdt_tutorial.responses.response import Response, lag_times
+from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import DivergedError, Trajectory
+
+Score = Callable[..., torch.Tensor]
 
 
 class LiveResponse:
-    """A response that converges while its data are made: an iterator, one time unit a step, that never ends.
+    """A response that converges while its data are generated: an endless iterator with one time unit per step.
 
-    A handful of members run; blocks of them are correlated as they come, and every estimate so far can be asked for at any time. One
-    member can be kicked: its twin goes on beside it with the same noise.
+    A few members run; blocks of samples are correlated as soon as they are complete, and the present estimates are available at any time.
+    One member can be kicked: its twin then runs beside it with the same noise.
 
     Args:
         system: two-dimensional, with a `score`.
-        learned: a score learned from other data, shown as the generative response.
+        learned: a score learned from other data, which gives the generative response.
+        members: at least eight.
         lags: the largest lag, in time units.
     """
 
-    def __init__(self, system, learned: Callable | None = None, *, members: int = 16, lags: int = 40, seed: int = 0, spinup: float = 25.0):
+    def __init__(
+        self, system: System, learned: Score | None = None, *, members: int = 16, lags: int = 40, seed: int = 0, spinup: float = 25.0
+    ) -> None:
         self.system, self.lags = system, checks.whole("lags", lags, minimum=1)
         self.members = checks.whole("members", members, minimum=8)
-        self.scores = {"analytic": system.score} | ({} if learned is None else {"generative": learned})
+        self.scores: dict[str, Score] = {"analytic": system.score} | ({} if learned is None else {"generative": learned})
         self.times = lag_times(lags, 1.0)
         run = Trajectory(system, range(members), seed, 1.0, torch.device("cpu"))
         self._state, self._noise = run.start(spinup)
@@ -36,7 +42,7 @@ class LiveResponse:
         self._covariance = torch.zeros(shape, dtype=torch.complex64)
         self._products = {name: torch.zeros(shape, dtype=torch.complex64) for name in self.scores}
         self.time, self.origins = 0, 0
-        self.history: list[tuple[int, float]] = []  # member-times averaged over, and the mean standard error of R_11
+        self.history: list[tuple[int, float]] = []  # members × origins averaged over, and the mean standard error of R_11
         self.kick(0, 0, 1.0)
 
     @property
@@ -45,12 +51,12 @@ class LiveResponse:
 
     @property
     def snapshot(self) -> torch.Tensor:
-        """(*shape): the member that is shown and kicked."""
+        """(*shape): the member that is displayed and kicked."""
         return self._fields[0]
 
     @property
     def difference(self) -> torch.Tensor:
-        """(*shape): its kicked twin less itself."""
+        """(*shape): its kicked twin minus itself."""
         return self.system.grid.irfft(self._twin - self._state[:1])[0]
 
     @property
@@ -59,7 +65,7 @@ class LiveResponse:
         return self.time - self._kicked
 
     def kick(self, row: int, column: int, amplitude: float) -> None:
-        """Start a twin of the shown member from where it is now, raised by `amplitude` at one pixel."""
+        """Start a twin of the displayed member from its present state, raised by `amplitude` at one pixel."""
         grid = self.system.grid
         self.pattern = torch.zeros(grid.shape)
         self.pattern[row, column] = amplitude
@@ -71,13 +77,13 @@ class LiveResponse:
             yield self._advance()
 
     def _advance(self) -> int:
-        """One time unit; returns the time."""
-        drawn = []
+        """Advance by one time unit; returns the time."""
+        drawn: list[torch.Tensor] = []
 
-        def noise():
-            kicks = self._noise()
-            drawn.append(kicks[:1].clone())
-            return kicks
+        def noise() -> torch.Tensor:
+            normals = self._noise()
+            drawn.append(normals[:1].clone())
+            return normals
 
         self._state = self._step(self._state, noise)
         remembered = iter(drawn)
@@ -92,7 +98,7 @@ class LiveResponse:
         return self.time
 
     def _correlate(self, u: torch.Tensor) -> None:
-        """Add the products of the first lags + 1 times with all that follow, member by member."""
+        """Add the products of the first lags + 1 samples with all later ones, member by member."""
         grid, origins = self.system.grid, self.lags + 1
         later = grid.rfft(u).flatten(2)
         for member in range(self.members):
@@ -103,10 +109,11 @@ class LiveResponse:
                 self._products[name][member] += lagged_sum(one, s, self.lags)
         self.origins += origins
         best = self.responses()[list(self.scores)[-1]]
-        self.history.append((self.members * self.origins, float(best.standard_error[:, 0, 0].mean())))
+        if best.standard_error is not None:
+            self.history.append((self.members * self.origins, float(best.standard_error[:, 0, 0].mean())))
 
     def responses(self) -> dict[str, Response]:
-        """The estimates so far: Gaussian, and by each score with the Gaussian part as control variate; bands by jackknife over members."""
+        """The present estimates: Gaussian, and by each score with the Gaussian control variate; bands by jackknife over members."""
         if not self.origins:
             return {}
         found = {"gaussian": self._estimate("gaussian", None)}
@@ -116,7 +123,7 @@ class LiveResponse:
         covariance, total = self._covariance, self._covariance.sum(0)
         left_out = [total[None], total - covariance]
         covariances = torch.cat(left_out)
-        values = covariances / covariances[:, :1].real.clamp_min(1e-30)  # all origins see all lags: their number drops out
+        values = covariances / covariances[:, :1].real.clamp_min(1e-30)  # all lags have the same origins, whose number cancels
         if product is not None:
             means = torch.cat([product.sum(0)[None], product.sum(0) - product])
             kept = torch.full((self.members + 1, 1, 1), self.members - 1.0)

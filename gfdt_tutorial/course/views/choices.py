@@ -1,11 +1,12 @@
-"""Which systems a lab offers."""
+"""The systems that a lab offers."""
 
 from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.built_in import SYSTEMS, find_system
 
 
 def choices(system: str | System) -> tuple[dict[str, System], str]:
-    """The systems that a lab offers, by name: the built-in ones, and another that was asked for; and the name of the latter.
+    """The systems that a lab offers, by name (the built-in ones and the requested one), and the name of the requested one.
+
 
     Raises:
         ValueError: no such system.

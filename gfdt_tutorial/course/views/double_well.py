@@ -12,11 +12,12 @@ from gfdt_tutorial.systems.double_well import DoubleWell, Moments
 
 @dataclass(frozen=True)
 class KickedWell:
-    """A double well whose walkers are all kicked at time 0: what mean and variance do, and what is predicted. No sampling anywhere.
+    """A double well whose walkers are all kicked at time 0: the change of mean and variance, exact and predicted, without sampling.
 
     Args:
         well: the system.
         kick: δ, from −1 to 1.
+        lags: the largest lag.
     """
 
     well: DoubleWell
@@ -30,7 +31,7 @@ class KickedWell:
 
     @cached_property
     def rest(self) -> tuple[float, float]:
-        """Mean and variance undisturbed."""
+        """Mean and variance of the unperturbed well."""
         return float(self.well.average(torch.clone)), self.well.variance
 
     @cached_property
@@ -40,14 +41,14 @@ class KickedWell:
 
     @cached_property
     def exact(self) -> torch.Tensor:
-        """(lag, 2): the change of mean and variance after this very kick, of whatever size."""
+        """(lag, 2): the exact change of mean and variance after this kick, to all orders."""
         mean, variance = self.rest
         first, second = self.well.kicked(self.times, self.kick, Moments(mean)).T
         return torch.stack([first - mean, second - (first - mean).square() - variance], dim=1)
 
     @cached_property
     def linear(self) -> torch.Tensor:
-        """(lag, 2): δ times the impulse response, what the theorem gives with the exact score."""
+        """(lag, 2): δ times the impulse response, which the theorem gives with the exact score."""
         return self.kick * self.well.response(self.times, Moments(self.rest[0])).double()
 
     @cached_property
@@ -58,5 +59,6 @@ class KickedWell:
 
     @property
     def nonlinearity(self) -> float:
-        """How far the linear answer of the mean is off, over the exact one: root mean square over lags; 0 without a kick."""
+        """Relative error of the linear response of the mean, root mean square over lags; 0 without a kick."""
+
         return float((self.linear - self.exact)[:, 0].norm() / self.exact[:, 0].norm().clamp_min(1e-6))

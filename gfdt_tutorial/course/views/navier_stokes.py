@@ -6,23 +6,27 @@ import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import DivergedError, Trajectory
 
 
 class StirredFlow:
-    """A flow and its kicked twins, side by side: an iterator, one sampling step of the response at a time, that never ends.
+    """A flow and its kicked twins side by side: an endless iterator with one sampling interval of the response per step.
 
-    All members are kicked at the same pixel; each has a twin that was not, and feels the same forcing.
+    All members have a twin that is kicked at the same pixel and has the same forcing.
 
     Args:
-        system: with a forcing of its own.
-        response: the mean answer that is predicted; its spacing of lags is the step.
-        members: pairs.
+        system: the flow.
+        response: the predicted mean response; its spacing of lags is the step.
+        members: number of pairs.
+
+    Raises:
+        ValueError: the response belongs to another grid.
     """
 
-    def __init__(self, system, response: Response, *, members: int = 16, seed: int = 0, spinup: float = 20.0):
+    def __init__(self, system: System, response: Response, *, members: int = 16, seed: int = 0, spinup: float = 20.0) -> None:
         if response.grid != system.grid:
-            raise ValueError(f"the response is of the grid {response.grid}, the system of {system.grid}: use one of both")
+            raise ValueError(f"the response is of the grid {response.grid}, the system of {system.grid}; give a response of this system")
         self.system, self.response = system, response
         self.members = checks.whole("members", members, minimum=1)
         self.every = float(response.times[1] - response.times[0])
@@ -54,36 +58,36 @@ class StirredFlow:
 
     @property
     def mean(self) -> torch.Tensor:
-        """(*shape): kicked less not kicked, in the mean over all pairs."""
+        """(*shape): kicked minus unperturbed, averaged over all pairs."""
         return self.system.grid.irfft((self._twins - self._state).mean(0))
 
     @property
     def predicted(self) -> torch.Tensor:
-        """(*shape): the mean answer predicted; zero beyond the lags that the response knows."""
+        """(*shape): the predicted mean response; zero beyond the largest lag of the response."""
         row = len(self.size) - 1
-        return self.answer[row] if row < len(self.answer) else torch.zeros(self.system.grid.shape)
+        return self.prediction[row] if row < len(self.prediction) else torch.zeros(self.system.grid.shape)
 
     @property
     def match(self) -> float:
-        """Correlation between `mean` and `predicted` over pixels; NaN where nothing is predicted."""
+        """Correlation between `mean` and `predicted` over pixels; NaN if the prediction is zero."""
         both = torch.stack([self.mean.flatten(), self.predicted.flatten()])
         return float(torch.corrcoef(both)[0, 1])
 
     def kick(self, row: int, column: int, amplitude: float) -> None:
-        """Start a twin of each member from where it is now, raised by `amplitude` at one pixel."""
+        """Start a twin of each member from its present state, raised by `amplitude` at one pixel."""
         grid = self.system.grid
         self.pattern = torch.zeros(grid.shape)
         self.pattern[row, column] = amplitude
         self._twins = self._state + grid.rfft(self.pattern)
-        self.answer = self.response.to(self.pattern)
-        self.size = [abs(float(amplitude))]  # (time since the kick): L2 norm of `mean`
+        self.prediction = self.response.to(self.pattern)
+        self.size = [abs(float(amplitude))]  # L2 norm of `mean` at each step since the kick
 
     def __iter__(self) -> Iterator[float]:
         while True:
             yield self._advance()
 
     def _advance(self) -> float:
-        """One step; returns the time."""
+        """Advance by one step; returns the time."""
         self._state, self._twins = self._step(torch.stack([self._state, self._twins]), self._noise)
         if not checks.all_finite(self._twins):
             raise DivergedError(f"{self.system.name} diverged at t = {self.time:g}: try a smaller kick")

@@ -12,13 +12,14 @@ from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 
 @dataclass(frozen=True)
 class Exploration:
-    """An Ornstein-Uhlenbeck field at some parameters, and its mean answer to a kick, all in closed form.
+    """An Ornstein-Uhlenbeck field at given parameters, and its mean response to a kick, all in closed form.
 
     Args:
         system: the parameters.
         pattern: (*shape), the kick.
-        lag: the time at which the answer is mapped; the nearest of `times` is taken.
-        seed: of the white noise that is filtered to the snapshot, so that the same weather is seen under other parameters.
+        lag: the time at which the response is mapped; the nearest of `times` is used.
+        lags: the largest lag.
+        seed: of the white noise that is filtered to give the snapshot; the realisation is then the same for all parameters.
     """
 
     system: OrnsteinUhlenbeck
@@ -39,7 +40,7 @@ class Exploration:
 
     @cached_property
     def snapshot(self) -> torch.Tensor:
-        """(*shape): one draw from the stationary law."""
+        """(*shape): one sample of the stationary density."""
         return self.system.grid.irfft(self.system.initial(range(1), self.seed, torch.device("cpu")))[0]
 
     @cached_property
@@ -58,11 +59,12 @@ class Exploration:
         return shell_average(self.system.grid, OrnsteinUhlenbeck(grid=self.system.grid).mode_covariance)[1]
 
     @cached_property
-    def answer(self) -> torch.Tensor:
-        """(lag, *shape): the mean answer to the kick, in units of the field."""
+    def response(self) -> torch.Tensor:
+        """(lag, *shape): the mean response to the kick, in units of the field."""
         return exact_response(self.system, lags=self.lags).to(self.pattern)
 
     def along(self, displacement: int) -> torch.Tensor:
-        """(lag,): the answer `displacement` pixels downstream of the middle of the kick, periodic."""
+        """(lag,): the response `displacement` pixels downstream of the centre of the kick, periodic."""
         shape = self.system.grid.shape
-        return self.answer[(slice(None), *(0,) * (len(shape) - 1), displacement % shape[-1])]
+        line = self.response if len(shape) == 1 else self.response[:, 0]
+        return line[:, displacement % shape[-1]]

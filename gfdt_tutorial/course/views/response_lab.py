@@ -1,4 +1,4 @@
-"""What the response lab shows: a kick or a lasting push, the mean answer by every response known of a system, and the code that says so."""
+"""The response lab: a kick or a lasting forcing, the mean responses of a system by all methods, and the code that computes them."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -21,10 +21,10 @@ from gfdt_tutorial.systems.simulate import simulate
 from gfdt_tutorial.systems.sizes import LAB, Ensemble
 
 METHODS = ("gaussian", "analytic", "generative", "conditioned")
-READY = ("nothing", *PATTERNS)
+KICK_NAMES = ("nothing", *PATTERNS)
 TIME_PROFILES = ("step", "ramp", "periodic", "drawn")
-MEMBERS = 64  # that are pushed to check a prediction
-LINEAR = 0.1  # a departure up to here still passes for linear
+MEMBERS = 64  # of the forced ensemble that checks a prediction
+LINEAR = 0.1  # relative departure up to which a response counts as linear
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class KickDesign:
     """A ready-made kick, a drawing, or both: amplitude × (ready-made of largest value 1 + drawing).
 
     Args:
-        ready: one of `READY`, centred on pixel (0, 0).
-        amplitude: in units of the field; per unit time for a push that lasts. Its sign is the kick's.
+        ready: one of `KICK_NAMES`, centred on pixel (0, 0).
+        amplitude: in units of the field, per unit time for a lasting forcing; it may be negative.
         drawing: (row, column, value), in units of the amplitude; periodic.
     """
 
@@ -47,7 +47,7 @@ class KickDesign:
         Raises:
             ValueError: an unknown name, or an amplitude that is not finite.
         """
-        checks.choice("kick", self.ready, READY)
+        checks.choice("kick", self.ready, KICK_NAMES)
         pattern = torch.zeros(grid.shape) if self.ready == "nothing" else kick_pattern(grid, self.ready, self.amplitude)
         places = as_map(pattern)
         for row, column, value in self.drawing:
@@ -55,7 +55,7 @@ class KickDesign:
         return pattern
 
     def code(self, axes: int = 2) -> list[str]:
-        """Lines that make the pattern anew, on a grid of so many axes."""
+        """Lines of code that construct the pattern, on a grid with `axes` axes."""
         empty = "torch.zeros(system.grid.shape)"
         start = empty if self.ready == "nothing" else f'gfdt.kick_pattern(system.grid, "{self.ready}", {self.amplitude:.6g})'
         runs = [
@@ -66,12 +66,12 @@ class KickDesign:
 
 
 def as_map(field: torch.Tensor) -> torch.Tensor:
-    """(rows, columns), a view of a field: one row for a field on one axis, one pixel for a lone number."""
+    """(rows, columns), a view of a field: one row for a field on one axis, one pixel for a scalar variable."""
     return field if field.ndim == 2 else field.reshape(1, -1)
 
 
 def _runs(drawing: tuple[tuple[int, int, float], ...]) -> list[tuple[int, str, float]]:
-    """Neighbours of one value in a row as one: (row, columns, value)."""
+    """Neighbours in a row with equal values, combined: (row, columns, value)."""
     found = []
     numbered = enumerate(sorted(drawing))
     for (row, value, _), run in groupby(numbered, key=lambda item: (item[1][0], item[1][2], item[1][1] - item[0])):
@@ -82,12 +82,12 @@ def _runs(drawing: tuple[tuple[int, int, float], ...]) -> list[tuple[int, str, f
 
 @dataclass(frozen=True)
 class TimeProfile:
-    """How a push changes with time: f(t), of size 1 at most.
+    """The dependence of a forcing on time, f(t), with |f| ≤ 1.
 
     Args:
         shape: "step", 1 from the start; "ramp", t/scale up to 1; "periodic", sin(2πt/scale); "drawn".
         scale: in time units.
-        drawing: f at each lag, if drawn.
+        drawing: f at each lag, for "drawn".
     """
 
     shape: str = "step"
@@ -111,7 +111,7 @@ class TimeProfile:
         return (times / self.scale).clamp(max=1) if self.shape == "ramp" else torch.sin(2 * torch.pi * times / self.scale)
 
     def code(self) -> str:
-        """The line that makes f anew."""
+        """The line of code that computes f."""
         drawn = ", ".join(f"{value:g}" for value in self.drawing)
         right = {
             "step": "torch.ones_like(times)",
@@ -124,7 +124,7 @@ class TimeProfile:
 
 @dataclass(frozen=True)
 class LabSystem:
-    """A system at the letter's parameters, its responses by name, the truth first, and the line of code that gives each."""
+    """A system, its responses by name (the truth first), and the code that gives each of them."""
 
     system: System
     responses: dict[str, Response]
@@ -132,31 +132,32 @@ class LabSystem:
 
     @property
     def truth(self) -> str:
-        """The first name: "exact", or "truth" where that comes from kicked twins."""
+        """The first name: "exact", or "truth" if it comes from kicked twins."""
         return next(iter(self.responses))
 
 
-def known(system: str | System) -> LabSystem:
-    """The responses of a system: its closed form, else its shipped truth, else kicked twins; what is shipped; the rest by a short run.
+def lab_system(system: str | System) -> LabSystem:
+    """A system with its truth (closed form, otherwise shipped, otherwise kicked twins), its shipped responses, and others from a short run.
 
     Args:
-        system: a System, or what `find_system` finds.
+        system: a System, or an argument of `find_system`.
 
     Raises:
-        ValueError: no such system, or a shipped response whose lags are not those of the truth.
+        ValueError: no such system, or a shipped response whose lags differ from those of the truth.
     """
-    return _known(find_system(system))
+    return _lab_system(find_system(system))
 
 
 @cache
-def _known(system: System) -> LabSystem:
-    size, shipped, free = system.ensemble(LAB), shipped_names(), system == type(system)()
-    responses, code = _truth(system, size, shipped if free else [])
+def _lab_system(system: System) -> LabSystem:
+    size, default = system.ensemble(LAB), system == type(system)()
+    shipped = shipped_names() if default else []
+    responses, code = _truth(system, size, shipped)
     for method in METHODS:
         name = f"{system.name}-{method}"
-        if free and name in shipped:
+        if name in shipped:
             responses[method], code[method] = load_shipped(name), f'{method} = gfdt.load_shipped("{name}")'
-    missing = [m for m in ("gaussian", "analytic") if m not in responses and (m == "gaussian" or (system.has("score") and not free))]
+    missing = [m for m in ("gaussian", "analytic") if m not in responses and (m == "gaussian" or (system.has("score") and not default))]
     if missing:
         spinup = system.spinup if size.spinup is None else size.spinup
         sizes = {"members": size.members, "duration": size.duration, "every": size.every, "spinup": spinup}
@@ -173,13 +174,13 @@ def _known(system: System) -> LabSystem:
     for method, response in responses.items():
         if response.times.shape != times.shape or not torch.allclose(response.times, times):
             raise ValueError(
-                f"the lags of {system.name}'s {method} response are not those of its truth; make it anew with lags up to {times[-1]:g}"
+                f"the lags of {system.name}'s {method} response are not those of its truth; recompute it with lags up to {times[-1]:g}"
             )
     return LabSystem(system, responses, code)
 
 
 def _truth(system: System, size: Ensemble, shipped: list[str]) -> tuple[dict[str, Response], dict[str, str]]:
-    """The response that judges the others, and the line of code that gives it."""
+    """The true response, and the line of code that gives it."""
     name = f"{system.name}-truth"
     if system.has("response"):
         line = f"exact = gfdt.exact_response(system, lags={size.lags:g}{_every(size)})"
@@ -197,12 +198,12 @@ def _every(size: Ensemble) -> str:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The mean answers of a system to a kick, or to a push with a time profile, by all its responses.
+    """The mean responses of a system to a kick, or to a forcing with a time profile, by all methods.
 
     Args:
-        name: the system, or what `find_system` finds.
-        kick: what it is kicked or pushed with.
-        time_profile: f(t); None for a kick.
+        name: a System, or an argument of `find_system`.
+        kick: the pattern of the kick or of the forcing.
+        time_profile: f(t) of a forcing; None for a kick.
     """
 
     name: str | System
@@ -210,53 +211,53 @@ class Predictions:
     time_profile: TimeProfile | None = None
 
     @property
-    def known(self) -> LabSystem:
+    def lab_system(self) -> LabSystem:
         """The system and its responses."""
-        return known(self.name)
+        return lab_system(self.name)
 
     @property
     def grid(self) -> PeriodicGrid:
         """Of the system."""
-        return self.known.system.grid
+        return self.lab_system.system.grid
 
     @property
     def times(self) -> torch.Tensor:
         """(lag,)."""
-        return self.known.responses[self.known.truth].times
+        return self.lab_system.responses[self.lab_system.truth].times
 
     @cached_property
     def pattern(self) -> torch.Tensor:
-        """(*shape): what is kicked or pushed with."""
+        """(*shape): the pattern of the kick or of the forcing."""
         return self.kick.pattern(self.grid)
 
     @cached_property
-    def pushes(self) -> torch.Tensor | None:
-        """(lag,): f(t), or None for a kick."""
+    def forcing(self) -> torch.Tensor | None:
+        """(lag,): f(t) of a forcing, or None for a kick."""
         return None if self.time_profile is None else self.time_profile.values(self.times)
 
     @cached_property
     def fields(self) -> dict[str, torch.Tensor]:
-        """The answer by each response, the truth first, (lag, *shape)."""
-        return {name: response.to(self.pattern, self.pushes) for name, response in self.known.responses.items()}
+        """The mean response by each method, the truth first, (lag, *shape)."""
+        return {name: response.to(self.pattern, self.forcing) for name, response in self.lab_system.responses.items()}
 
     @property
     def linear(self) -> torch.Tensor:
-        """(lag, *shape): the answer of the truth."""
-        return self.fields[self.known.truth]
+        """(lag, *shape): the mean response by the truth."""
+        return self.fields[self.lab_system.truth]
 
     @cached_property
     def size(self) -> torch.Tensor:
-        """(lag,): L2 norm of the true answer over pixels."""
+        """(lag,): L2 norm of the true response over pixels."""
         return self.linear.flatten(1).norm(dim=1)
 
     @cached_property
     def errors(self) -> dict[str, torch.Tensor]:
-        """(lag,): L2 distance of each other answer from the true one, whose own noise it counts."""
-        return {name: (field - self.linear).flatten(1).norm(dim=1) for name, field in self.fields.items() if name != self.known.truth}
+        """(lag,): L2 distance of each other response from the true one; it includes the sampling noise of the latter."""
+        return {name: (field - self.linear).flatten(1).norm(dim=1) for name, field in self.fields.items() if name != self.lab_system.truth}
 
     @cached_property
     def along(self) -> dict[str, torch.Tensor]:
-        """(lag,): the part of each answer that has the shape of the kick, ⟨u, p⟩/|p|, in units of the field."""
+        """(lag,): the projection of each response on the pattern, ⟨u, p⟩/|p|, in units of the field."""
         return {name: self.project(field) for name, field in self.fields.items()}
 
     def project(self, fields: torch.Tensor) -> torch.Tensor:
@@ -268,51 +269,50 @@ class Predictions:
         return int((self.times - time).abs().argmin())
 
     def ensemble(self) -> ForcedEnsemble:
-        """Members to check the prediction on: pushed just so, and free."""
+        """An ensemble that checks the prediction: members with this kick or forcing, and the same members without."""
         every = float(self.times[1])
-        system, pattern = self.known.system, self.pattern
-        return ForcedEnsemble(system, pattern, self.linear, self.pushes, every=every, members=MEMBERS, spinup=self._spinup)
+        system, pattern = self.lab_system.system, self.pattern
+        return ForcedEnsemble(system, pattern, self.linear, self.forcing, every=every, members=MEMBERS, spinup=self._spinup)
 
     @property
     def _spinup(self) -> float:
-        system = self.known.system
+        system = self.lab_system.system
         size = system.ensemble(LAB)
         return system.spinup if size.spinup is None else size.spinup
 
     def code(self, time: float, *, measured: bool = False) -> str:
-        """The lines of the public API that give `maps`, the answers at a time, and `measured`, the ensemble's at the same."""
-        known, row = self.known, self.row(time)
+        """Lines of code that compute `maps`, the responses at a time, and `measured`, that of the ensemble at the same time."""
+        lab, row = self.lab_system, self.row(time)
         time_profile = "" if self.time_profile is None else ", time_profile"
-        lines = ["import torch", "import gfdt_tutorial as gfdt", "", *_constructor(known.system), *known.code.values()]
-        lines += [
-            *self.kick.code(len(self.grid.shape)),
-            *([f"times = {known.truth}.times", self.time_profile.code()] if time_profile else []),
-        ]
-        answers = ", ".join(f'"{name}": {name}.to(kick{time_profile})' for name in known.responses)
-        lines += [f"answers = {{{answers}}}", f"maps = {{name: answer[{row}] for name, answer in answers.items()}}  # t = {time:g}"]
+        lines = ["import torch", "import gfdt_tutorial as gfdt", "", *_constructor(lab.system), *lab.code.values()]
+        lines += self.kick.code(len(self.grid.shape))
+        if self.time_profile is not None:
+            lines += [f"times = {lab.truth}.times", self.time_profile.code()]
+        responses = ", ".join(f'"{name}": {name}.to(kick{time_profile})' for name in lab.responses)
+        lines += [f"responses = {{{responses}}}", f"maps = {{name: one[{row}] for name, one in responses.items()}}  # t = {time:g}"]
         if measured:
             every = "" if self.times[1] == 1 else f", every={float(self.times[1]):g}"
             options = f"{every}, members={MEMBERS}, spinup={self._spinup:g}"
             lines += ["from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble", ""]
-            lines += [f'forced = gfdt.run(ForcedEnsemble(system, kick, answers["{known.truth}"]{time_profile}{options}))']
+            lines += [f'forced = gfdt.run(ForcedEnsemble(system, kick, responses["{lab.truth}"]{time_profile}{options}))']
             lines += [f"measured = forced.responses[{row}]"]
         return "\n".join(lines)
 
-    def doubts(self, measured: ForcedEnsemble | None = None) -> list[str]:
-        """What should make one careful: nothing is kicked, or the answer was measured to depart from linear."""
+    def caveats(self, measured: ForcedEnsemble | None = None) -> list[str]:
+        """Reasons for caution: no kick or forcing is set, or the measured response departs from linear."""
         if not bool(self.pattern.any()):
             return ["nothing is kicked yet: draw, add a pixel, or choose a ready-made kick"]
-        if self.pushes is not None and not bool(self.pushes.any()):
+        if self.forcing is not None and not bool(self.forcing.any()):
             return ["the time profile is zero throughout: draw one, or choose another"]
         if measured is None or measured.row < 1:
             return []
         found = measured.departure
         beyond = max(found.value - 2 * found.error, abs(measured.gain.value - 1) - 2 * measured.gain.error) > LINEAR
-        return ["outside the linear regime: the predictions are linear, this answer was measured not to be"] if beyond else []
+        return ["outside the linear regime: the predictions are linear, and the measured response is not"] if beyond else []
 
 
 def _constructor(system: System) -> list[str]:
-    """Lines that make a system anew."""
+    """Lines of code that construct a system."""
     kind = type(system)
     if SYSTEMS.get(system.name) is kind:
         return [f"system = gfdt.{kind.__name__}()"] if system == kind() else [f"system = gfdt.{system!r}"]

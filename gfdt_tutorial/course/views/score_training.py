@@ -1,4 +1,4 @@
-"""A training beside a score that is known."""
+"""A training compared with a known score."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +14,12 @@ from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 
 @dataclass(frozen=True)
 class TrainingView:
-    """How a training stands, judged by a score that is known.
+    """The present state of a training, compared with a known score.
 
     Args:
         training: at any step.
-        system: its `score` is the judge.
-        fields: (field, *shape), clean data that the training does not see.
+        system: its `score` is the reference.
+        fields: (field, *shape), data without added noise that the training does not use.
     """
 
     training: Training
@@ -43,12 +43,13 @@ class TrainingView:
 
     @property
     def stein(self) -> torch.Tensor:
-        """−⟨û ŝ*⟩/N² by shell: 1 for a true score."""
+        """−⟨û ŝ*⟩/N² by shell, Stein's identity: 1 for the true score."""
         return shell_average(self.system.grid, stein(self.system.grid, self.fields, self.learned).real)[1]
 
     @property
     def gain(self) -> torch.Tensor:
-        """Re ⟨ŝ ŝ_exact*⟩ / ⟨|ŝ_exact|²⟩ by shell: 1 where the learned score is as large as it should be."""
+        """Re ⟨ŝ ŝ_exact*⟩ / ⟨|ŝ_exact|²⟩ by shell: 1 where the learned score has the right amplitude."""
+
         grid = self.system.grid
         exact = grid.rfft(self.known)
         ratio = (grid.rfft(self.learned) * exact.conj()).mean(0).real / exact.abs().square().mean(0)

@@ -49,7 +49,7 @@ class OrnsteinUhlenbeckExplorer(Live):
     def _show(self) -> tuple[list[TraceData], str]:
         self.view = self._look(self.controls)
         system, slowest = self.view.system, float((-1 / self.view.system.rates.real).max())
-        largest = float(self.view.answer[self.view.row].abs().max())
+        largest = float(self.view.response[self.view.row].abs().max())
         statistics = f"std u = {system.variance**0.5:.3f}; longest decay time of a wavevector {slowest:.0f}"
         return panels.explorer_data(self.view), f"{statistics}; largest response at lag {self.view.lag}: {largest:.3f}"
 

@@ -6,7 +6,7 @@ import ipywidgets as widgets
 
 from gfdt_tutorial.course import panels
 from gfdt_tutorial.course.views.choices import choices
-from gfdt_tutorial.course.views.parameter_lab import Shift, known
+from gfdt_tutorial.course.views.parameter_lab import ParameterChange, lab_system
 from gfdt_tutorial.course.widgets.live import CONTROL, WIDE, doubtful
 from gfdt_tutorial.course.widgets.running import Running
 from gfdt_tutorial.experiments.parameter_responses import sliders
@@ -58,12 +58,12 @@ class ParameterLab(Running):
     def _another_system(self, _: object) -> None:
         self.stop()
         self.readout.value = "One moment: the unperturbed means of this system are simulated."
-        known(self.offered[self.choice.value])
+        lab_system(self.offered[self.choice.value])
         self._restart()
 
     def _renew(self) -> None:
         moved = {name: value / 100 for name, value in self.values.items() if name != "system" and value}
-        self.view = Shift(self.offered[self.choice.value], tuple(moved.items()))
+        self.view = ParameterChange(self.offered[self.choice.value], tuple(moved.items()))
         self.measured: ChangedEnsemble | None = None
 
     def _restart(self, change: object = None) -> None:
@@ -86,7 +86,7 @@ class ParameterLab(Running):
 
     def _show(self) -> tuple[list[TraceData], str]:
         view, run = self.view, self.measured
-        return panels.parameters_data(view, run), self._words() + doubtful(view.doubts(run))
+        return panels.parameters_data(view, run), self._words() + doubtful(view.caveats(run))
 
     def _words(self) -> str:
         view, run = self.view, self.measured

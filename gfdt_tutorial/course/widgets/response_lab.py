@@ -12,7 +12,7 @@ from traitlets import Bunch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.course import panels
 from gfdt_tutorial.course.views.choices import choices
-from gfdt_tutorial.course.views.response_lab import READY, TIME_PROFILES, KickDesign, Predictions, TimeProfile, as_map
+from gfdt_tutorial.course.views.response_lab import KICK_NAMES, TIME_PROFILES, KickDesign, Predictions, TimeProfile, as_map
 from gfdt_tutorial.course.widgets.kick_pad import KickPad
 from gfdt_tutorial.course.widgets.live import WRAPPED, doubtful
 from gfdt_tutorial.course.widgets.running import Running
@@ -42,7 +42,7 @@ class KickLab(Running):
 
     def __init__(self, system: str | System = "navier-stokes", *, ready: str = "bump", amplitude: float = 1.0) -> None:
         self.offered, name = choices(system)
-        checks.choice("kick", ready, READY)
+        checks.choice("kick", ready, KICK_NAMES)
         least, most = AMPLITUDES
         if not 10.0**least <= amplitude <= 10.0**most:
             raise ValueError(f"amplitude is {amplitude!r}; expected {10.0**least:g} to {10.0**most:g}: a menu sets the sign")
@@ -52,7 +52,7 @@ class KickLab(Running):
         log = {"min": least, "max": most, "step": 0.05, "readout_format": ".3g"}
         controls = {
             "system": widgets.Dropdown(options=list(self.offered), value=name, description="system", style=WIDE),
-            "kick": widgets.Dropdown(options=READY, value=ready, description="predefined kick", style=WIDE),
+            "kick": widgets.Dropdown(options=KICK_NAMES, value=ready, description="predefined kick", style=WIDE),
             "amplitude": widgets.FloatLogSlider(amplitude, description=f"amplitude, {unit}", style=WIDE, **log),
             "sign": widgets.Dropdown(options={"+ (raise)": 1, "− (lower)": -1}, value=1, description="sign", style=WIDE),
             "time": self._time_slider("t, time units", 1 / 6),
@@ -171,7 +171,7 @@ class KickLab(Running):
                 numbers = (measured.gain, measured.departure, measured.even_part)
                 names = ("measured over linear response", "departure from linearity", "its even part")
                 words += [f"{name} {_with_error(number)}" for name, number in zip(names, numbers, strict=True)]
-        return "; ".join(words) + doubtful(view.doubts(measured))
+        return "; ".join(words) + doubtful(view.caveats(measured))
 
     def _work(self) -> Iterator[int]:
         if self.measured is None or self.failed:
