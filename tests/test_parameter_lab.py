@@ -50,11 +50,11 @@ def lines(panel, axis, name):
 
 
 def test_several_parameters_add_up_to_first_order_and_so_do_their_errors_at_most():
-    answer = known(AC).answers["generative"]
-    alpha, kappa = (list(answer.info["parameters"]).index(name) for name in ("alpha", "kappa"))
+    response = known(AC).answers["generative"]
+    alpha, kappa = (list(response.info["parameters"]).index(name) for name in ("alpha", "kappa"))
     found = Shift(AC, (("alpha", 0.1), ("kappa", -0.2))).predicted["generative"]
-    torch.testing.assert_close(found.values, 0.1 * answer.values[:, alpha] - 0.2 * answer.values[:, kappa])
-    torch.testing.assert_close(found.standard_error, 0.1 * answer.standard_error[:, alpha] + 0.2 * answer.standard_error[:, kappa])
+    torch.testing.assert_close(found.values, 0.1 * response.values[:, alpha] - 0.2 * response.values[:, kappa])
+    torch.testing.assert_close(found.standard_error, 0.1 * response.standard_error[:, alpha] + 0.2 * response.standard_error[:, kappa])
 
 
 @pytest.mark.parametrize("method", parameter_lab.METHODS)
