@@ -49,26 +49,35 @@ from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.base import DivergedError, NotKnownError, Parameter, System
 from gfdt_tutorial.systems.double_well import DoubleWell
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
-from gfdt_tutorial.systems.simulate import DivergedError, simulate
+from gfdt_tutorial.systems.sde import SDE
+from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.sizes import Ensemble, Sampling
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "SDE",
     "AllenCahn",
     "Budget",
     "ChangedEnsemble",
     "DivergedError",
     "DoubleWell",
+    "Ensemble",
     "Errors",
     "GaussianScore",
     "LearnedScore",
     "NavierStokes",
+    "NotKnownError",
     "OrnsteinUhlenbeck",
+    "Parameter",
     "PeriodicGrid",
     "Response",
+    "Sampling",
+    "System",
     "TimeSeries",
     "Training",
     "compare",

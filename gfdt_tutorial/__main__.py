@@ -1,24 +1,30 @@
 """The command line, thin over the public functions: python -m gfdt_tutorial VERB, with the verbs
 simulate | fit-score | respond | perturb | truth | compare | analyse | figure1 | assets | bench.
 
-Series and responses pass as .npz files (keys: `TimeSeries.save`, `Response.save`). Bad input: one message on stderr and exit 2.
-Ctrl-C: exit 130. No file is ever left half-written. Results are saved before anything is printed, and printing never fails.
+Series and responses are passed on as .npz files (keys: `TimeSeries.save`, `Response.save`). Bad input gives one message on standard error
+and exit status 2, Ctrl-C gives 130. No file is left half-written. Results are saved before anything is printed, and printing never fails.
+
+Each verb is a function and, above it, the function that adds its options; `VERBS` lists them. The parser is argparse, of the standard
+library: what cyclopts or typer would save in lines they would cost in dependencies and in messages of their own form.
 """
 
 import argparse
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
 
 from gfdt_tutorial import bench, figures
-from gfdt_tutorial.command_line import ASSETS_MADE, parser
 from gfdt_tutorial.core import storage
 from gfdt_tutorial.core.progress import accept_all_characters, note, say
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.data.analysis import FILES, analyse
 from gfdt_tutorial.data.reading import read_series
-from gfdt_tutorial.experiments import presets, shipped
+from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.experiments.cache import Cache
 from gfdt_tutorial.experiments.comparison import compare_systems
 from gfdt_tutorial.experiments.pipeline import Comparison
@@ -29,24 +35,43 @@ from gfdt_tutorial.figures import report
 from gfdt_tutorial.figures.figure_one import figure_one
 from gfdt_tutorial.responses.errors import Errors, compare
 from gfdt_tutorial.responses.kick_response import respond
-from gfdt_tutorial.responses.kicked_twins import perturb
-from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.responses.kicked_twins import KICK_KINDS, perturb
+from gfdt_tutorial.responses.response import FORMS, Response
+from gfdt_tutorial.responses.symmetries import SYMMETRIES
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
+from gfdt_tutorial.systems.base import DivergedError, System
 from gfdt_tutorial.systems.built_in import SYSTEMS, make_system, system_of
-from gfdt_tutorial.systems.simulate import DivergedError, simulate
+from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.sizes import PRESETS
+
+T = TypeVar("T")
+Score = Callable[..., torch.Tensor]
+WHICH = f"{', '.join(sorted(SYSTEMS))}, or one of your own as module:Class or file.py:Class"
+ASSETS_PRESET, ASSETS_SEED = "standard", 0  # how the shipped assets were made
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What a verb does, what it says of itself, its options, and the names of those options that are files to write."""
+
+    work: Callable[[argparse.Namespace], int | None]
+    words: str
+    options: Callable[[argparse.ArgumentParser], None]
+    writes: tuple[str, ...] = ()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code."""
+    """Run one verb; returns the exit status."""
     accept_all_characters()
     chosen = parser().parse_args(arguments)
+    verb = VERBS[chosen.verb]
     try:
-        for name in chosen.writes:
+        for name in verb.writes:
             if (path := getattr(chosen, name)) is not None:
                 storage.check_file(path)
-        return VERBS[chosen.verb](chosen) or 0
+        return verb.work(chosen) or 0
     except KeyboardInterrupt as stopped:
         say(f"stopped; {str(stopped) or 'nothing was left half-written'}", sys.stderr)
         return 130
@@ -55,15 +80,77 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Prints its help as everything else is printed."""
+
+    def print_help(self, file: Any = None) -> None:
+        say(self.format_help().rstrip("\n"), file)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all verbs; what it finds has the verb as `verb`."""
+    found = _Parser(prog="python -m gfdt_tutorial", description="Response theory via generative score modelling.")
+    verbs = found.add_subparsers(required=True, metavar="VERB", dest="verb")
+    for name, verb in VERBS.items():
+        verb.options(verbs.add_parser(name, help=verb.words, description=verb.words))
+    return found
+
+
+# options that several verbs share
+
+
+def _add_system(verb: argparse.ArgumentParser, *, seed: int | None) -> None:
+    verb.add_argument("--system", required=True, help=WHICH)
+    _add_changes(verb)
+    _add_run(verb, seed=seed)
+
+
+def _add_systems(verb: argparse.ArgumentParser, *, seed: int, preset: str = "quick") -> None:
+    verb.add_argument("--system", action="append", help=f"{WHICH}; may be repeated; all of these by default")
+    verb.add_argument("--no-cache", action="store_true", help="compute everything anew and keep nothing; otherwise see GFDT_CACHE")
+    _add_run(verb, seed=seed, preset=preset)
+
+
+def _add_changes(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="a parameter of the system; may be repeated")
+
+
+def _add_run(verb: argparse.ArgumentParser, *, seed: int | None, preset: str = "quick") -> None:
+    verb.add_argument("--preset", choices=PRESETS, default=preset)
+    verb.add_argument("--seed", type=int, default=seed)
+    verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
+
+
+def _add_out(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--out", required=True, help=".npz file to write")
+
+
+def _add_cluster(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--cluster", metavar="ADDRESS", help="of a dask.distributed scheduler, as tcp://host:8786, whose workers do it")
+
+
+# the verbs
+
+
+def _simulate_options(verb: argparse.ArgumentParser) -> None:
+    _add_system(verb, seed=0)
+    verb.add_argument("--members", type=int, help="independent runs; the preset's by default")
+    verb.add_argument("--duration", type=float, help="time from first to last sample; the preset's by default")
+    verb.add_argument("--every", type=float, help="sampling interval; the preset's by default")
+    verb.add_argument("--context", action="store_true", help="keep the hidden forcing of a system that has one")
+    _add_cluster(verb)
+    _add_out(verb)
+
+
 def _simulate(chosen: argparse.Namespace) -> None:
-    system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
-    members, duration, every = (_wanted(chosen, size, name) for name in ("members", "duration", "every"))
+    system = _system(chosen)
+    size = system.ensemble(chosen.preset)
     data = simulate(
         system,
-        members=members,
+        members=_given(chosen.members, size.members),
+        duration=_given(chosen.duration, size.duration),
+        every=_given(chosen.every, size.every),
         spinup=size.spinup,
-        duration=duration,
-        every=every,
         seed=chosen.seed,
         device=chosen.device,
         context=chosen.context,
@@ -72,12 +159,28 @@ def _simulate(chosen: argparse.Namespace) -> None:
     say(f"{data.snapshots} snapshots, u of shape {tuple(data.u.shape)}: {data.save(chosen.out)}")
 
 
+def _fit_score_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("series", help="an .npz with the keys u, times, axes")
+    verb.add_argument("--preset", choices=PRESETS, default="quick")
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--noise-levels", action="store_true", help="learn the score at all noise levels, to generate")
+    verb.add_argument("--context", action="store_true", help="give the network the context of the series")
+    verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    verb.add_argument("--out", required=True, help="folder for weights.safetensors and score.json")
+
+
 def _fit_score(chosen: argparse.Namespace) -> int:
     folder = storage.check_folder(chosen.out)
     checkpoint = storage.check_file(folder.parent / f"{folder.resolve().name}.checkpoint")
-    data = TimeSeries.load(chosen.series)
-    options = {"context": chosen.context, "noise_levels": chosen.noise_levels, "device": chosen.device, "checkpoint": checkpoint}
-    score = fit_score(data, preset=chosen.preset, seed=chosen.seed, **options)
+    score = fit_score(
+        TimeSeries.load(chosen.series),
+        preset=chosen.preset,
+        seed=chosen.seed,
+        context=chosen.context,
+        noise_levels=chosen.noise_levels,
+        device=chosen.device,
+        checkpoint=checkpoint,
+    )
     if score.metrics["interrupted"]:
         say(f"stopped after {score.metrics['steps']} steps; the same command goes on from {checkpoint}", sys.stderr)
         return 130
@@ -87,23 +190,63 @@ def _fit_score(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _respond_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("series", help="an .npz with the keys u, times, axes")
+    words = "gaussian, analytic (only for a series made by `simulate`), or a folder written by fit-score"
+    verb.add_argument("--score", default="gaussian", help=words)
+    verb.add_argument("--lags", type=float, default=90.0, help="largest lag, in time units")
+    words = "raw, normalised: R(t) R(0)⁻¹, or controlled: with the Gaussian response as a control variate"
+    verb.add_argument("--form", choices=FORMS, default="raw", help=words)
+    verb.add_argument("--symmetry", action="append", default=[], choices=SYMMETRIES, help="average over it; may be repeated")
+    verb.add_argument("--confidence", type=float, default=0.90, help="level of the band")
+    _add_out(verb)
+
+
 def _respond(chosen: argparse.Namespace) -> None:
     data = TimeSeries.load(chosen.series)
+    score: Score
     if chosen.score == "gaussian":
         score = GaussianScore.fit(data)
     else:
         score = system_of(data.info).score if chosen.score == "analytic" else LearnedScore.load(chosen.score)
-    options = {"form": chosen.form, "confidence": chosen.confidence, "symmetries": tuple(chosen.symmetry)}
-    answer = respond(data, score, lags=chosen.lags, **options)
-    say(f"{answer.method} response at {len(answer.times)} lags: {answer.save(chosen.out)}")
+    found = respond(data, score, lags=chosen.lags, form=chosen.form, confidence=chosen.confidence, symmetries=tuple(chosen.symmetry))
+    say(f"{found.method} response at {len(found.times)} lags: {found.save(chosen.out)}")
+
+
+def _perturb_options(verb: argparse.ArgumentParser) -> None:
+    _add_system(verb, seed=1)
+    verb.add_argument("--lags", type=float, help="largest lag; the preset's by default")
+    verb.add_argument("--pairs", type=int, help="kicked pairs; the preset's by default")
+    verb.add_argument("--every", type=float, help="spacing of the lags; the preset's by default")
+    verb.add_argument("--kick", choices=KICK_KINDS, default="pixel")
+    verb.add_argument("--amplitude", type=float, help="of the kick, in units of the field; the preset's by default")
+    _add_cluster(verb)
+    _add_out(verb)
 
 
 def _perturb(chosen: argparse.Namespace) -> None:
-    system, size = _system(chosen), presets.ensemble(chosen.system, chosen.preset)
-    lags, pairs, every, amplitude = (_wanted(chosen, size, name) for name in ("lags", "pairs", "every", "amplitude"))
-    options = {"every": every, "kick": chosen.kick, "amplitude": amplitude}
-    truth = perturb(system, lags=lags, pairs=pairs, seed=chosen.seed, **options, device=chosen.device, cluster=chosen.cluster)
-    say(f"{pairs} kicked pairs, {len(truth.times)} lags: {truth.save(chosen.out)}")
+    system = _system(chosen)
+    size = system.ensemble(chosen.preset)
+    truth = perturb(
+        system,
+        lags=_given(chosen.lags, size.lags),
+        pairs=_given(chosen.pairs, size.pairs),
+        seed=chosen.seed,
+        every=_given(chosen.every, size.every),
+        kick=chosen.kick,
+        amplitude=_given(chosen.amplitude, size.amplitude),
+        device=chosen.device,
+        cluster=chosen.cluster,
+    )
+    say(f"{truth.info['pairs']} kicked pairs, {len(truth.times)} lags: {truth.save(chosen.out)}")
+
+
+def _truth_options(verb: argparse.ArgumentParser) -> None:
+    _add_system(verb, seed=None)
+    verb.add_argument("--pairs", type=int, help="kicked pairs; those of the shipped truth by default")
+    verb.add_argument("--checkpoint", help="file to go on from; SYSTEM-truth.checkpoint.npz by default")
+    verb.add_argument("--out", help="an .npz instead of the package's own assets")
+    _add_cluster(verb)
 
 
 def _truth(chosen: argparse.Namespace) -> int:
@@ -116,7 +259,7 @@ def _truth(chosen: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say(f"stopped; the same command goes on from {checkpoint}", sys.stderr)
         return 130
-    worst = float(truth.standard_error.max())
+    worst = 0.0 if truth.standard_error is None else float(truth.standard_error.max())
     out = (
         truth.save(chosen.out) if chosen.out else shipped.ship(name, truth, command=f"python -m gfdt_tutorial truth --system {system.name}")
     )
@@ -125,15 +268,22 @@ def _truth(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _compare_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("responses", nargs="+", help=".npz files written by respond")
+    verb.add_argument("--truth", required=True, help="an .npz written by perturb, or the word exact where a closed form exists")
+    verb.add_argument("--figure", help="write a figure: .html opens offline, .png and .svg need kaleido and Chromium")
+    verb.add_argument("--json", help="write the errors at every lag")
+
+
 def _compare(chosen: argparse.Namespace) -> None:
-    answers = {Path(path).stem: Response.load(path) for path in chosen.answers}
-    truth = truth_for(next(iter(answers.values()))) if chosen.truth == "exact" else Response.load(chosen.truth)
-    errors = {name: compare(answer, truth) for name, answer in answers.items()}
-    saved = []
+    responses = {Path(path).stem: Response.load(path) for path in chosen.responses}
+    truth = truth_for(next(iter(responses.values()))) if chosen.truth == "exact" else Response.load(chosen.truth)
+    errors = {name: compare(response, truth) for name, response in responses.items()}
+    saved: list[Path | None] = []
     if chosen.json:
         saved.append(storage.save_json(chosen.json, {name: error_metrics(error) for name, error in errors.items()}))
     if chosen.figure:
-        figure = figures.comparison({truth.method: truth} | answers, errors)
+        figure = figures.comparison({truth.method: truth} | responses, errors)
         saved.append((figures.save_html if Path(chosen.figure).suffix == ".html" else figures.save_image)(figure, chosen.figure))
     say(_table(errors))
     _say_all(path for path in saved if path)
@@ -147,22 +297,60 @@ def _table(errors: dict[str, Errors]) -> str:
     return "\n".join(rows)
 
 
-def _compared(chosen: argparse.Namespace, systems: list, cache: Cache | None, *, conditioned: bool = False) -> list[Comparison]:
-    """Systems compared; interrupted, it says from where to go on."""
-    options = {"seed": chosen.seed, "device": chosen.device, "conditioned": conditioned, "cache": cache}
-    try:
-        return compare_systems(systems, preset=chosen.preset, **options)
-    except KeyboardInterrupt:
-        kept = "nothing was kept" if cache is None else f"the same command goes on from {cache.folder}"
-        raise KeyboardInterrupt(kept) from None
+def _analyse_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("file", help=".npy, .npz, NetCDF (.nc) or .zarr")
+    words = "letters of the array's axes, in order: m member, t time, y and x space; where the file does not say"
+    verb.add_argument("--axes", help=words)
+    words = "sampling interval, in the time unit in which lags are wanted; where the file has no times"
+    verb.add_argument("--every", type=float, help=words)
+    verb.add_argument("--variable", help="which array of the file")
+    verb.add_argument("--preset", choices=PRESETS, default="quick")
+    verb.add_argument("--lags", type=float, help="largest lag, in time units; twice the memory of the data by default")
+    verb.add_argument("--confidence", type=float, default=0.90, help="level of the bands")
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    words = "a likely season, in time units, to test for before all periods are searched; may be repeated"
+    verb.add_argument("--period", type=float, action="append", default=[], help=words)
+    words = "first remove the mean cycle of this period, in time units"
+    verb.add_argument("--deseasonalise", type=float, metavar="PERIOD", help=words)
+    verb.add_argument("--detrend", action="store_true", help="first remove a straight line")
+    verb.add_argument("--centre-members", action="store_true", help="first remove the differences between the means of members")
+    verb.add_argument("--force", action="store_true", help="go on although a check refuses the data; the report says so")
+    verb.add_argument("--out", required=True, help="folder for report.html, responses.npz, analysis.json, score-1, score-2")
 
 
-def _assets(chosen: argparse.Namespace) -> None:
-    storage.check_file(Path(chosen.out) / "manifest.json")
-    found = _compared(chosen, _systems(chosen), _cache(chosen))
-    changed = "".join(f" --{name} {getattr(chosen, name)}" for name in ("preset", "seed") if getattr(chosen, name) != ASSETS_MADE[name])
-    command = f"python -m gfdt_tutorial assets{changed}"
-    _say_all(ship_results(found, chosen.preset, chosen.seed, command=command, folder=chosen.out))
+def _analyse(chosen: argparse.Namespace) -> None:
+    folder = storage.check_folder(chosen.out, FILES)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        data = read_series(chosen.file, axes=chosen.axes, every=chosen.every, variable=chosen.variable)
+    for warning in caught:
+        note(f"note: {warning.message}")
+    found = analyse(
+        data,
+        preset=chosen.preset,
+        lags=chosen.lags,
+        seed=chosen.seed,
+        confidence=chosen.confidence,
+        force=chosen.force,
+        device=chosen.device,
+        periods=tuple(chosen.period),
+        deseasonalise=chosen.deseasonalise,
+        detrend=chosen.detrend,
+        centre_members=chosen.centre_members,
+        tell=lambda stage: note(f"{stage} ..."),
+    )
+    saved = found.save(folder, report.page(found))
+    say(found.suitability)
+    say(found.verdict)
+    _say_all(saved)
+
+
+def _figure1_options(verb: argparse.ArgumentParser) -> None:
+    _add_systems(verb, seed=0)
+    _add_changes(verb)
+    verb.add_argument("--conditioned", action="store_true", help="learn a second score, given the hidden forcing, where there is one")
+    verb.add_argument("--out", required=True, help="folder for figure1.html, figure1.png, responses.npz, metrics.json, score/")
 
 
 def _figure1(chosen: argparse.Namespace) -> None:
@@ -170,7 +358,7 @@ def _figure1(chosen: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     cache = _cache(chosen)
     found = _compared(chosen, systems, cache, conditioned=chosen.conditioned)
-    saved = [
+    saved: list[Path | None] = [
         score.save(folder / "score" / (one.system.name + ("" if method == "generative" else f"-{method}")))
         for one in found
         for method, score in one.scores.items()
@@ -183,21 +371,24 @@ def _figure1(chosen: argparse.Namespace) -> None:
     _say_all(path for path in saved if path)
 
 
-def _analyse(chosen: argparse.Namespace) -> None:
-    folder = storage.check_folder(chosen.out, FILES)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        data = read_series(chosen.file, axes=chosen.axes, every=chosen.every, variable=chosen.variable)
-    for warning in caught:
-        note(f"note: {warning.message}")
-    options = {"lags": chosen.lags, "seed": chosen.seed, "confidence": chosen.confidence, "force": chosen.force, "device": chosen.device}
-    options |= {"periods": tuple(chosen.period), "deseasonalise": chosen.deseasonalise, "detrend": chosen.detrend}
-    options |= {"centre_members": chosen.centre_members}
-    found = analyse(data, preset=chosen.preset, **options, tell=lambda stage: note(f"{stage} ..."))
-    saved = found.save(folder, report.page(found))
-    say(found.suitability)
-    say(found.verdict)
-    _say_all(saved)
+def _assets_options(verb: argparse.ArgumentParser) -> None:
+    _add_systems(verb, preset=ASSETS_PRESET, seed=ASSETS_SEED)
+    verb.add_argument("--out", default=shipped.ASSETS, help="an existing folder instead of the package's own assets")
+    verb.set_defaults(set=[])
+
+
+def _assets(chosen: argparse.Namespace) -> None:
+    storage.check_file(Path(chosen.out) / "manifest.json")
+    found = _compared(chosen, _systems(chosen), _cache(chosen))
+    changed = "" if chosen.preset == ASSETS_PRESET else f" --preset {chosen.preset}"
+    changed += "" if chosen.seed == ASSETS_SEED else f" --seed {chosen.seed}"
+    command = f"python -m gfdt_tutorial assets{changed}"
+    _say_all(ship_results(found, chosen.preset, chosen.seed, command=command, folder=chosen.out))
+
+
+def _bench_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--only", choices=sorted(bench.GROUPS), help="one group of rows")
+    verb.add_argument("--json", help="write the rows too")
 
 
 def _bench(chosen: argparse.Namespace) -> None:
@@ -209,31 +400,43 @@ def _bench(chosen: argparse.Namespace) -> None:
     _say_all(saved)
 
 
+# what the verbs share
+
+
+def _given(asked: T | None, default: T) -> T:
+    """What was asked for, zero included, or the preset's."""
+    return default if asked is None else asked
+
+
+def _compared(chosen: argparse.Namespace, systems: list[System], cache: Cache | None, *, conditioned: bool = False) -> list[Comparison]:
+    """Systems compared; interrupted, it says from where to go on."""
+    try:
+        return compare_systems(systems, preset=chosen.preset, seed=chosen.seed, device=chosen.device, conditioned=conditioned, cache=cache)
+    except KeyboardInterrupt:
+        kept = "nothing was kept" if cache is None else f"the same command goes on from {cache.folder}"
+        raise KeyboardInterrupt(kept) from None
+
+
 def _say_all(paths: Iterable[Path]) -> None:
     for path in paths:
         say(path)
 
 
-def _system(chosen: argparse.Namespace):
+def _system(chosen: argparse.Namespace) -> System:
     return make_system(chosen.system, dict(_pair(text) for text in chosen.set))
 
 
-def _wanted(chosen: argparse.Namespace, size: presets.Ensemble, name: str) -> float:
-    """What was asked for, zero included, or the preset's."""
-    asked = getattr(chosen, name)
-    return getattr(size, name) if asked is None else asked
+def _systems(chosen: argparse.Namespace) -> list[System]:
+    """Those named, in the order of the letter, and then the user's own; all built-in ones where none is named."""
+    asked = chosen.system or list(SYSTEMS)
+    names = [name for name in SYSTEMS if name in asked] + [name for name in dict.fromkeys(asked) if name not in SYSTEMS]
+    if chosen.set and len(names) > 1:
+        raise ValueError(f"--set changes a parameter of one system, and {len(names)} are to run; name one with --system")
+    return [make_system(name, dict(_pair(text) for text in chosen.set)) for name in names]
 
 
 def _cache(chosen: argparse.Namespace) -> Cache | None:
     return None if chosen.no_cache else Cache()
-
-
-def _systems(chosen: argparse.Namespace) -> list:
-    """Those named, in the order of the letter; all where none is named."""
-    names = [name for name in SYSTEMS if name in (chosen.system or SYSTEMS)]
-    if chosen.set and len(names) > 1:
-        raise ValueError(f"--set changes a parameter of one system, and {len(names)} are to run; name one with --system")
-    return [make_system(name, dict(_pair(text) for text in chosen.set)) for name in names]
 
 
 def _pair(text: str) -> tuple[str, float]:
@@ -245,16 +448,35 @@ def _pair(text: str) -> tuple[str, float]:
 
 
 VERBS = {
-    "simulate": _simulate,
-    "fit-score": _fit_score,
-    "respond": _respond,
-    "perturb": _perturb,
-    "truth": _truth,
-    "compare": _compare,
-    "analyse": _analyse,
-    "figure1": _figure1,
-    "assets": _assets,
-    "bench": _bench,
+    "simulate": Verb(_simulate, "an unperturbed, stationary ensemble", _simulate_options, ("out",)),
+    "fit-score": Verb(
+        _fit_score,
+        "learn the score of an unperturbed series; after Ctrl-C the same command goes on from its checkpoint",
+        _fit_score_options,
+    ),
+    "respond": Verb(_respond, "the response, from an unperturbed series and a score", _respond_options, ("out",)),
+    "perturb": Verb(_perturb, "the truth, from kicked twins", _perturb_options, ("out",)),
+    "truth": Verb(
+        _truth,
+        "the long reference truth (minutes to an hour); after Ctrl-C the same command goes on from its checkpoint",
+        _truth_options,
+        ("out", "checkpoint"),
+    ),
+    "compare": Verb(_compare, "errors of responses against a truth", _compare_options, ("json", "figure")),
+    "analyse": Verb(
+        _analyse,
+        "a series of your own: whether it is fit for this method, its score, and how it responds to a kick; a report of one page",
+        _analyse_options,
+    ),
+    "figure1": Verb(
+        _figure1,
+        "simulate, fit, respond, perturb and compare; draw the letter's Figure 1; after Ctrl-C or a crash the same command goes on",
+        _figure1_options,
+    ),
+    "assets": Verb(
+        _assets, "make the learned scores and responses that travel with the package (20 min); goes on as figure1 does", _assets_options
+    ),
+    "bench": Verb(_bench, "measure what the project promises, on this machine", _bench_options, ("json",)),
 }
 
 if __name__ == "__main__":

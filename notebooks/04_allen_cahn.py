@@ -9,9 +9,11 @@
 # %% [markdown]
 # # 04 · The Allen-Cahn field
 #
-# **You will** meet a field with two phases, for which the Gaussian response is wrong by a factor; learn its score from data in a few seconds; draw fields from it that never were; predict its response with bands
-# and judge it by a truth that took an hour to compute, in three forms of which the letter's is one; find out whether the score that is *written down* does better than the learned one; see what a small error can hide; and kick a field that runs before your
-# eyes. **Time** 75 minutes. **Runs in** about 2½ minutes on two cores, in 1 GB. **Needs** [lesson 03](03_score_matching.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
+# **You will** meet a field with two phases, for which the Gaussian response is wrong by more than a factor of two; learn its score from data
+# in a few seconds; generate new fields from this score; predict the response with bands, and judge it, in three forms of which the letter's
+# is one, by a truth that took an hour to compute; find out whether the *known formula* for the score does better than the learned score; see
+# what a small error can hide; and kick a running field. **Time** 75 minutes. **Runs in** about 2½ minutes on two cores, in 1 GB. **Needs**
+# [lesson 03](03_score_matching.ipynb). **Symbols and words** are explained in [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
 # ## The question
@@ -20,14 +22,16 @@
 #
 # $$ \partial_t u = \kappa\,\Delta u - A\,\partial_x u + \alpha\,\Sigma\,[u(1-u^2)] + \varepsilon\,\Sigma^{1/2}\xi, \qquad \Sigma = (1-\Delta)^{-1}. $$
 #
-# Every pixel would like to be at $+1$ or $-1$; smoothing makes neighbours agree; noise moves the borders between the two phases about. (Allen and Cahn [8] described an alloy that orders itself; theirs is the equation
-# without advection, noise and Σ.) Push the field at one place. The Gaussian recipe
-# $R(t) = C(t)\,C(0)^{-1}$ knows covariances only. Is that enough?
+# The double well drives every pixel towards $+1$ or $-1$, diffusion makes neighbours agree, and noise moves the borders between the two
+# phases. (Allen and Cahn [8] described an alloy that orders itself; their equation has no advection, no noise and no Σ.) Now kick the field
+# at one place. The Gaussian response $R(t) = C(t)\,C(0)^{-1}$ contains covariances only. Is that enough?
 #
 # ## Bet first
 #
-# > 1. The Gaussian response of the linear field was right, whatever the noise. What will it be here, two pixels downstream and twenty time units after a kick: too large, too small, and by which factor?
-# > 2. The score of this field can be written down, equation (10). Will a network that has only seen data come closer to the true response than the formula?
+# > 1. The Gaussian response of the linear field was right, whatever the noise. What will it be here, two pixels downstream and twenty time
+# >    units after a kick: too large or too small, and by which factor?
+# > 2. The score of this field is known as a formula, equation (10). Will a network that has only seen data give a response closer to the
+# >    truth than the formula does?
 
 # %%
 import plotly.graph_objects as go
@@ -42,9 +46,9 @@ from gfdt_tutorial.course.exercises import check
 from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.responses.symmetries import symmetrise
-from gfdt_tutorial.scores import budgets, diagnostics
+from gfdt_tutorial.scores import budgets, diagnostics, steins_identity
 
-# networks and grids as small as these gain nothing from a second thread, and wait for it if anything else runs
+# Such small networks and grids gain nothing from a second thread, and wait for it if anything else runs.
 torch.set_num_threads(1)
 system = gfdt.AllenCahn()
 grid = system.grid
@@ -52,8 +56,9 @@ grid = system.grid
 # %% [markdown]
 # ## See it: two phases
 #
-# The spatial mean of this field forgets itself over 700 to 1000 time units: from a small smooth start it would fall to one sign, and no affordable spin-up would bring it back. So a run starts from two phases that
-# are already in balance, and 50 time units settle the rest. The data (about 20 s): 96 members, 400 time units each.
+# The spatial mean of this field has a memory of 700 to 1000 time units. If a run started from a small smooth field, the mean would fall to
+# one sign, and no affordable spin-up would bring it back. A run therefore starts from two phases that are already balanced, and 50 time units
+# of spin-up are enough for the rest. Our data (about 20 s) are 96 members of 400 time units each.
 
 # %%
 use = gfdt.simulate(system, members=96, duration=400.0, seed=0, device="cpu")
@@ -67,7 +72,7 @@ figure.update_layout(
     template="gfdt", title="density of one pixel", xaxis_title="u", width=560, height=330
 )
 print(
-    f"⟨u²⟩ = {pixels.square().mean():.3f}, ⟨u⁴⟩ = {(pixels**4).mean():.3f}; kurtosis {diagnostics.kurtosis(pixels):.2f}, a Gaussian has 3"
+    f"⟨u²⟩ = {pixels.square().mean():.3f}, ⟨u⁴⟩ = {(pixels**4).mean():.3f}; kurtosis {diagnostics.kurtosis(pixels):.2f} (a Gaussian has 3)"
 )
 assert diagnostics.kurtosis(pixels) < 2
 figure
@@ -75,13 +80,17 @@ figure
 # %% [markdown]
 # ## Derive: the score, and where it fails
 #
-# Without advection the drift is $\Sigma\,[\alpha\,u(1-u^2) + \kappa(\Delta u - \Delta^2 u)]$, as $\Delta = \Sigma\,(1-\Delta)\Delta$, and the noise has the covariance $N^2\varepsilon^2\,\Sigma$ per unit of time: the same Σ. What is in brackets is the
-# downhill slope of an energy. In such a system nothing circulates: in the stationary state the drift carries everywhere as much probability downhill as the noise spreads uphill, *drift = ½ covariance × score*. So
+# Without advection the drift is $\Sigma\,[\alpha\,u(1-u^2) + \kappa(\Delta u - \Delta^2 u)]$, because $\Delta = \Sigma\,(1-\Delta)\Delta$.
+# The noise has the covariance $N^2\varepsilon^2\,\Sigma$ per unit time, with the same Σ, and the bracket is minus the gradient of an energy.
+# Such a system has no probability currents in its stationary state: everywhere the drift carries as much probability downhill as the noise
+# spreads uphill, *drift = ½ covariance × score*. So
 #
 # $$ s(u) = \frac{2}{N^2\varepsilon^2}\big[\alpha\,u(1-u^2) + \kappa(\Delta u - \Delta^2 u)\big] . $$
 #
-# (With $-\lambda u$ for the well this is the score of lesson 02.) Advection $-A\,\partial_x u$ only carries fields along. In the continuum it leaves ρ alone, as $\int u^3 \partial_x u = \int \partial_x (u^4/4) = 0$. On a grid it does not: $u^3$ has wavenumbers that the grid cannot
-# hold, they are folded back, and the product rule fails. The identity $\langle u_i s_j\rangle = -\delta_{ij}$ shows it (10 s):
+# (With $-\lambda u$ in place of the well, this is the score of lesson 02.) Advection, $-A\,\partial_x u$, only carries fields along. In the
+# continuum it leaves ρ unchanged, because $\int u^3 \partial_x u = \int \partial_x (u^4/4) = 0$. On a grid it does not: $u^3$ contains
+# wavenumbers that the grid cannot represent, these are aliased to lower ones, and the product rule fails. Stein's identity,
+# $\langle u_i s_j\rangle = -\delta_{ij}$, shows the effect (10 s):
 
 # %%
 from dataclasses import replace
@@ -91,31 +100,37 @@ calm = gfdt.simulate(
 )
 for name, data in (("A = 0   ", calm), ("A = 0.02", use)):
     fields = data.u[:, ::10].flatten(0, 1)
-    product = grid.irfft(-diagnostics.stein(grid, fields, system.score(fields)))
+    product = grid.irfft(-steins_identity.stein(grid, fields, system.score(fields)))
     print(
-        f"{name}: ⟨u_i s_j⟩ = {product[0, 0]:.3f} at the pixel itself; its neighbours along x "
+        f"{name}: ⟨u_i s_j⟩ = {product[0, 0]:.3f} at the pixel itself; at its neighbours along x "
         f"{product[0, 1]:+.3f} and {product[0, -1]:+.3f}, along y {product[1, 0]:+.3f}"
     )
 
 # %% [markdown]
-# So with advection the formula (10) is *not* the score of the field on the grid, and the letter's "analytic" response carries that error. A network sees the real density, but it learns from a finite sample. Which of the two errors is larger, the second bet asks; it is settled below.
+# With advection, therefore, the formula (10) is *not* the score of the field on the grid, and the letter's "analytic" response contains this
+# error. A network learns the actual density, but from a finite sample. The second bet asks which of the two errors is larger; we settle it
+# below.
 #
 # ## Learn the score, from other data
 #
-# The score is fitted to an ensemble of its own (15 s to make, 15 s to learn). Its network is small: one 3 × 3 convolution to 32 channels, one layer that mixes them, and a spectral filter for the linear part. Why so?
-# Because that was measured. The table is precomputed, by `python -m gfdt_tutorial bench --only architectures`: error against the exact score at A = 0, and the response's error at A = 0.02.
+# We fit the score to a separate ensemble (15 s to simulate, 15 s to learn). The network is small: one 3 × 3 convolution to 32 channels, one
+# layer that mixes the channels, and a spectral filter for the linear part. We chose it by measurement. The table below is precomputed by
+# `python -m gfdt_tutorial bench --only architectures`; it shows the error against the exact score at A = 0, and the error of the response at
+# A = 0.02.
 
 # %%
 rows = shipped.load_table("allen-cahn-architectures")
-header = ["what", "relative error, A = 0", "response L2, A = 0.02", "seconds"]
+header = ["network", "relative error, A = 0", "response L2, A = 0.02", "seconds"]
 columns = [[row[key] for row in rows] for key in ("what", "relative_error", "l2", "seconds")]
 table = go.Table(header={"values": header}, cells={"values": columns}, columnwidth=[4, 2, 2, 1])
 go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 560})
 
 # %% [markdown]
-# * **Receptive field**, how far around a pixel the network looks. The formula is local, and at A = 0 a network without neighbours is the best. But advection couples neighbours along x, and only a network that sees them gets the response right.
-# * **σ.** The score of noisy data is not the score of the data: its slopes are flattened by an amount that grows like σ². Antithetic pairs allow σ = 0.01, where that bias is below the rest.
-# * **Antithetic pairs, the Gaussian start**: leave either out and see the row.
+# * **Receptive field**: how far around a pixel the network sees. The formula is local, and at A = 0 a network without neighbours is the best.
+#   But advection couples neighbours along x, and only a network that sees them gives the right response.
+# * **σ**: the score of noisy data is not the score of the data. Noise flattens its slopes by an amount that grows like σ². Antithetic pairs
+#   allow σ = 0.01, for which this bias is smaller than the other errors.
+# * **Antithetic pairs and the Gaussian start**: the rows "naive loss" and "white start" show what happens without them.
 
 # %%
 fit = gfdt.simulate(system, members=64, duration=300.0, every=2.0, seed=1000, device="cpu")
@@ -123,26 +138,30 @@ score = gfdt.fit_score(fit, preset="quick", seed=0)
 some = use.u[:, ::50].flatten(0, 1)
 gaussian = gfdt.GaussianScore.fit(use)
 for name, s in (("Gaussian", gaussian), ("analytic", system.score), ("learned", score)):
-    print(f"{name:9} −⟨v³ s⟩ / 3⟨v²⟩ = {diagnostics.cubic_stein(some, s(some)):.3f}, should be 1")
+    print(
+        f"{name:9} −⟨v³ s⟩ / 3⟨v²⟩ = {steins_identity.cubic_stein(some, s(some)):.3f}, should be 1"
+    )
 
 # %% [markdown]
-# ## Does it know the density? Draw from it
+# ## Does the network know the density? Generate fields
 #
-# A score at *all* noise levels generates fields, as in lesson 03. The levels in the middle are the hard ones: there the noise hides a pixel, and which phase it is in must be read off its surroundings. (Half the width
-# and 500 of the 1200 steps of `quick`, and 64 fields: 15 s. `python -m gfdt_tutorial bench --only allen-cahn-generation` does it in full, with 2048 fields, and prints how well.)
+# As in lesson 03, a score at *all* noise levels generates fields. The intermediate levels are the difficult ones: there the noise hides the
+# value of a pixel, and the network must infer its phase from the surroundings. (We use half the width, 500 of the 1200 steps of `quick`, and
+# 64 fields: 15 s. `python -m gfdt_tutorial bench --only allen-cahn-generation` does the full computation with 2048 fields, and prints the
+# accuracy.)
 
 # %%
-spent = replace(budgets.budget("quick", "white", noise_levels=True), steps=500, width=16)
+spent = replace(budgets.budget("quick", kind="white", noise_levels=True), steps=500, width=16)
 every_level = gfdt.fit_score(fit, budget=spent, noise_levels=True, seed=0)
 drawn = gfdt.sample(every_level, 64, seed=0)
-figures.field_map(grid, drawn[0], "a field that never was")
+figures.field_map(grid, drawn[0], "a generated field")
 
 # %%
 print(
-    f"kurtosis {diagnostics.kurtosis(drawn):.2f}, data {diagnostics.kurtosis(fit.u):.2f}, a Gaussian 3"
+    f"kurtosis {diagnostics.kurtosis(drawn):.2f}; data {diagnostics.kurtosis(fit.u):.2f}; a Gaussian 3"
 )
 figure = go.Figure(layout={"template": "gfdt", "width": 560, "height": 330})
-for name, values in (("data", pixels[::16]), ("drawn", drawn.flatten())):
+for name, values in (("data", pixels[::16]), ("generated", drawn.flatten())):
     figure.add_histogram(
         x=values.numpy(), nbinsx=80, histnorm="probability density", name=name, opacity=0.6
     )
@@ -153,15 +172,19 @@ figure
 # %% [markdown]
 # ## What the truth costs
 #
-# Kick one of two twins by ±1/16 at one pixel and let both feel the same noise. One pair gives the answer $J = \delta u(t)/\delta u(0)$, a field, of *its own* history, and pairs differ, as borders between phases move apart. The mean over $n$
-# pairs scatters by $\big((\langle |J|^2\rangle - |R|^2)/n\big)^{1/2}$ in L2, where $|\cdot|^2$ is the sum of squares over pixels. Kick all pixels instead, with random signs, and correlate the signs out afterwards: every pixel serves, $|J|^2$ is the mean
-# over all of them, and the scatter is $(\langle |J|^2\rangle / n)^{1/2}$. (64 pairs, 5 s; the long truth is shipped.)
+# Kick two twins by +1/16 and −1/16 at one pixel, and let both feel the same noise. One pair gives the response $J = \delta u(t)/\delta u(0)$
+# of *its own* history, which is a field. Pairs differ, because in some of them the borders between phases move apart. The L2 standard error
+# of the mean over $n$ pairs is $\big((\langle |J|^2\rangle - |R|^2)/n\big)^{1/2}$, where $|\cdot|^2$ denotes the sum of squares over pixels.
+#
+# Alternatively, kick all pixels at once, with random signs, and average the difference field multiplied by the sign at the kicked pixel.
+# Every pixel then serves as the kicked one, $|J|^2$ is the mean over all of them, and the standard error is
+# $(\langle |J|^2\rangle / n)^{1/2}$. (64 pairs, 5 s; the package ships the long truth.)
 
 # %%
 truth = gfdt.load_shipped("allen-cahn-truth")
 made = truth.info["shipped"]
-print(f"{truth.info['pairs']} pairs, made by {made['command']} in {made['seconds'] / 60:.0f} min")
-print(f"of one core; largest standard error {truth.standard_error.max():.5f}")
+print(f"{truth.info['pairs']} pairs, by {made['command']} in {made['seconds'] / 60:.0f} min")
+print(f"on one core; largest standard error {truth.standard_error.max():.5f}")
 single = gfdt.perturb(system, lags=60.0, pairs=64, seed=7, device="cpu")
 figure = go.Figure()
 for name, kicked in (("one pixel", single), ("random signs", truth)):
@@ -172,14 +195,16 @@ figure.update_layout(template="gfdt", title="|J|² of one pair", xaxis_title="la
 figure.update_layout(yaxis_type="log", width=760, height=400, margin_t=130)
 
 # %% [markdown]
-# After a kick at one pixel a few pairs, in which a border jumps, carry the average: the mean grows far above the median. For an infinitesimal kick it is far worse, as such a jump can then be as steep as
-# it likes; so derivatives of the trajectory (forward-mode differentiation) serve for short lags only, and at long lags a *finite* kick makes the better truth. Random signs disturb more as a whole, a jump counts for
-# less of it, and the tail is gone.
+# After a kick of one pixel, a few pairs in which a border jumps dominate the average, so the mean is far above the median. For an
+# infinitesimal kick this is far worse, because there is then no limit to how steep such a jump can be. Derivatives along a trajectory
+# (forward-mode differentiation) are therefore useful for short lags only, and at long lags a *finite* kick provides the better truth. Kicks
+# with random signs are a larger disturbance as a whole, a single jump contributes less to it, and the tail disappears.
 #
 # ## Where linearity ends
 #
-# The central difference has no quadratic error. What is left should grow with the square of the kick. Kick the same members, under the same noise, by δ = 1/16, 1/8, 1/4, 1/2 and 1, and take each answer less that to 1/16: most of the scatter is common to both and drops out.
-# (64 pairs each, 20 s)
+# The central difference removes the quadratic term, so the remaining error should grow with the square of the kick. We kick the same members,
+# under the same noise, by δ = 1/16, 1/8, 1/4, 1/2 and 1, and subtract the response to 1/16 from each of the others. Most of the scatter is
+# common to both and cancels. (64 pairs each, 20 s)
 
 # %%
 sizes = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0]
@@ -191,29 +216,37 @@ departures = []
 for one in kicked[1:]:
     gap = replace(one, values=one.values - kicked[0].values, parts=one.parts - kicked[0].parts)
     nothing = replace(one, values=torch.zeros_like(one.values), parts=None)
-    square = gfdt.compare(nothing, gap).l2_sq_unbiased[2:6].mean()  # freed of the scatter of both
+    square = gfdt.compare(nothing, gap).l2_sq_unbiased[2:6].mean()  # the scatter of both removed
     departures.append(float(square.clamp_min(0).sqrt()))
 law = [departures[1] * (size**2 - 1 / 256) / (1 / 16 - 1 / 256) for size in sizes[1:]]
 figure = go.Figure(go.Scatter(x=sizes[1:], y=departures, mode="markers", name="measured"))
 figure.add_scatter(x=sizes[1:], y=law, mode="lines", name="∝ δ² − 1/16², through δ = 1/4")
-figure.update_layout(template="gfdt", title="departure from the answer to 1/16, L2 at lags 2-5")
+figure.update_layout(template="gfdt", title="departure from the response to 1/16, L2 at lags 2-5")
 figure.update_xaxes(type="log", title="kick δ").update_yaxes(type="log")
 assert 3 < departures[2] / departures[1] < 6 and departures[3] < 0.6 * law[3]
 figure.update_layout(width=640, height=380, margin_t=100)
 
 # %% [markdown]
-# The square law holds up to δ = 1/2. Beyond, the departure *saturates*: a kick of 1 reaches from the bottom of a well to the ridge, and an expansion in powers of the kick has lost its meaning. By the same law the answer to 1/16 departs from that to an infinitesimal kick by a third of the first point.
+# The square law holds up to δ = 1/2. Beyond, the departure *saturates*: a kick of 1 reaches from the bottom of a well to the ridge between
+# the wells, and an expansion in powers of the kick no longer makes sense. By the same law, the response to a kick of 1/16 departs from the
+# response to an infinitesimal kick by a third of the first point.
 #
 # ## Check: responses, with bands
 #
-# A response comes in three forms:
+# A response has three forms:
 #
-# * *raw*, $\hat R(t) = -\langle u(\tau + t)\,s(\tau)\rangle$;
+# * *raw*, $\hat R(t) = -\langle u(\tau + t)\,s(\tau)\rangle$ (`form="raw"`, the default);
 # * *normalised*, $\hat R(t)\hat R(0)^{-1}$, the letter's form for this field (`form="normalised"`);
-# * *controlled*, $\hat R(t) - [\hat R(0) - 1]\,G(t)$, with the Gaussian response $G$ (`form="controlled"`). What is taken off is a **control variate**: its mean is known, zero for a true score, and its noise is like that of $\hat R(t)$.
+# * *controlled*, $\hat R(t) - [\hat R(0) - 1]\,G(t)$, where $G$ is the Gaussian response (`form="controlled"`). The term that we subtract is
+#   a **control variate**: its mean is known (zero for the true score), and its noise resembles that of $\hat R(t)$.
 #
-# Why is the noise alike? For a true score $\hat R(0)$ should be 1. In a finite sample it is $1 + \epsilon$, as $u$ and $s$ happen to be correlated by ε too much. Of $u(\tau)$ the part $G(t)\,u(\tau)$ is still in $u(\tau + t)$, since $G$ is the best linear forecast, and it carries the same excess along: $\hat R(t)$ is too large by $G(t)\,\epsilon$ as well. That is taken off, and so
-# is any error of the score that is linear in the field. Normalising takes off $R(t)\,\epsilon$ instead, which is too little where $R$ is smaller than $G$. The field has no preference for $+y$ over $-y$, so both may be averaged. (15 s)
+# Why does its noise resemble that of $\hat R(t)$? For the true score, $\hat R(0)$ should be 1. In a finite sample it is $1 + \eta$, because
+# the sample correlation of $u$ and $s$ differs by a random amount η from its expectation. The best linear forecast of $u(\tau + t)$ is
+# $G(t)\,u(\tau)$. This part of $u(\tau + t)$ has the same excess correlation with $s(\tau)$, so $\hat R(t)$ contains the error $G(t)\,\eta$,
+# and this is the term that the controlled form subtracts. It also removes any error of the score that is linear in the field. The normalised
+# form removes $R(t)\,\eta$ instead, which is too little where $R$ is smaller than $G$.
+#
+# The field is symmetric under reflection of $y$, so we average each response over $+y$ and $-y$. (15 s)
 
 # %%
 options = {"lags": 90.0, "symmetries": ("reflect y",)}
@@ -224,21 +257,25 @@ for name, s in scores.items():
 figures.response_curves({"truth": truth} | responses)
 
 # %% [markdown]
-# Grey: the truth. The Gaussian response overshoots more than twofold, which settles the first bet. "Analytic" and "generative" are controlled. As they come from the same data, much of their error is common to both, and what is to be judged is their *difference*, with its own standard error. (That is the error of these data and of the truth, with this network held fixed. Another network differs by more; several seeds come below.)
+# The grey line is the truth. The Gaussian response is too large by more than a factor of two, which settles the first bet. The responses
+# "analytic" and "generative" are in controlled form. They come from the same data and share much of their error, so we have to judge their
+# *difference*, with its own standard error. (This standard error covers the sampling error of these data and of the truth, for this one
+# network. The scatter between networks is larger; several seeds follow below.)
 
 # %%
 errors = {name: gfdt.compare(response, truth) for name, response in responses.items()}
 for name, error in errors.items():
     print(f"{name:10} L2 = {error.quoted['l2']:.4f}, L∞ = {error.quoted['linf']:.4f}")
 gap = gfdt.difference(responses["generative"], responses["analytic"], truth)
-print(f"L2, generative less analytic: {gap.value:+.4f} ± {gap.standard_error:.4f}")
+print(f"L2, generative minus analytic: {gap.value:+.4f} ± {gap.standard_error:.4f}")
 assert errors["generative"].quoted["l2"] < 0.06 < 0.2 < errors["gaussian"].quoted["l2"]
 figures.error_curves(errors)
 
 # %% [markdown]
 # ### Why the Gaussian response is too large
 #
-# Inside a phase the well takes a kick back at once. At a border a kick lives on: it decides which phase gets the ground. Kick 96 members, each where its own field is deepest in a phase, or where it is nearest to a border (10 s).
+# Inside a phase, the well removes a kick at once. At a border a kick persists, because it decides which phase gains ground. We kick 96
+# members in two experiments: each member is kicked where its field is deepest inside a phase, or where it is nearest to a border (10 s).
 
 # %%
 from gfdt_tutorial.core.confidence_bands import band_factor
@@ -254,13 +291,13 @@ for name, pixel in {"inside a phase": depth.argmax(1), "at a border": depth.argm
     state, back, kick = grid.rfft(fields), grid.rfft(place).conj(), grid.rfft(place / 4)
     twins = run.steps(torch.stack([state + kick, state - kick]), noise, count=30)
     after[name] = torch.stack([2 * grid.irfft((up - down) * back).mean(0) for up, down in twins])
-    print(f"{name}: {after[name][20].max():.2f} of the kick at the highest pixel after 20")
+    print(f"{name}: {after[name][20].max():.2f} of the kick left at the highest pixel after 20")
 
 # %%
 covariance = grid.apply(mode_covariance(grid, use.u), responses["gaussian"].values)
 peaks = {"covariance C(t)/C(0)": (covariance / covariance[0].max(), "covariance")}
 peaks["Gaussian, C(t) C(0)⁻¹"] = responses["gaussian"].values, "gaussian"
-peaks["truth, anywhere"] = truth.values, "truth"
+peaks["truth, all places"] = truth.values, "truth"
 peaks |= {f"truth, {name}": (values, name) for name, values in after.items()}
 figure = go.Figure(layout={"template": "gfdt", "width": 760, "height": 420, "margin_t": 130})
 for name, (values, kind) in peaks.items():
@@ -268,7 +305,7 @@ for name, (values, kind) in peaks.items():
     highest = values[:31].amax((1, 2))
     figure.add_scatter(x=truth.times, y=highest, line=line, mode="lines", name=name)
 assert after["at a border"][20].max() > 2 * after["inside a phase"][20].max()
-figure.update_layout(title="the highest pixel, wherever it is", xaxis_title="lag t")
+figure.update_layout(title="value at the highest pixel of the map", xaxis_title="lag t")
 
 # %%
 from plotly.subplots import make_subplots
@@ -280,12 +317,17 @@ figure.update_xaxes(range=[-1, 1.4]).update_yaxes(range=[-1.2, 1.2])
 figures.square_maps(figure).update_layout(template="gfdt", width=820, height=400)
 
 # %% [markdown]
-# The covariance falls slowest of all: it remembers the phases themselves, which live for hundreds of time units. Division by $C(0)$ does not make it forget. The response is an average over all places, and most of them lie inside a phase, where a kick is soon gone.
+# The covariance decreases most slowly: it reflects the memory of the phases themselves, which persist for hundreds of time units. Division by
+# $C(0)$ does not remove this memory. The true response is an average over all places, and most of them lie inside a phase, where a kick
+# disappears quickly.
 #
 # ### From the letter's form to ours, step by step
 #
-# The letter quotes its errors in the normalised form, as means over lags of the plain distance from its twins, read off its figure here. Below them, our data in the same form and by the same measure, and then what each further step gains: to free the error of the truth's noise (by its independent parts; lesson 06), to average over $\pm y$, to take the
-# control variate instead of the division. We quote root mean squares over lags, as squares can be freed of noise.
+# The letter gives its errors in the normalised form, as means over lags of the distance from its own twins. The first row of the table
+# contains the values that we read off its figure. The next rows show our data in the same form and by the same measure, and then the gain
+# from each further step: remove the contribution of the truth's noise from the error (by means of independent parts of the truth; lesson 06),
+# average over $\pm y$, and use the control variate instead of the division. We quote root mean squares over lags, because the truth's noise
+# can be removed from squared errors only.
 
 # %%
 steps = [["the letter, normalised", "0.054", "", "", "0.068", "", ""]]
@@ -302,18 +344,21 @@ for what in answers["analytic"]:
     numbers = [[l2.mean(), l2.square().mean().sqrt()] for l2 in plain]
     numbers = [[*both, error.quoted["l2"]] for both, error in zip(numbers, errors, strict=True)]
     steps.append([what, *(f"{value:.4f}" for three in numbers for value in three)])
-columns = ["form", "formula: mean over lags", "root mean square", "freed"]
-columns += ["network: mean over lags", "root mean square", "freed"]
+columns = ["form", "formula: mean over lags", "root mean square", "without truth's noise"]
+columns += ["network: mean over lags", "root mean square", "without truth's noise"]
 table = go.Table(header={"values": columns}, cells={"values": list(zip(*steps, strict=True))})
 table.columnwidth = [2, 1, 1, 1, 1, 1, 1]
 go.Figure(table, layout={"template": "gfdt", "width": 960, "height": 360})
 
 # %% [markdown]
-# Our truth is long, so that freeing the error of its noise changes next to nothing. (In the letter's 0.054 there is noise of its twins; lesson 06 says how much.) The average over $\pm y$ gains about a tenth, and the control variate most.
+# Our truth is long, so removing its noise changes almost nothing. (The letter's 0.054 includes noise of its twins; lesson 06 says how much.)
+# Averaging over $\pm y$ reduces the error by about a tenth, and the control variate reduces it most.
 #
 # ### Who wins?
 #
-# One data set tells little. **Precomputed**: preset `quick` with seeds 0 to 4, new data and a new network each, by the command that the cell prints. Both scores are averaged over the same data, so that what counts is their *difference* and its standard error. (The last two columns: see the next section.)
+# One data set says little. The next table is **precomputed**, with preset `quick` and seeds 0 to 4, each with new data and a new network, by
+# the command that the cell prints. Both scores are averaged over the same data, so what counts is their *difference* and its standard error.
+# (The next section explains the last two columns.)
 
 # %%
 print(shipped.manifest()["allen-cahn-forms"]["command"])
@@ -330,49 +375,60 @@ for form in ("raw", "normalised", "controlled"):
     bumps = [f"{each[:, 1].mean():.1f}" for each in (formula, network)]
     settled.append([form, *spread, f"{gap.mean():+.4f} ± {error:.4f}", winner, *bumps])
 assert [row[4] for row in settled] == ["formula", "formula", "network"]
-columns = ["form", "formula, L2 ± scatter", "network", "difference ± its error", "closer"]
+columns = ["form", "formula, L2 ± scatter", "network", "difference ± std. error", "closer"]
 columns += ["formula, bump", "network"]
 table = go.Table(header={"values": columns}, cells={"values": list(zip(*settled, strict=True))})
 table.columnwidth = [2, 3, 3, 3, 2, 2, 2]
 go.Figure(table, layout={"template": "gfdt", "width": 980, "height": 280})
 
 # %% [markdown]
-# So the second bet is settled, and the answer depends on the form. Raw and in the letter's form, normalised, the *formula* wins. The network of preset `quick` makes errors that are nearly linear in the field, above all at the largest scales, and the division by $\hat R(0)$ does not take them out. The control variate does;
-# controlled, the *network* wins, by a little with every seed, as the formula does not know the grid. ("Cannot tell" would stand where the difference is within the 95 % interval of Student's distribution for five seeds.) And after a smooth kick, in the last two columns, the formula is closer in every form.
+# This settles the second bet, and the result depends on the form. In the raw form and in the letter's normalised form, the *formula* wins.
+# The errors of the `quick` network are nearly linear in the field and largest at the largest scales, and division by $\hat R(0)$ does not
+# remove them. The control variate does. In the controlled form the *network* wins, by a small margin with every seed, because the formula
+# does not know the grid. (The table would say "cannot tell" if the 95 % confidence interval of the difference, from Student's t distribution
+# for five seeds, contained zero.) After a smooth kick, in the last two columns, the formula is closer in every form.
 #
 # ### What a small L2 hides
 #
-# All these L2 belong to a kick of *one pixel*, in which each of the 1024 wavevectors weighs alike. It hardly sees the few large scales. But a kick that anybody would draw, or ask about, is smooth. Take the kick lab's bump, and the error of the answer to it, relative to the size of the true answer at the same lag (at lag 15, in the table above).
+# All these L2 errors belong to a kick of *one pixel*, in which each of the 1024 wavevectors has the same weight. Such an error is almost
+# insensitive to the few large scales. But the kicks that we usually ask about are smooth. Take the bump of the kick lab. The table below
+# shows the error of the response to it, relative to the size of the true response at the same lag (the table above shows it for lag 15).
 
 # %%
 bump = grid.rfft(gfdt.kick_pattern(grid, "bump").double()).abs().square() * grid.multiplicity
 power = float((bump * (grid.k_squared <= 9)).sum() / bump.sum())
-print(f"29 of 1024 wavevectors, those with |k| ≤ 3, hold {power:.0%} of the bump's power")
+print(f"29 of 1024 wavevectors, those with |k| ≤ 3, contain {power:.0%} of the bump's power")
 nothing = replace(truth, values=torch.zeros_like(truth.values), parts=None)
-known = {"the size of the answer itself": nothing}
+known = {"size of the true response": nothing}
 for name in ("gaussian", "analytic", "generative"):
     known[f"{name}, shipped"] = gfdt.load_shipped(f"allen-cahn-{name}")
 known |= {f"{name}, normalised, from above": answers[name]["normalised"] for name in scores}
 squares = {n: (gfdt.wave_errors(a, truth) * bump).sum((1, 2)) for n, a in known.items()}
 noise = grid.rfft(truth.parts.double()).var(0) / len(truth.parts)
 squares["standard error of the truth"] = (noise * bump).sum((1, 2))
-size, lags = squares.pop("the size of the answer itself"), [5, 15, 30, 60]
+size, lags = squares.pop("size of the true response"), [5, 15, 30, 60]
 off = {name: (each / size)[lags].clamp_min(0).sqrt() for name, each in squares.items()}
 lines = [[name, *(f"{100 * float(value):.0f} %" for value in each)] for name, each in off.items()]
-header = ["error of the answer to a bump, at lag", *map(str, lags)]
+header = ["error of the response to a bump, at lag", *map(str, lags)]
 table = go.Table(header={"values": header}, cells={"values": list(zip(*lines, strict=True))})
 table.columnwidth = [3, 1, 1, 1, 1]
 assert off["generative, shipped"].min() > 0.3
 go.Figure(table, layout={"template": "gfdt", "width": 820, "height": 300})
 
 # %% [markdown]
-# (The shipped ones are controlled, apart from the Gaussian. The errors are freed of the truth's noise; what is smaller than the standard error of the truth, in the last row, is not to be told from zero.) The learned response, which looked so good after a kick of one pixel, is off by most of the answer to a bump. In the letter's form the formula is off by all of that answer, and the network by several times as much. What is left
-# of a smooth kick is small, since the well takes it back; a score that is slightly wrong at large scales leaves more than that behind. **A one-pixel L2 cannot see this.** Ask for the error of the kick that you care about.
+# (The shipped responses are controlled, except for the Gaussian one. The noise of the truth has been removed from the errors; an error below
+# the standard error of the truth, in the last row, cannot be distinguished from zero.)
+#
+# The learned response looked so good after a kick of one pixel, but after a bump its error is most of the response. In the letter's form, the
+# error of the formula is as large as the response, and that of the network is several times larger. Only a small part of a smooth kick
+# remains, because the well removes the rest; if the score is slightly wrong at large scales, the predicted remainder is larger than that. **A
+# one-pixel L2 cannot show this.** Ask for the error of the kick that matters to you.
 #
 # ## What the network gets wrong
 #
-# It has learned where data are. Show it uniform fields $u = c$: between the phases and a little beyond it follows the cubic, and where no pixel ever was it makes something up. A response to a *large* kick, or of a field with other
-# parameters, must not be asked of it.
+# The network has learned the score only where there are data. The next figure shows it for uniform fields $u = c$. Between the phases and a
+# little beyond, it follows the cubic; where no pixel ever was, its values are arbitrary. Do not use it for the response to a *large* kick, or
+# for a field with other parameters.
 
 # %%
 c = torch.linspace(-2, 2, 81)
@@ -387,7 +443,7 @@ low, high = (float(value) for value in torch.quantile(pixels[::50], torch.tensor
 figure.add_vrect(x0=low, x1=high, fillcolor="#BDBDBD", opacity=0.3, line_width=0)
 figure.update_layout(
     template="gfdt",
-    title="score of a uniform field (grey: where 99.8 % of the pixels are)",
+    title="score of a uniform field (grey: range of 99.8 % of the pixels)",
     xaxis_title="u",
     width=620,
     height=380,
@@ -397,8 +453,9 @@ figure
 # %% [markdown]
 # ## Explore
 #
-# First the static figure, after 330 time units of 16 members. Above: the field, its kicked twin less itself, and the mean answer that is predicted for that kick. Below: estimates with their bands against
-# the truth (grey), and how the standard error shrinks.
+# We begin with a static figure, after 330 time units of 16 members. Top row: the field, the kicked twin minus the unperturbed one, and the
+# predicted mean response to that kick. Bottom row: estimates with their bands against the truth (grey), and the decrease of the standard
+# error.
 
 # %%
 view = views.LiveResponse(system, score, seed=3)
@@ -410,10 +467,11 @@ for _ in zip(range(8), view):
 panels.live(view, truth)
 
 # %% [markdown]
-# Now live. **Start** it, watch the bands shrink, and click on the field to kick it. Then:
+# The widget below runs live. Press **Start**, watch the bands become narrower, and click on the field to kick it. Then try:
 #
-# * Kick inside a phase, and at a border. Where does the difference live longer? The prediction is an average over both.
-# * Move α down to 4: do Gaussian and analytic response come together? (The truth and the learned score were those of the letter's parameters.)
+# * Kick inside a phase, and at a border. Where does the difference persist longer? The prediction is an average over both.
+# * Reduce α to 4: do the Gaussian and the analytic response approach each other? (The truth and the learned score are those of the letter's
+#   parameters.)
 # * Reverse A.
 
 # %%
@@ -445,7 +503,8 @@ check("04.2", my_score)
 check("04.2", system.score(torch.full(grid.shape, 0.5))[0, 0])
 
 # %% [markdown]
-# **04.3** How many pairs must be kicked, with random signs, for an L2 standard error of 0.01 at lag 40? (`truth.info["growth"]["mean"]` has $\langle|J|^2\rangle$ at each lag.)
+# **04.3** How many pairs must be kicked, with random signs, for an L2 standard error of 0.01 at lag 40? (`truth.info["growth"]["mean"]`
+# contains $\langle|J|^2\rangle$ at each lag.)
 
 # %%
 my_pairs = None
@@ -456,15 +515,16 @@ check("04.3", my_pairs)
 check("04.3", truth.info["growth"]["mean"][40] / 0.01**2)
 
 # %% [markdown]
-# **04.4** Raise the whole field by a little, uniformly. The shipped Gaussian response, `gfdt.load_shipped("allen-cahn-gaussian")`, says that after 20 time units much of this is left. By how much does it exceed what the truth says, per unit of the
-# kick? (`.to(...)` answers any kick. This is what the first bet was about, in one number.)
+# **04.4** Raise the whole field by a small uniform amount. The shipped Gaussian response, `gfdt.load_shipped("allen-cahn-gaussian")`,
+# predicts that much of this is left after 20 time units. By how much does it exceed the truth, per unit of the kick? (`.to(...)` gives the
+# response to any kick. This is the subject of the first bet, in one number.)
 
 # %%
 my_excess = None
 check("04.4", my_excess)
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
-# Solution: the Gaussian response has nearly all of it left, the truth next to nothing: every pixel is pulled back to the bottom of its well
+# Solution: nearly all of it is left in the Gaussian response, and almost nothing in the truth, where every pixel returns to the bottom of its well
 uniform_kick = torch.ones(grid.shape)
 shipped_gaussian = gfdt.load_shipped("allen-cahn-gaussian")
 left = [response.to(uniform_kick)[20, 0, 0] for response in (shipped_gaussian, truth)]
@@ -472,7 +532,7 @@ print(f"left after 20: Gaussian {left[0]:.2f}, truth {left[1]:.2f}")
 check("04.4", left[0] - left[1])
 
 # %% [markdown]
-# Let go of the recordings.
+# The recordings are large, so we delete them.
 
 # %%
 lab.stop()
@@ -483,17 +543,21 @@ free_memory()
 # %% [markdown]
 # ## What this lesson does not show
 #
-# That a score can be learned when it is *not* local: this one nearly is, which is why so small a network does so well in seconds. Turbulence, in lesson 05, is another matter. And the truth itself has an error: kicks of 1/16 at every pixel
-# are not infinitesimal, and halving them moves it by up to 0.0013.
+# This lesson does not show that a score can be learned when it is *not* local. The score here is nearly local, which is why so small a
+# network learns it in seconds; turbulence, in lesson 05, is different. And the truth itself has an error: kicks of 1/16 at every pixel are
+# not infinitesimal, and halving them changes the truth by up to 0.0013.
 #
 # ## Summary
 #
-# 1. Where a density has two phases, covariance mistakes the memory of the phases for the answer to a push: the Gaussian response overshoots more than twofold.
-# 2. Controlled, a score learned in seconds comes a little closer than the one that is written down and does not know the grid. Raw, normalised, or after a smooth kick, the written one comes closer.
-# 3. Errors are to be compared in one form, on the same data, with the error of the difference; and for the kick that matters, as a one-pixel L2 hardly sees the large scales.
+# 1. When a density has two phases, the covariance mistakes the memory of the phases for the response to a kick: the Gaussian response is too
+#    large by more than a factor of two.
+# 2. In the controlled form, the response of a score learned in seconds is slightly closer to the truth than that of the formula, which does
+#    not know the grid. In the raw form, in the normalised form and after a smooth kick, the formula is closer.
+# 3. Compare errors in one form, on the same data, with the standard error of the difference; and compare them for the kick that matters,
+#    because a one-pixel L2 is almost insensitive to the large scales.
 #
 # **Next:** [05 · Navier-Stokes](05_navier_stokes.ipynb), two-dimensional turbulence.
 #
-# Numbers in square brackets, here [1], [8]: [notation, glossary and references](notation_and_glossary.ipynb).
+# Numbers in square brackets, here [1], [8], refer to [notation, glossary and references](notation_and_glossary.ipynb).
 #
-# *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
+# *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, which has 2 GB, do so before you open another lesson.*

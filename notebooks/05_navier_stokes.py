@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 05 · Navier-Stokes
 #
-# **You will** meet turbulence stirred by waves that you do not see; prove in three lines, and then see in data, what a hidden forcing does to the theorem; find out what carries a kick off; learn a score
-# that knows the flow around each place; and see how much of the remaining error the hidden forcing holds. **Time** 70 minutes. **Runs in** about 2½ minutes on two cores, in 1 GB. **Needs**
+# **You will** meet turbulence that is stirred by waves which you do not see; prove in three lines, and then see in data, how a hidden forcing affects the theorem; find out what carries a kick away; learn a score
+# that takes account of the flow around each place; and see how much of the remaining error is due to the hidden forcing. **Time** 70 minutes. **Runs in** about 2½ minutes on two cores, in 1 GB. **Needs**
 # [lesson 04](04_allen_cahn.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
@@ -20,18 +20,19 @@
 #
 # $$ \partial_t u = \partial_x\psi\,\partial_y u - \partial_x u\,\partial_y\psi - A\,\partial_x u - \nu_h\Delta^{-2}u - \nu\Delta^2u - \nu_0\!\int\! u + \varsigma, \qquad \Delta\psi = u . $$
 #
-# The first two terms are $-v\cdot\nabla u$: the flow carries its own vorticity with the velocity $v = (\partial_y\psi, -\partial_x\psi)$, which runs along the lines of constant ψ, the streamlines. The vorticity of $v$ is
-# $\partial_x v_y - \partial_y v_x = -\Delta\psi = -u$. With the letter's signs $u$ is therefore *minus* the vorticity of the flow that carries it, and the flow turns clockwise where $u > 0$; nothing below depends on this sign.
-# A mean flow $A = \pi$ carries everything along $+x$, a pixel in 1/16 of a time unit. The ν damp: $\nu_h$ the largest eddies, ν the smallest, $\nu_0$ the spatial mean. The forcing is a sum of waves,
+# The first two terms are $-v\cdot\nabla u$: the flow carries its own vorticity with the velocity $v = (\partial_y\psi, -\partial_x\psi)$, which is tangent to the lines of constant ψ, the streamlines. The vorticity of $v$ is
+# $\partial_x v_y - \partial_y v_x = -\Delta\psi = -u$. With the letter's signs $u$ is therefore *minus* the vorticity of the flow that carries it, and the flow turns clockwise where $u > 0$. Nothing below depends on this sign.
 #
-# $$ \varsigma(x,t) = a \sum_k m_k \cos(k\cdot x + \varphi_k(t)), \qquad d\varphi_k = \sqrt2\,dW_k , $$
+# A mean flow $A = \pi$ carries everything along $+x$, one pixel in 1/16 of a time unit. The coefficients ν damp the field: $\nu_h$ the largest eddies, ν the smallest, $\nu_0$ the spatial mean. The forcing is a sum of waves,
 #
-# whose phases walk at random and forget themselves in one time unit. **A recording of $u$ does not show $\varphi$.** And no formula for the density, or its score, is known.
+# $$ \varsigma(x,t) = a \sum_k m_k \cos(k\cdot x + \varphi_k(t)), \qquad d\varphi_k = \sqrt2\,dW_k . $$
+#
+# Their phases perform random walks and lose their memory in one time unit. **A recording of $u$ does not show $\varphi$.** No formula is known for the density, or for its score.
 #
 # ## Bet first
 #
-# > 1. Does the Gaussian response come out too large again, as it did in lesson 04? At which wavevectors is it worst?
-# > 2. A network is given $u$ alone. Another one is given $u$ and the forcing. Will the second predict the response better, or does $u$ tell all that matters?
+# > 1. Is the Gaussian response too large again, as it was in lesson 04? At which wavevectors is it worst?
+# > 2. One network is given $u$ alone. Another is given $u$ and the forcing. Will the second predict the response better, or does $u$ contain all the information that matters?
 
 # %%
 import plotly.graph_objects as go
@@ -48,7 +49,7 @@ from gfdt_tutorial.figures import theme
 from gfdt_tutorial.scores import diagnostics, fit
 from gfdt_tutorial.systems.simulate import Trajectory
 
-# networks and grids as small as these gain nothing from a second thread, and wait for it if anything else runs
+# Networks and grids of this size gain nothing from a second thread and may have to wait for it.
 torch.set_num_threads(1)
 system = gfdt.NavierStokes()
 grid = system.grid
@@ -58,7 +59,9 @@ inverse = torch.where(grid.k_squared > 0, -1 / grid.k_squared.clamp_min(1), 0.0)
 # %% [markdown]
 # ## See it: a flow, and what stirs it
 #
-# 96 members of 32 time units each, eight samples a time unit, after 80 time units that turn random waves into turbulence (half a minute). `context=True` keeps the forcing, which nature would not.
+# The next cell simulates 96 members of 32 time units each, with eight samples per time unit, after a spin-up of 80 time units that turns random waves into turbulence (half a minute). `context=True` keeps the forcing, which an observer of a real flow would not have.
+#
+# Two numbers describe the eddies: the root mean square of their velocity $v$, and the *turnover time*. An eddy of vorticity $u$ rotates at an angular speed of order $u$, so that it turns over in a time of order $1/\mathrm{std}\,u$.
 
 # %%
 data = gfdt.simulate(
@@ -77,7 +80,7 @@ def velocity(u):
 
 
 def strain(u):
-    """½|∇v + (∇v)ᵀ|, the rate at which the flow draws a patch out."""
+    """½|∇v + (∇v)ᵀ|, the rate at which the flow stretches a patch."""
     across = grid.apply(inverse * (d_y**2 - d_x**2), u) / 2
     return (grid.apply(inverse * d_x * d_y, u).square() + across.square()).sqrt()
 
@@ -99,33 +102,33 @@ print(
 figures.spectrum(curves)
 
 # %% [markdown]
-# ## Derive: what hides in the forcing
+# ## Derive: what a hidden forcing does to the theorem
 #
-# $(u, \varphi)$ together are a Markov process, one whose future depends on its present alone, with a density $\rho(u, \varphi)$. A kick raises $u$ and leaves $\varphi$ as it is, so the theorem, applied to the pair, reads
+# Together, $(u, \varphi)$ are a Markov process, that is, a process whose future depends on its present alone. Let $\rho(u, \varphi)$ be its density. A kick raises $u$ and leaves $\varphi$ unchanged, so the theorem, applied to the pair, reads
 #
 # $$ R(t) = -\big\langle u(t)\; \nabla_u \ln \rho(u, \varphi)\big|_0 \big\rangle . $$
 #
-# The score of $u$ alone is the average of this score over the forcings that go with $u$, and it gives another response, $R_u(t) = -\langle u(t)\,\nabla_u\ln\rho(u)\rangle$. As $\rho(u,\varphi) = \rho(u)\,\rho(\varphi\,|\,u)$,
+# The score of $u$ alone is the average of this score over the forcings that are compatible with $u$. It gives another response, $R_u(t) = -\langle u(t)\,\nabla_u\ln\rho(u)\rangle$. As $\rho(u,\varphi) = \rho(u)\,\rho(\varphi\,|\,u)$,
 #
 # $$ R(t) - R_u(t) = -\big\langle u(t)\; \nabla_u \ln \rho(\varphi\,|\,u)\big|_0 \big\rangle . $$
 #
-# $R_u$ answers another question: what if $u$ were raised *and the forcing exchanged for one that goes with the raised field*? The two agree only if $u(t)$ does not depend on the forcing, or if $u$ tells nothing about it.
+# $R_u$ belongs to another experiment: $u$ is raised, *and the forcing is replaced by one that is compatible with the raised field*. The two responses agree only if $u(t)$ does not depend on the forcing, or if $u$ carries no information about it.
 #
 # ### The spatial mean, in three lines
 #
-# Let $\bar u$ and $\bar\varsigma$ be the means over the box. The flow moves vorticity about and keeps its sum, and a uniform $u$ has no velocity; so $\dot{\bar u} = -\bar u + \bar\varsigma$, and nothing else depends on $\bar u$. A kick of the mean decays as $e^{-t}$.
+# Let $\bar u$ and $\bar\varsigma$ be the means over the box. The flow moves vorticity about but conserves its sum, and a uniform $u$ has no velocity. Hence $\dot{\bar u} = -\bar u + \bar\varsigma$, and nothing else depends on $\bar u$. A kick of the mean decays as $e^{-t}$.
 #
-# 1. *The phases forget themselves in one time unit*, $\langle\bar\varsigma(t)\,|\,\text{now}\rangle = e^{-t}\bar\varsigma$. So $\langle\bar u(t)\,|\,u,\varphi\rangle = e^{-t}\,\bar u + t\,e^{-t}\,\bar\varsigma$: the solution of the equation with this mean forcing.
-# 2. *The mean is a lone number*: the rest of $u$ tells nothing about $\bar u$ or $\bar\varsigma$. Its density is stationary, and on a line nothing can circulate, so no probability flows anywhere: $(-\bar u + \langle\bar\varsigma\,|\,\bar u\rangle)\,\rho(\bar u) = 0$. Hence
+# 1. *The phases lose their memory in one time unit*, $\langle\bar\varsigma(t)\,|\,\text{now}\rangle = e^{-t}\bar\varsigma$. The solution of the equation with this mean forcing is $\langle\bar u(t)\,|\,u,\varphi\rangle = e^{-t}\,\bar u + t\,e^{-t}\,\bar\varsigma$.
+# 2. *The mean is a single number*, and the rest of $u$ carries no information about $\bar u$ or $\bar\varsigma$. The density of $\bar u$ is stationary, and on a line no probability can circulate, so its flux vanishes everywhere: $(-\bar u + \langle\bar\varsigma\,|\,\bar u\rangle)\,\rho(\bar u) = 0$. Hence
 #    $\langle\bar\varsigma\,|\,u\rangle = \bar u$, whatever the density.
-# 3. *Both together*: $\langle\bar u(t)\,|\,u\rangle = (1 + t)\,e^{-t}\,\bar u$. With $\bar s$, the derivative of $\ln\rho(u)$ by $\bar u$ (the sum of the score over pixels), and Stein's $-\langle\bar u\,\bar s\rangle = 1$,
+# 3. *Both together* give $\langle\bar u(t)\,|\,u\rangle = (1 + t)\,e^{-t}\,\bar u$. Let $\bar s$ be the derivative of $\ln\rho(u)$ with respect to $\bar u$, which is the sum of the score over pixels. With Stein's identity, $-\langle\bar u\,\bar s\rangle = 1$,
 #
 # $$ -\langle\bar u(t)\,\bar s\rangle = (1 + t)\,e^{-t}, \qquad\text{while the true response is}\quad e^{-t} . $$
 #
-# No training helps. Line 3 holds for *any* function of $u$ in place of $\bar s$, up to the factor $-\langle\bar u\,\bar s\rangle = \bar R(0)$. The Gaussian recipe $C(t)/C(0)$ is the case $\bar s \propto -\bar u$.
+# No training helps. Line 3 holds for *any* function of $u$ in place of $\bar s$, up to the factor $-\langle\bar u\,\bar s\rangle = \bar R(0)$. The Gaussian estimate $C(t)/C(0)$ is the case $\bar s \propto -\bar u$.
 #
-# A score that is *given* the forcing is free of this. By line 1, $\bar u(t)$ is linear in $\bar u$ and $\bar\varsigma$ on average, so any $\bar s$ with $-\langle\bar u\,\bar s\rangle = 1$ and $\langle\bar\varsigma\,\bar s\rangle = 0$ gives $e^{-t}$ exactly. From the equations,
-# $\langle\bar u^2\rangle = \langle\bar u\,\bar\varsigma\rangle = \tfrac12\langle\bar\varsigma^2\rangle$, so that $\bar s = -\dfrac{4}{\langle\bar\varsigma^2\rangle}\big(\bar u - \tfrac12\bar\varsigma\big)$ will do, although the density of $(\bar u,\bar\varsigma)$ is not Gaussian.
+# A score that is *given* the forcing does not have this error. By line 1, the conditional mean of $\bar u(t)$ is linear in $\bar u$ and $\bar\varsigma$, so any $\bar s$ with $-\langle\bar u\,\bar s\rangle = 1$ and $\langle\bar\varsigma\,\bar s\rangle = 0$ gives $e^{-t}$ exactly. The equations of motion give
+# $\langle\bar u^2\rangle = \langle\bar u\,\bar\varsigma\rangle = \tfrac12\langle\bar\varsigma^2\rangle$, and therefore $\bar s = -\dfrac{4}{\langle\bar\varsigma^2\rangle}\big(\bar u - \tfrac12\bar\varsigma\big)$ satisfies both conditions, although the density of $(\bar u,\bar\varsigma)$ is not Gaussian.
 
 # %%
 u_mean, forcing_mean = data.u.mean((2, 3)), data.context.mean((2, 3, 4))
@@ -133,7 +136,7 @@ t = data.every * torch.arange(int(4 / data.every) + 1)
 
 
 def response_of_mean(u_mean, s, step=1):
-    """−⟨ū(t) s̄⟩/−⟨ū s̄⟩, s̄ at every `step`-th sample, and its standard error between members (jackknife)."""
+    """−⟨ū(t) s̄⟩/−⟨ū s̄⟩, s̄ at every `step`-th sample, and its standard error by a jackknife over members."""
     later = u_mean.unfold(1, len(t), step)  # (member, origin, lag)
     each = -(later * s[:, : later.shape[1], None]).mean(1).double()
     without = each.sum(0) - each
@@ -145,7 +148,7 @@ ways = {"C(t)/C(0)": -u_mean, "s̄ = −ū³": -(u_mean**3), "given ς": -(u_mea
 found = {name: response_of_mean(u_mean, s) for name, s in ways.items()}
 for name, (R, error) in found.items():
     right = torch.exp(-t) * (1 if name == "given ς" else 1 + t)
-    print(f"{name:10} at lag 1/2: {R[4]:.3f} ± {error[4]:.3f}, by algebra {right[4]:.3f}")
+    print(f"{name:10} at lag 1/2: {R[4]:.3f} ± {error[4]:.3f}, predicted {right[4]:.3f}")
     assert (R - right)[4].abs() < 3 * error[4] < 0.08
 
 # %%
@@ -159,11 +162,11 @@ figure.update_layout(template="gfdt", title="response of the spatial mean", xaxi
 figure.update_layout(width=700, height=420, margin_t=120)
 
 # %% [markdown]
-# The two scores that look at $u$ alone take the slow forcing for the system's own memory, as they must. For the mean that is all wrong. How bad is it for the other wavevectors, which the flow carries off long before the forcing turns?
+# The two scores that see $u$ alone mistake the memory of the slow forcing for memory of the system, as the proof says they must. For the mean, the whole error is of this kind. How large is it at the other wavevectors, which the flow carries away long before the forcing changes?
 #
 # ## Check: the Gaussian response
 #
-# The truth: 20,480 kicked pairs with common forcing, computed once and shipped.
+# The truth comes from 20,480 kicked pairs with common forcing, computed once and shipped.
 
 # %%
 truth = gfdt.load_shipped("navier-stokes-truth")
@@ -181,7 +184,7 @@ figures.response_curves({"truth": truth, "gaussian": gaussian})
 
 
 def by_shell(answer, lag=0.5):
-    """Root mean square error over the wavevectors of each shell, freed of the truth's noise."""
+    """Root mean square error in each shell of wavenumber, corrected for the noise of the truth."""
     row = int((answer.times - lag).abs().argmin())
     k, mean = shell_average(grid, gfdt.wave_errors(answer, truth)[row])
     return k, mean.clamp_min(0).sqrt()
@@ -200,12 +203,13 @@ def shell_figure(answers):
 shell_figure({"Gaussian": gaussian})
 
 # %% [markdown]
-# The first bet: the Gaussian response is too large, and it is the *small* scales that it gets wrong. (And the mean, $k = 0$, as proved.)
+# This settles the first bet: the Gaussian response is too large, and its error is largest at the *small* scales (and, as proved, at the mean, $k = 0$).
 #
-# ## Why: what carries a kick off
+# ## Why: what carries a kick away
 #
-# Is it the shear of the flow that destroys small kicks, or are they carried to another place? The twins can tell. Below, 32 members are kicked at sixteen pixels each, eight apart; half a time unit later one looks where the mean flow should have brought the kick,
-# and sorts the kicks by what the flow was like at the kicked pixel: by the speed of the eddies, and by their strain $\big((\partial_x v_x)^2 + \tfrac14(\partial_x v_y + \partial_y v_x)^2\big)^{1/2}$, the rate at which it draws things out. (10 s)
+# Does the shear of the flow destroy small kicks, or does the flow carry them to another place? The twins can tell. Below, 32 members are kicked at sixteen pixels each, eight pixels apart. Half a time unit later we look at the place to which the mean flow alone would have carried the kick.
+#
+# We then sort the kicks by the state of the flow at the kicked pixel: by the speed of the eddies, and by their strain $\big((\partial_x v_x)^2 + \tfrac14(\partial_x v_y + \partial_y v_x)^2\big)^{1/2}$, the rate at which they stretch a patch. (10 s)
 
 
 # %%
@@ -228,7 +232,7 @@ for _ in range(16):
 
 # %%
 def by_fifth(values):
-    """The mean of `left` in each fifth of `values`, (member, fifth)."""
+    """Mean of `left` over the pixels in each fifth of `values`, (member, fifth)."""
     fifth = torch.bucketize(values, torch.quantile(values, torch.linspace(0.2, 0.8, 4)))
     kept = torch.cat(left, 1)
     return torch.stack([kept.where(fifth == n, torch.nan).nanmean(1) for n in range(5)], 1)
@@ -241,14 +245,14 @@ for name, each in fifths.items():
     figure.add_scatter(x=[1, 2, 3, 4, 5], y=each.nanmean(0), error_y=bars, name=f"by {name}")
 slow, fast = fifths["speed"].nanmean(0)[[0, 4]]
 assert slow - fast > 0.4 > 4 * fifths["strain"].nanmean(0).diff().abs().max()
-figure.update_layout(template="gfdt", title="what is left of a kick at lag 1/2, where it should be")
+figure.update_layout(template="gfdt", title="remaining kick at lag 1/2, moved with the mean flow")
 figure.update_layout(width=700, height=400, margin_t=110)
 figure.update_xaxes(title="fifth of the kicked pixels, from the lowest to the highest")
 
 # %% [markdown]
-# The strain makes no difference: half a time unit is a fraction of a turnover time. The speed makes all the difference: a kick is *swept* away, each twin's to another place, and their mean is smeared out, the sooner the smaller the scale.
+# The strain makes no difference: half a time unit is a fraction of a turnover time. The speed makes all the difference. A kick is *swept* away, in each twin to another place, and the mean over twins is smeared out. The smaller the scale, the sooner this happens.
 #
-# Then why are the fluctuations not swept away? For a pattern that knows nothing of the flow, $\langle(v\cdot\nabla u)^2\rangle = \tfrac12\langle|v|^2\rangle\langle|\nabla u|^2\rangle$, as half of the directions lie across $v$. The ratio of the two sides tells how much of this $u$ really suffers.
+# Why, then, are the fluctuations not swept away? If a pattern were independent of the flow, its gradient would have a random direction relative to $v$, and $\langle(v\cdot\nabla u)^2\rangle = \tfrac12\langle|v|^2\rangle\langle|\nabla u|^2\rangle$, since the square of a cosine averages to ½. The ratio of the two sides tells how strongly the flow really sweeps this $u$: it is 1 for independent patterns and 0 for patterns along streamlines.
 
 # %%
 small = ((grid.k_squared > 10**2) & (grid.k_squared <= 16**2)).float()
@@ -259,27 +263,30 @@ for name, band in {"all scales": torch.ones(grid.spectral_shape), "10 < |k| ≤ 
     blind = 0.5 * (v_x**2 + v_y**2).mean() * sum(slope.square() for slope in slopes).mean()
     swept = float((v_x * slopes[0] + v_y * slopes[1]).square().mean() / blind)
     change = float(grid.apply(band, whole).square().mean() / blind)
-    print(f"{name}: swept {swept:.2f}; change, with what comes from other scales, {change:.2f}")
+    print(f"{name}: swept {swept:.2f}; with transfer from other scales {change:.2f}")
     assert max(swept, change) < 0.9
 
 # %% [markdown]
-# The fluctuations tend to lie *along the streamlines*, where the flow does not carry them off, and what it does carry off is partly replaced from larger scales, which live longer. Together this halves the square of the rate at which the flow changes the small scales, so that their covariance falls off more slowly than a kick, which has no such
-# order: it lies across the streamlines as often as along them. The covariance follows the fluctuations, the response the kick.
+# The fluctuations tend to lie *along the streamlines*, where the flow does not carry them away. What it does carry away is partly replaced from larger scales, which live longer. Together, the two effects halve the mean square rate at which the flow changes the small scales.
+#
+# A kick has no such alignment: it lies across the streamlines as often as along them. The covariance follows the fluctuations and the response follows the kick, so the covariance decays more slowly than the response.
 #
 # ## Learn the score
 #
-# So the score has to tell a slope along the flow from one across it. That takes the velocity, which is made by eddies far away, *times* a slope, and no linear filter makes a product. Besides, some places are livelier than others. Whitened fields, $\hat u_k/C_k^{1/2}$ transformed
-# back, have the same variance at every wavevector, and yet their pixels are far from Gaussian (their kurtosis stands above the spectrum).
+# The score therefore has to distinguish a gradient along the flow from one across it. This takes a product of the velocity, which eddies far away determine, and a local gradient, and no linear filter makes a product. Moreover, some places are livelier than others. The whitened field, $\hat u_k/C_k^{1/2}$ transformed
+# back, has the same variance at every wavevector, and yet its pixels are far from Gaussian: their kurtosis is printed above the spectrum.
 #
-# $w = Q^{-1/2}u$ is the whitened field, where the operator $Q$ multiplies each wavevector by the spectrum $C_k$. The network is
+# Let $w = Q^{-1/2}u$ be the whitened field, where the operator $Q$ multiplies each wavevector by the spectrum $C_k$. The network is
 #
 # $$ s(u) = Q^{-1/2}\big[-g\,w + \mathrm{CNN}(w,\, Q^{1/2}w,\, Q\,w,\, Q^{3/2}w)\big] , $$
 #
-# with one gain $g$ a shell of wavenumbers. It starts from $g = 1$ and CNN = 0, which is the Gaussian score. $Q^p w$ with growing $p$ are ever smoother versions of the flow, so that small convolutions know about large eddies. A gated layer returns $a\,/(1 + e^{-b})$, $a$ and $b$ being two
-# convolutions of its input: products of the near and the far, by which it can also say "quiet here, so any departure is a surprise". Preset `quick` takes 160 steps (a minute).
+# where $g$ is a gain that depends on $|k|$ and CNN is a small convolutional network. Training starts from $g = 1$ and CNN = 0, where $s = -Q^{-1}u$ is the Gaussian score. The inputs $Q^p w$ are smoother the larger $p$ is, and through them small convolutions see the large eddies. (The code also rescales each input to a common size.)
+#
+# Each layer of the CNN is *gated*: it returns $a\,/(1 + e^{-b})$, where $a$ and $b$ are two
+# convolutions of its input. A gate multiplies the near by the far, and it can also express "this place is quiet, so any departure is a surprise". Preset `quick` takes 160 steps (a minute).
 
 # %%
-chosen = fit.suited(learn, "quick")
+chosen = fit.suited(learn, preset="quick")
 print(f"convolutions {chosen.kernels}, gated: {chosen.gated}, p in {chosen.powers}")
 score = gfdt.fit_score(learn, preset="quick", seed=0)
 generative = gfdt.respond(use, score, thin=4, **options)
@@ -290,8 +297,10 @@ for name, error in errors.items():
 figures.response_curves({"truth": truth} | raw)
 
 # %% [markdown]
-# These are *raw* responses, neither divided by $R(0)$ nor helped. At large wavenumbers they are better than the Gaussian's, at small ones worse, as the figure below shows. Most of the error there is scatter of the average: the score is many times as large as a Gaussian's, and so is its noise. There the Gaussian
-# part, as a control variate (lesson 04), costs nothing. The response in this form is called *controlled*. The steps one by one, from the raw response and the letter's measure, the mean over lags of the plain distance from the twins (the letter has 0.218 for the Gaussian and 0.193 for its network, of a flow whose phases stood still: see the end), to the root mean square that we quote, freed of the truth's noise:
+# These are *raw* responses: they are neither divided by $R(0)$ nor combined with a control variate. They are better than the Gaussian response at large wavenumbers and worse at small ones, as the figure below shows. Most of the error at small wavenumbers is sampling noise, since the learned score is many times as large as the Gaussian score there, and its noise is too. The Gaussian
+# part, used as a control variate (lesson 04), removes this noise at no cost. The response in this form is called *controlled*.
+#
+# The next cell shows the improvements one by one. It starts with the raw response and the letter's measure, the mean over lags of the plain distance from the twins. (The letter has 0.218 for the Gaussian and 0.193 for its network, for a flow whose phases stood still: see the end.) It ends with the measure that we quote, the root mean square corrected for the noise of the truth.
 
 # %%
 controlled = gfdt.respond(use, score, form="controlled", thin=4, **options)
@@ -301,7 +310,7 @@ for what, answer in forms.items():
     error = gfdt.compare(answer, truth)
     plain, square, freed = error.l2[1:], error.l2[1:].square().mean().sqrt(), error.quoted["l2"]
     print(
-        f"{what:21} mean over lags {plain.mean():.3f}, root mean square {square:.3f}, freed {freed:.3f}"
+        f"{what:21} mean over lags {plain.mean():.3f}, root mean square {square:.3f}, corrected {freed:.3f}"
     )
 assert freed < 0.85 * errors["gaussian"].quoted["l2"]
 shell_figure(
@@ -315,7 +324,7 @@ shell_figure(
 # %% [markdown]
 # ## Does the hidden forcing matter?
 #
-# First at the level of covariances. The Gaussian score of $u$ given $\varsigma$ takes one 2 × 2 inverse a wavevector:
+# We first ask at the level of covariances. The Gaussian score of $u$ given $\varsigma$ takes the inverse of one 2 × 2 matrix for each wavevector:
 
 # %%
 u_k, f_k = grid.rfft(use.u), grid.rfft(use.context[:, :, 0])
@@ -339,9 +348,9 @@ for name, answer in (("of u alone", gaussian), ("given the forcing", joint)):
     )
 
 # %% [markdown]
-# The mean is mended, as was proved; all the rest stays as it was. Is that also so for scores that know better? Below, two networks of one design and one budget, fitted to the same 128 recordings; the second is given
-# $\varsigma$ as an input ("conditioned" in names and tables). **They are precomputed**, preset `standard`, by the commands that the next cell prints. ($\varsigma$ is all of $\varphi$ that the flow can feel: exchanging $\varphi_k$ and $-\varphi_{-k}$ changes
-# neither the forcing nor the way it walks.)
+# The error of the mean is removed, as proved; everything else stays as it was. Is the same true of scores that are not Gaussian? Below are two networks of one design and one budget, fitted to the same 128 recordings. The second is given
+# $\varsigma$ as an input ("conditioned" in names and tables). **They are precomputed**, with preset `standard`, by the commands that the next cell prints. ($\varsigma$ contains all of $\varphi$ that affects the flow: exchanging $\varphi_k$ and $-\varphi_{-k}$ changes
+# neither the forcing nor the statistics of its walk.)
 
 # %%
 shown = {name: gfdt.load_shipped(f"navier-stokes-{name}") for name in ("generative", "conditioned")}
@@ -364,9 +373,9 @@ table = go.Table(
 go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 330})
 
 # %% [markdown]
-# (Mean and scatter over five seeds, each with data and a training of its own. The last three columns: root mean square error of $R_k$ at lag 1/2 over a band of wavevectors.) In the letter's form, normalised, the network of $u$ alone has half the error of the Gaussian response.
+# The table shows mean and standard deviation over five seeds, each with its own data and training. Its last three columns give the root mean square error of $R_k$ at lag 1/2 over a band of wavevectors. In the letter's form, normalised, the network of $u$ alone has half the error of the Gaussian response.
 #
-# Does the forcing help? The two networks of a seed share their data, so compare them seed by seed.
+# Does the forcing help? The two networks of a seed share their data, so we compare them seed by seed.
 
 # %%
 bands = {"l2": "L2, whole field", "edge": "error at 8 < |k| ≤ 10.6", "high": "error at |k| > 10.6"}
@@ -376,20 +385,21 @@ for key, what in bands.items():
         for method in ("generative", "conditioned")
     )
     gain, se = (alone - given).mean(), (alone - given).std() / len(alone) ** 0.5
-    print(f"{what}: {alone.mean():.3f} from u; the forcing takes off {gain:.4f} ± {se:.4f}")
+    print(f"{what}: {alone.mean():.3f} from u; the forcing reduces it by {gain:.4f} ± {se:.4f}")
     assert gain > 3 * se if key in ("l2", "edge") else gain.abs() < 3 * se
 
 answers = {"u alone": shown["generative"], "given the forcing": shown["conditioned"]}
 shell_figure({"Gaussian": gaussian} | answers)
 
 # %% [markdown]
-# It does matter, and the figure says where these networks feel it: at the highest *forced* wavenumbers, $k = 8$ to 10. Below, the flow is far larger than what one push of the forcing does. Above, there is no forcing to know, and the two networks are not to be told apart. In between, once a
-# score knows how much of $u_k$ its surroundings explain, what they leave unexplained is mostly the recent forcing; then "$u_k$ was raised" and "the forcing was different" become the same event, and a score
-# of $u$ alone cannot tell them apart. And the mean?
+# It does help, and the figure shows where: at the highest *forced* wavenumbers, $k = 8$ to 10. At lower wavenumbers the flow is far larger than the effect of the recent forcing. At higher wavenumbers there is no forcing to know, and the two networks cannot be told apart.
+#
+# In between, a good score knows how much of $u_k$ its surroundings explain, and what they leave unexplained is mostly the recent forcing. There "$u_k$ was raised" and "the forcing was different" become the same event, and a score
+# of $u$ alone cannot distinguish them. What about the mean?
 
 # %%
 R, error = response_of_mean(use.u.mean((2, 3)), score(use.u[:, ::8]).sum((2, 3)), step=8)
-print("what is left of a kick of the mean at lag 1/2")
+print("remaining fraction of a kick of the mean at lag 1/2")
 print(f"u alone, learned here: {R[4]:.3f} ± {error[4]:.3f}")
 row = int((truth.times - 0.5).abs().argmin())
 rest = {name: float(answer.values[row].sum()) for name, answer in answers.items()}
@@ -400,15 +410,14 @@ assert (R[4] - hidden).abs() < 3 * error[4] < 0.1 and abs(rest["u alone"] - hidd
 assert abs(rest["truth"] - torch.exp(-t[4])) < 0.001
 
 # %% [markdown]
-# The score of $u$ alone has to fail here, and fails by as much as the proof says. The network that is *given* the forcing fails as well, and that is another matter: it did not learn what one 2 × 2 inverse does. This is a failure of its training. (The loss would fall by one half, out of more than
-# five hundred in all, a half for each wavevector. Perhaps that is too little to be noticed; we have not tried.)
+# The score of $u$ alone must fail here, and it fails by the amount that the proof gives. The network that is *given* the forcing fails as well, for another reason: it did not learn what the inverse of one 2 × 2 matrix does. This is a failure of its training. (Each wavevector contributes one half to the loss, which is more than
+# five hundred in all, and learning the mean would lower it by one half. That may be too little to be noticed; we have not tested this.)
 #
-# So the second bet has two answers. At $k = 0$ the forcing is all that matters, which a covariance shows; where it hides at $k = 8$ to 10, the second network predicts better by far, and no covariance tells. That is enough to
-# lower the L2 of the whole field, by a little and in every seed.
+# The second bet therefore has two answers. At $k = 0$ the forcing is all that matters, and a covariance shows it. At $k = 8$ to 10, where the forcing hides, the second network predicts far better, and no covariance shows that. The gain lowers the L2 of the whole field by a little, and in every seed.
 #
 # ## What did not work
 #
-# The table is precomputed, by `python -m gfdt_tutorial bench --only navier-stokes-networks`: one change at a time from what you trained above, with the budget of preset `quick`.
+# The table is precomputed, by `python -m gfdt_tutorial bench --only navier-stokes-networks`. Each row makes one change to the network that you trained above, with the budget of preset `quick`.
 
 # %%
 rows = shipped.load_table("navier-stokes-networks")
@@ -422,18 +431,18 @@ table = go.Table(
 go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 420})
 
 # %% [markdown]
-# * **A small view.** A network that sees two pixels far does hardly better than the Gaussian. It cannot know the velocity, which the large eddies make.
-# * **SiLU instead of gates** (a layer that bends each channel by $x/(1 + e^{-x})$), **or the two roughest inputs alone**: each a fifth worse, raw.
-# * **Weighting quiet and lively places evenly.** Quiet places have the largest scores, so the loss is mostly theirs, while the response is made where the flow is lively. A weight $h$ that evens this out leaves the minimum
-#   of the loss where it was, and sounds like a good idea. With as few data and steps as here it is none; preset `standard`, with more of both, uses it.
-# * **More steps.** On one data set, 400 steps reached a lower loss than 200 and a worse raw response, and `standard` stops at 200. This was decided by looking at the truth on that data set, where the raw L2 was 0.08. The five seeds of the table above had no part in the
-#   decision, and their mean is larger: whoever chooses a budget by the truth that judges it will find the choice better than it is.
-# * **More noise, σ = 0.2**, blurs the quiet places away.
+# * **A small receptive field.** A network that sees two pixels far is hardly better than the Gaussian. It cannot know the velocity, which the large eddies determine.
+# * **SiLU instead of gates** (a layer that maps each channel to $x/(1 + e^{-x})$), **or only the two roughest inputs**: the raw error grows by a fifth in each case.
+# * **Equal weights for quiet and lively places.** Quiet places have the largest scores, so they dominate the loss, while the response comes from places where the flow is lively. A weight $h$ that compensates for this leaves the minimum
+#   of the loss unchanged and seems a good idea. With as few data and steps as here it does not help; preset `standard`, with more of both, uses it.
+# * **More steps.** On one data set, 400 steps reached a lower loss than 200 and a worse raw response, and therefore `standard` stops at 200. We decided this by looking at the truth on that data set, where the raw L2 was 0.08. The five seeds of the table above had no part in the
+#   decision, and their mean is larger: whoever chooses a budget by the truth that later judges it obtains an error that is too optimistic.
+# * **More noise, σ = 0.2**, blurs the quiet places.
 # * **The mean**, $k = 0$: its error stays at $\tfrac12 e^{-1/2}$ at lag 1/2 for every network of $u$ alone, as proved above.
 #
 # ## Explore
 #
-# First the static figure: 16 pairs, kicked at one pixel, one time unit later. Above, one pair; below, the mean of all pairs beside what was predicted from undisturbed data.
+# The static figure comes first: 16 pairs, kicked at one pixel, one time unit later. Above is one pair; below is the mean of all pairs beside the response predicted from unperturbed data.
 
 # %%
 view = views.StirredFlow(system, shown["conditioned"], seed=3)
@@ -443,11 +452,11 @@ for _ in zip(range(16), view):
 panels.flow(view)
 
 # %% [markdown]
-# Now live. **Start**, let it run, and click on the flow.
+# Now run it live. Press **Start**, let it run, and click on the flow.
 #
-# * Kick in the middle of an eddy, and at its rim. How long does one pair's difference stay in one piece? The prediction is a mean over all places, and does not know where you clicked.
+# * Kick in the middle of an eddy, and at its rim. How long does the difference of one pair stay in one piece? The prediction is a mean over all places and does not depend on where you clicked.
 # * Kick with size 2, and with 0.25. Does the mean of the pairs grow in proportion?
-# * Wait. After four time units the prediction has faded; has the difference of one pair?
+# * Wait. After four time units the predicted response has faded. Has the difference of one pair faded, too?
 
 # %%
 lab = widgets.FlowLab(shown["conditioned"])
@@ -456,7 +465,7 @@ lab
 # %% [markdown]
 # ## Exercises
 #
-# **05.1** What is the standard deviation of the forcing $\varsigma$ at a pixel? (`system.forcing` is $a$; all but one of the 349 forced waves have $m_k = 1$, and the wave $k = 0$ has 1/10.)
+# **05.1** What is the standard deviation of the forcing $\varsigma$ at a pixel? (`system.forcing` is $a$. Of the 349 forced waves, all but one have $m_k = 1$; the wave $k = 0$ has $m_0 = 1/10$.)
 
 # %%
 my_std = None
@@ -474,11 +483,11 @@ my_lag = None
 check("05.2", my_lag)
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
-# Solution: t exp(−t) has its largest value at
+# Solution: the excess t exp(−t) has its maximum at t = 1
 check("05.2", 1.0)
 
 # %% [markdown]
-# **05.3** How many pairs, each kicked at one pixel, give an L2 standard error of 0.01 at lag 1? (`truth.info["growth"]["mean"]` has $\langle|J|^2\rangle$ every 1/16.)
+# **05.3** How many pairs, each kicked at one pixel, give an L2 standard error of 0.01 at lag 1? (`truth.info["growth"]["mean"]` contains $\langle|J|^2\rangle$ at every multiple of 1/16.)
 
 # %%
 my_pairs = None
@@ -489,21 +498,21 @@ check("05.3", my_pairs)
 check("05.3", (truth.info["growth"]["mean"][16] - truth.values[16].square().sum()) / 0.01**2)
 
 # %% [markdown]
-# **05.4** Suppose the phases walked ten times as fast, so that the mean forcing forgets itself as $e^{-\gamma t}$ with γ = 10, and $\dot{\bar u} = -\bar u + \bar\varsigma$ as before. How large is now the largest excess of $C(t)/C(0)$ over the response
-# $e^{-t}$ of the mean? (With γ = 1 it was $1/e$, at the lag of 05.2. First derive $C(t)$; for $t > 0$ it is a sum of $e^{-t}$ and $e^{-\gamma t}$ with a slope of zero at $t = 0$.)
+# **05.4** Suppose the phases walked ten times as fast, so that the memory of the mean forcing decays as $e^{-\gamma t}$ with γ = 10, and $\dot{\bar u} = -\bar u + \bar\varsigma$ as before. What is now the largest excess of $C(t)/C(0)$ over the response
+# $e^{-t}$ of the mean? (With γ = 1 it was $1/e$, at the lag of 05.2. First derive $C(t)$: for $t > 0$ it is a sum of $e^{-t}$ and $e^{-\gamma t}$, and its slope at $t = 0$ is zero.)
 
 # %%
 my_excess = None
 check("05.4", my_excess)
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
-# Solution: C(t)/C(0) = (γ exp(−t) − exp(−γt))/(γ − 1). Forcing that forgets quickly is nearly white noise, and hides nothing.
+# Solution: C(t)/C(0) = (γ exp(−t) − exp(−γt))/(γ − 1). A forcing with a short memory is nearly white noise and hides nothing.
 gamma, lags = 10, torch.linspace(0, 5, 100_001)
 memory = (gamma * torch.exp(-lags) - torch.exp(-gamma * lags)) / (gamma - 1)
 check("05.4", (memory - torch.exp(-lags)).max())
 
 # %% [markdown]
-# Let go of the recordings.
+# Release the memory of the recordings.
 
 # %%
 lab.stop()
@@ -513,16 +522,18 @@ free_memory()
 # %% [markdown]
 # ## What this lesson does not show
 #
-# What the letter's figure ran: there the phases stood still while the recording was made, and the Nyquist wavenumber was set to zero. `gfdt.NavierStokes(frozen=True, nyquist=False)` is that system. Its responses are worse, the
-# Gaussian and the learned alike, and giving the score the forcing does not mend them; a likely reason is that the flow goes on to settle once the phases stand still, and the theorem is one for stationary fields. And what holds the error that is left above $k = 12$, with the forcing known and the noise small: more of the same training does not remove it.
+# It does not show the run behind the letter's figure. There the phases stood still while the recording was made, and the Nyquist wavenumber was set to zero; `gfdt.NavierStokes(frozen=True, nyquist=False)` is that system. Its responses are worse, both the
+# Gaussian and the learned, and giving the forcing to the score does not improve them. A likely reason is that the flow has not settled once the phases stand still, and the theorem is for stationary fields.
+#
+# Nor does it explain the error that is left above $k = 12$, with the forcing known and the noise small. More of the same training does not remove it.
 #
 # ## Summary
 #
-# 1. Fluctuations of a flow tend to lie along its streamlines, where it does not carry them off; a kick lies anywhere, and is swept away. So the Gaussian response is too large, most of all at the smallest scales.
-# 2. A score has to see far and to multiply what it sees. Its noise is many times a Gaussian score's, and the control variate takes that off where it hurts, at the large scales.
-# 3. Hidden forcing falsifies what every score of $u$ alone says about the mean, $(1 + t)\,e^{-t}$ for $e^{-t}$: that is proved. It also matters at the highest forced wavenumbers, where a good score leaves nothing else unexplained: that was found, and no covariance shows it.
+# 1. Fluctuations of a flow tend to lie along its streamlines, where it does not carry them away; a kick lies in any direction and is swept away. The Gaussian response is therefore too large, most of all at the smallest scales.
+# 2. A good score sees far and multiplies what it sees. Its noise is many times that of a Gaussian score, and the control variate removes most of it at the large scales, where it does most harm.
+# 3. Every score of $u$ alone gets the response of the mean wrong because of the hidden forcing, $(1 + t)\,e^{-t}$ for $e^{-t}$: that is proved. The forcing also matters at the highest forced wavenumbers, where a good score leaves nothing else unexplained: that was found by experiment, and no covariance shows it.
 #
-# **Next:** [06 · Figure one](06_figure_one.ipynb), and what its errors are made of.
+# **Next:** [06 · Figure one](06_figure_one.ipynb), and the sources of its errors.
 #
 # Numbers in square brackets, here [1]: [notation, glossary and references](notation_and_glossary.ipynb).
 #

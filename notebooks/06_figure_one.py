@@ -7,26 +7,25 @@
 # ---
 
 # %% [markdown]
-# # 06 · Figure one, and what its errors are made of
+# # 06 · Figure one, and the sources of its errors
 #
-# **You will** put the letter's only figure together from lessons 02 to 05; draw it with bands; take its errors apart into what is wrong with the score, what the finite series adds, and what the truth itself does
-# not know; check the parts by three experiments, and find out which of them are independent; and see what each number costs. **Time** 50 minutes. **Runs in** less than a minute on two cores, in 0.6 GB. **Needs** lessons
+# **You will** assemble the letter's only figure from lessons 02 to 05; draw it with bands; separate its errors into the error of the score, that of the finite series, and that of the finite truth; check this separation by three experiments, and find out which of them are independent; and see what each number costs. **Time** 50 minutes. **Runs in** less than a minute on two cores, in 0.6 GB. **Needs** lessons
 # [02](02_ornstein_uhlenbeck.ipynb) to [05](05_navier_stokes.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
 # ## The question
 #
-# The letter judges a response by one curve, its L2 distance from kicked twins. Three things are in that distance:
+# The letter judges a response by one curve, its L2 distance from kicked twins. This distance has three sources:
 #
 # $$ \langle|\hat R - \hat T|^2\rangle = \underbrace{|R_s - R|^2}_{\text{the score}} + \underbrace{\sum_i \langle\delta \hat R_i^2\rangle}_{\text{the finite series}}
 # + \underbrace{\sum_i \langle\delta \hat T_i^2\rangle}_{\text{the finite truth}} $$
 #
-# $\hat R$ is what we have, $R_s$ what the same score would give on endless data, $R$ the true response, and $\hat T$ the estimate of it. Each asks for another remedy: a better score, a longer series, more twins.
+# Here $\hat R$ is the estimated response, $R_s$ its infinite-data limit with the same score, $R$ the true response, and $\hat T$ the estimate of $R$ from twins. Each source has its own remedy: a better score, a longer series, more twins.
 #
 # ## Bet first
 #
-# > 1. Which part is largest for the Gaussian response of the Ornstein-Uhlenbeck field, whose score is right? And for that of the Allen-Cahn field?
-# > 2. The letter took 12,800 pairs of twins for its two first systems, and 128 for the flow. Whose L2 curve is then partly the noise of its own truth?
+# > 1. Which source is the largest for the Gaussian response of the Ornstein-Uhlenbeck field, whose score is Gaussian? And for the Gaussian response of the Allen-Cahn field?
+# > 2. The letter took 12,800 pairs of twins for its first two systems, and 128 for the flow. Which of its L2 curves contain noise of their own truth?
 
 # %%
 from dataclasses import replace
@@ -51,8 +50,8 @@ torch.set_num_threads(1)  # see lesson 04
 # %% [markdown]
 # ## The figure
 #
-# **Precomputed**, preset `standard`, by the command that the cell prints; the snapshots are drawn now. A row a system: a snapshot; the response 0, 2, 4, 6 pixels downstream of the kick, with 90 % bands; the error of
-# the whole field and that of the worst pixel, against lag. The truth of the first row is a closed form; the others' are kicked twins, from lessons 04 and 05.
+# The responses are **precomputed**, with preset `standard`, by the command that the cell prints; the snapshots are drawn now. Each row is one system. Its panels show a snapshot, then the response 0, 2, 4, 6 pixels downstream of the kick, with 90 % confidence bands, and then the error of
+# the whole field and that of the worst pixel, against lag. The truth of the first row is a closed form; that of the others comes from kicked twins (lessons 04 and 05).
 
 # %%
 found = [shipped_comparison(name) for name in SYSTEMS]
@@ -60,33 +59,32 @@ print(found[0].responses["generative"].info["shipped"]["command"])
 figure_one(found).update_layout(width=1120)
 
 # %% [markdown]
-# How each panel came about:
+# How each row was made, and what it shows:
 #
-# * **Ornstein-Uhlenbeck** (lessons 02, 03). Linear, so the Gaussian score is the right one, and there is nothing for a learned score to win. Responses are *raw*. All three lie on the closed form; where they start from
-#   tells what their errors are. The Gaussian score was fitted to the very data that it is averaged over, so that $R(0) = 1$ exactly; the two others begin with the scatter of an average.
-# * **Allen-Cahn** (04). The Gaussian response is wrong by far more than its band. The band is not to blame: it promises to hold what *this score* gives on endless data, not the truth. Responses are *controlled*, with the Gaussian
-#   part as control variate, and not normalised, $R(t)R(0)^{-1}$, as in the letter. Lesson 04 goes from the letter's form to this one step by step.
-# * **Navier-Stokes** (05). No analytic score. The learned one, controlled, halves the error over all lags: nothing at the first, two thirds at lag 1, a quarter at lag 4. What is left sits at small scales, and in
-#   part has a name: at the highest forced wavenumbers, it is the forcing that a score of $u$ alone does not see.
+# * **Ornstein-Uhlenbeck** (lessons 02, 03). The system is linear, so the Gaussian score is exact and a learned score cannot be better. The responses are *raw*, and all three lie on the closed form. Their values at lag 0
+#   tell what their errors are. The Gaussian score was fitted to the same data over which it is averaged, so that $R(0) = 1$ exactly; the other two start with the sampling error of an average.
+# * **Allen-Cahn** (04). The error of the Gaussian response is much larger than its band. The band is not wrong: it covers the infinite-data limit of *this score*, not the truth. The responses are *controlled*, with the Gaussian
+#   part as control variate, and not *normalised*, $R(t)R(0)^{-1}$, as in the letter. Lesson 04 goes from the letter's form to this one step by step.
+# * **Navier-Stokes** (05). There is no analytic score. The learned score, controlled, halves the error averaged over lags: it gains nothing at the first lag, two thirds at lag 1, a quarter at lag 4. The remaining error is at small scales. Part of it is understood: at the highest forced wavenumbers it comes from the forcing, which a score of $u$ alone does not see.
 #
-# You can run the whole of it, a few minutes with preset `quick`:
+# You can run all of this yourself, in a few minutes with preset `quick`:
 #
 # ```
 # python -m gfdt_tutorial figure1 --preset quick --out figure1
 # ```
 #
-# Stop it whenever you like. The same command goes on from where it was.
+# You may stop it at any time. The same command continues where it stopped.
 #
-# ## Derive: three parts
+# ## Derive: three sources of error
 #
-# Let $\hat R = R_s + \delta\hat R$ and $\hat T = R + \delta\hat T$, both with mean zero and independent of each other: they come from different runs. Then the cross terms vanish in the mean, and the sum above is all there is. Two of the three
-# can be had at once:
+# Let $\hat R = R_s + \delta\hat R$ and $\hat T = R + \delta\hat T$. The two deviations have mean zero and are independent, because they come from different runs. The cross terms then vanish on average, and the sum above is complete. Two of the three contributions
+# can be measured directly:
 #
-# * The twins come in independent parts $\hat T_p$. As noise of different parts is independent, $\langle \hat R - \hat T_p, \hat R - \hat T_q\rangle$, $p \ne q$, has no noise of the truth in its mean. What `compare` calls `l2_sq_unbiased` is that;
-#   plain squared L2 minus it is the truth's part.
-# * The standard error at each pixel, of which the band is a multiple, comes from drawing blocks of the series anew (the *bootstrap* [14, 15]); squared and summed over pixels, it is the part of the finite series.
+# * The twins come in independent parts $\hat T_p$. As the noises of different parts are independent, the mean of $\langle \hat R - \hat T_p, \hat R - \hat T_q\rangle$, $p \ne q$, contains no noise of the truth. This is what `compare` calls `l2_sq_unbiased`. The plain squared L2
+#   minus `l2_sq_unbiased` is the contribution of the truth.
+# * The standard error at each pixel, of which the band is a multiple, comes from resampling blocks of the series (the *bootstrap* [14, 15]). Its square, summed over pixels, is the contribution of the finite series.
 #
-# What remains is the score's. It may come out slightly negative, where it is smaller than the scatter of the other two.
+# The remainder is the contribution of the score. It can come out slightly negative when it is smaller than the statistical uncertainty of the other two.
 
 # %%
 rows = []
@@ -102,12 +100,12 @@ table = go.Table(header={"values": columns}, cells={"values": list(zip(*rows, st
 go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 400})
 
 # %% [markdown]
-# Roots of means over lags, so that the squares of the last three add up to that of the first. The first bet is settled here; and the truths of lessons 04 and 05 are long enough to be no concern.
+# The entries are roots of means over lags, so the squares of the last three add up to that of the first. This settles the first bet. It also shows that the truths of lessons 04 and 05 are long enough.
 #
 # ## Check, one: less data
 #
-# The table trusts the bootstrap. This check does not: hold three scores fixed, and average over less and less data. The part of the finite series should grow like $1/n$, and a straight line through the squared errors should meet
-# the axis, $1/n = 0$, at the part of the score. The Allen-Cahn field, 64 members of 200 time units (10 s), and the shipped score.
+# The table relies on the bootstrap. This check does not. Hold three scores fixed, and average over less and less data. The contribution of the finite series should grow like $1/n$, and a straight line through the squared errors should meet
+# the axis, $1/n = 0$, at the contribution of the score. The data are 64 members of 200 time units of the Allen-Cahn field (10 s); the learned score is the shipped one.
 
 # %%
 system = gfdt.AllenCahn()
@@ -129,7 +127,7 @@ def members(series, first, last):
 
 
 def answers(series, score, size):
-    """One response from every `size` members; the band is needed of the largest only."""
+    """One response from every `size` members; only the largest series needs a band."""
     resamples = 200 if size == 64 else 2
     return [
         gfdt.respond(members(series, m, m + size), score, resamples=resamples, **options)
@@ -138,7 +136,7 @@ def answers(series, score, size):
 
 
 # %% [markdown]
-# The next cell takes about half a minute. The form is the controlled one, as in the figure.
+# The next cell takes about half a minute. The responses are controlled, as in the figure.
 
 # %%
 sizes = [8, 16, 64]
@@ -149,7 +147,7 @@ found_by = {
 
 # %%
 def squared(answer):
-    """Mean over lags of the squared L2, freed of the truth's noise."""
+    """Mean over lags of the squared L2, corrected for the noise of the truth."""
     return float(gfdt.compare(answer, truth).l2_sq_unbiased[1:].mean())
 
 
@@ -182,16 +180,16 @@ figure.update_yaxes(title_text="squared L2, mean over lags", rangemode="tozero")
 figure
 
 # %% [markdown]
-# The Gaussian line is flat: eight members do what 64 do, and no data would help. The other two climb with $1/n$, and meet the axis low down.
+# The Gaussian line is flat: eight members do as well as 64, and no amount of data would help. The other two lines rise with $1/n$, and meet the axis at a small value.
 #
 # ## Check, two: other data
 #
-# Band and line rest on the same 64 members. So does an idea that suggests itself next: eight groups of eight members have independent noise, so $\langle\hat R_g - T, \hat R_h - T\rangle$, $g \ne h$, has none of it in its mean. But this is check one *once more*. The mean over all pairs of groups can be written by the squared errors of the groups and that of their
-# mean, and if responses are averages, the mean of the groups is the response of all 64: it is the straight line through the points at 1/8 and 1/64.
+# Band and line are computed from the same 64 members. One might next try eight groups of eight members. Their noises are independent, so the mean of $\langle\hat R_g - T, \hat R_h - T\rangle$, $g \ne h$, contains none of them. But this is check one *again*. The mean over all pairs of groups is a combination of the squared errors of the groups and of the squared error of their
+# mean. If responses are averages, the mean of the groups is the response of all 64, and the combination is the intercept at $1/n = 0$ of the straight line through the points at 1/8 and 1/64.
 #
-# Other data are independent. The shipped responses were averaged over sixteen times as much, from another seed, with the same scores (a Gaussian one of their own). So little sampling is left in them that it hardly matters whether their band is right. The part of the score should be the same, within the standard error of the pairs between groups (jackknife).
+# Other data are independent. The shipped responses were averaged over sixteen times as many data, from another seed, with the same scores (the Gaussian score was fitted to those data). They contain so little sampling error that it hardly matters whether their bands are right. Their contribution of the score should be the same, within the standard error of the pairs between groups (jackknife).
 #
-# A trap: the controlled form holds $G = C(t)\,C(0)^{-1}$, a *ratio* of averages, and the mean of a ratio is not the ratio of the means. With $n$ members it is off by some $b/n$, a bias that no average over groups takes out. It can be measured: the mean of the groups' responses less the response of all 64 is $b/8 - b/64$.
+# There is one trap. The controlled form contains $G = C(t)\,C(0)^{-1}$, a *ratio* of averages, and the mean of a ratio is not the ratio of the means. With $n$ members it has a bias of some $b/n$, which no average over groups removes. The bias can be measured: the mean of the groups' responses minus the response of all 64 is $b/8 - b/64$.
 
 
 # %%
@@ -203,14 +201,14 @@ def pairs(errors):
 
 
 def shipped_part(name):
-    """The part of the score in a shipped response, at the same lags."""
+    """The contribution of the score to the error of a shipped response, at the same lags."""
     answer = gfdt.load_shipped(f"allen-cahn-{name}")
     short = {key: getattr(answer, key)[:41] for key in ("times", "values", "standard_error")}
     return error_sources(replace(answer, **short), truth).quoted["score"]
 
 
 # %%
-print("root of the score's part by   band    line   pairs   pairs without bias    other data")
+print("contribution of score, by     band    line   pairs   pairs without bias    other data")
 for name, by in found_by.items():
     each = torch.stack([answer.values for answer in by[8]]).double()
     errors = each - truth.halves[:, None, :41]
@@ -226,14 +224,14 @@ for name, by in found_by.items():
     assert abs(ways[-1] - other) < 3 * error < 0.02
 
 # %% [markdown]
-# The bias matters for the Gaussian response, as the error of its score is large and the bias lies along it: pairs of eights give less than the line, and agree with it once the bias is taken out. The last column is the independent one, and agrees within three standard errors.
+# The bias matters for the Gaussian response, because the error of its score is large and the bias is parallel to it. The pairs of groups of eight give less than the line, and they agree with it once the bias is removed. The last column is the independent one, and it agrees within three standard errors.
 #
-# Even the analytic score, which is written down in equation (10), has a part of its own: with advection it is not the exact score of this field (lesson 04), and kicks of 1/16 at all pixels at once, of which the truth was made, are not quite
+# Even the analytic score, equation (10), makes a contribution. With advection it is not the exact score of this field (lesson 04), and the kicks from which the truth was made, 1/16 at all pixels at once, are not quite
 # infinitesimal.
 #
 # ## Check, three: a shorter truth
 #
-# Now the other side. Hold one answer fixed, and judge it by less and less of the truth: its parts, one, two and four of them.
+# Now consider the truth. Hold one response fixed, and judge it by one, two and four of the independent parts of the truth.
 
 # %%
 answer, plains = found_by["generative"][64][0], []
@@ -243,16 +241,16 @@ for count in (1, 2, 4):
     errors = gfdt.compare(answer, shorter)
     plain = float(errors.l2[1:].square().mean().sqrt())
     plains.append(plain)
-    freed = f"{errors.quoted['l2']:.4f}" if count > 1 else "not known, with one part"
-    print(f"{count} of 4 parts: plain L2 {plain:.4f}; freed of the truth's noise: {freed}")
+    freed = f"{errors.quoted['l2']:.4f}" if count > 1 else "unknown with one part"
+    print(f"{count} of 4 parts: plain L2 {plain:.4f}; corrected for the truth's noise: {freed}")
 assert plains[0] > plains[1] > plains[2]
 
 # %% [markdown]
-# Plain L2 sinks as the truth gets longer, though the answer has not changed: part of it was never the answer's. The freed number stays where it is, within its own error. A paper that reports plain L2 against a short truth reports the
-# noise of that truth as error of the method.
+# Plain L2 decreases as the truth gets longer, although the response has not changed: part of this error was never in the response. The corrected L2 stays where it is, within its own standard error. A paper that reports plain L2 against a short truth reports the
+# noise of that truth as an error of the method.
 #
-# How long is long enough? Twins kicked at one pixel scatter by $\langle|J|^2\rangle - |R|^2$, where $J$ is one column of the propagator along one trajectory (lesson 04). For random signs the same holds, once what the mean response predicts for just these signs
-# is taken off, as `perturb` does. Each truth tells $\langle|J|^2\rangle$ *of its own kicks* in its `info["growth"]`: at one pixel of the flow, as in the letter, but at all pixels of the Allen-Cahn field.
+# How long is long enough? Twins kicked at one pixel have a variance of $\langle|J|^2\rangle - |R|^2$, where $J$ is one column of the propagator along one trajectory (lesson 04). The same holds for random signs, once the mean response to these particular signs
+# is subtracted, as `perturb` does. Each truth records $\langle|J|^2\rangle$ *of its own kicks* in its `info["growth"]`: at one pixel for the flow, as in the letter, but at all pixels for the Allen-Cahn field.
 
 # %%
 figure = go.Figure()
@@ -264,25 +262,26 @@ for name, pairs in (("allen-cahn", 12_800), ("navier-stokes", 128)):
     figure.add_scatter(x=known.times / known.times[-1], y=error, name=label)
 figure.update_layout(
     template="gfdt",
-    title="L2 error of a truth of as many pairs as the letter's",
+    title="L2 standard error of a truth with the letter's number of pairs",
     height=380,
     width=760,
 )
-figure.update_xaxes(title_text="lag over the largest lag, 90 and 4")
+figure.update_xaxes(title_text="lag as a fraction of the largest lag (90 and 4)")
 figure.update_yaxes(title_text="L2 standard error")
 figure
 
 # %% [markdown]
-# So 128 pairs would leave some 0.06 in the curves of the flow as the letter states it. In the run behind its figure, the phases stood still and there was no Nyquist wavenumber (lesson 05). For that system
-# `gfdt.perturb(gfdt.NavierStokes(frozen=True, nyquist=False), 4.0, 1024, 2, every=1/16, amplitude=1/64, restarts=8).info["growth"]`, run apart from this lesson in a minute, makes it 0.060 in the mean over lags (with seed 3 as well; 0.057 with walking phases): 128 pairs leave 0.06 in the letter's curves, too.
+# So 128 pairs would leave some 0.06 in the curves of the flow as the letter states it. In the run behind its figure, the phases stood still and there was no Nyquist wavenumber (lesson 05). For that system, we ran
+# `gfdt.perturb(gfdt.NavierStokes(frozen=True, nyquist=False), lags=4.0, pairs=1024, seed=2, every=1/16, amplitude=1/64, restarts=8).info["growth"]` apart from this lesson (it takes a minute). It gives 0.060 in the mean over lags (with seed 3 as well; 0.057 with walking phases): 128 pairs leave 0.06 in the letter's curves, too.
 #
-# For the Allen-Cahn field the line flatters the letter, which kicked one pixel there, too: then a few pairs in which a border jumps carry the mean (lesson 04). 1,280 such pairs, `gfdt.perturb(gfdt.AllenCahn(), pairs=1280, seed=2, kick="pixel").info["growth"]`,
-# run apart from this lesson in three minutes, have $\langle|J|^2\rangle = 8.3$ at lag 40 and $35$ at lag 80 (8.8 and 30 with seed 3; few pairs carry the mean), where random signs have 3 and 5, so that 12,800 of them leave some 0.025 and 0.05. The letter's *analytic* response errs by 0.054, in the mean over lags. The second bet: both curves
-# are partly the noise of their truth. Only that of the Ornstein-Uhlenbeck field is free of it, as twins of a linear system do not scatter.
+# For the Allen-Cahn field the line flatters the letter, which kicked one pixel there, too. In that case a few pairs in which a border jumps dominate the mean (lesson 04). We ran 1,280 such pairs, `gfdt.perturb(gfdt.AllenCahn(), pairs=1280, seed=2, kick="pixel").info["growth"]`,
+# apart from this lesson (three minutes). They have $\langle|J|^2\rangle = 8.3$ at lag 40 and $35$ at lag 80 (8.8 and 30 with seed 3, as few pairs dominate the mean), where random signs have 3 and 5. Therefore 12,800 of them leave some 0.025 and 0.05. The letter's *analytic* response has an error of 0.054 in the mean over lags.
+#
+# This settles the second bet: the curves of both the flow and the Allen-Cahn field contain noise of their own truth. Only the curve of the Ornstein-Uhlenbeck field is free of it, since the twins of a linear system all have the same difference.
 #
 # ## What it costs
 #
-# Seconds that each shipped result took on one machine with two cores, from the manifest; the letter gives hours to days on an A100 for a network.
+# The table gives the seconds that each shipped result took on one machine with two cores, from the manifest. The letter gives hours to days on an A100 for a network.
 
 # %%
 rows = []
@@ -296,11 +295,11 @@ table = go.Table(
 go.Figure(table, layout={"template": "gfdt", "width": 920, "height": 500})
 
 # %% [markdown]
-# A response counts the whole way from nothing: its data, its score, the average. A truth costs most, though nobody who applies the method has to pay for it.
+# The cost of a response includes everything: its data, its score, the average. A truth costs most, but somebody who applies the method does not need one.
 #
 # ## Explore
 #
-# How many members would you need? The lines of check one answer. Change the wish, and run the cell again.
+# How many members would you need? The lines of check one tell. Change the target value, and run the cell again.
 
 # %%
 wish = 0.025  # L2
@@ -309,14 +308,14 @@ for name, (score_part, slope) in lines.items():
     needed = (
         f"{float(slope) / room:.0f} members"
         if room > 0
-        else "no data will do: the score is too far off"
+        else "out of reach: the error of the score is too large"
     )
     print(f"L2 of {wish} with the {theme.LABELS[name]}: {needed}")
 
 # %% [markdown]
 # ## Exercises
 #
-# **06.1** What share of the mean squared error (lags > 0, freed of the truth's noise) of the shipped Gaussian response of the Allen-Cahn field is its score's?
+# **06.1** Which fraction of the mean squared error (lags > 0, corrected for the noise of the truth) of the shipped Gaussian response of the Allen-Cahn field is due to its score?
 
 # %%
 my_share = None
@@ -329,7 +328,7 @@ score_part, sampling = parts.score[1:].mean(), parts.sampling[1:].mean()
 check("06.1", score_part / (score_part + sampling))
 
 # %% [markdown]
-# **06.2** How many times the data of the shipped generative response of the Ornstein-Uhlenbeck field would take the part of the finite series, as an L2, to 0.005?
+# **06.2** By which factor would the data of the shipped generative response of the Ornstein-Uhlenbeck field have to grow to bring the contribution of the finite series, as an L2, to 0.005?
 
 # %%
 my_factor = None
@@ -342,7 +341,7 @@ parts = error_sources(gfdt.load_shipped("ornstein-uhlenbeck-generative"), exact)
 check("06.2", (parts.quoted["sampling"] / 0.005) ** 2)
 
 # %% [markdown]
-# **06.3** What is the L2 standard error, at lag 1, of a truth of the flow made of 128 pairs kicked at one pixel?
+# **06.3** What is the L2 standard error, at lag 1, of a truth of the flow that consists of 128 pairs kicked at one pixel?
 
 # %%
 my_error = None
@@ -355,7 +354,7 @@ scatter = flow.info["growth"]["mean"][16] - flow.values[16].square().sum()
 check("06.3", (scatter / 128) ** 0.5)
 
 # %% [markdown]
-# **06.4** How many pairs, kicked with random signs as the shipped ones were, and not averaged over reflections, would a truth of the Allen-Cahn field need so that its own part of the error, the root of the mean over lags 1 to 90, is 0.01?
+# **06.4** How many pairs would a truth of the Allen-Cahn field need so that its own contribution to the error, the root of the mean over lags 1 to 90, is 0.01? The pairs are kicked with random signs, as the shipped ones were, and are not averaged over reflections.
 
 # %%
 my_pairs = None
@@ -367,7 +366,7 @@ scatter = torch.tensor(truth.info["growth"]["mean"]) - truth.values.square().sum
 check("06.4", scatter[1:].mean() / 0.01**2)
 
 # %% [markdown]
-# Let go of the recordings.
+# Release the memory of the recordings.
 
 # %%
 del data, found_by, found, answer
@@ -376,14 +375,14 @@ free_memory()
 # %% [markdown]
 # ## What this lesson does not show
 #
-# Which *wavevectors* the score's part sits in (lesson 05 does, for the flow). Whether the bands hold at all lags: `python -m gfdt_tutorial bench --only bands` counts it over twenty series. And why a score is wrong: by its noise level,
-# its view, its training or hidden state; the lessons before took these apart one by one.
+# It does not show at which *wavevectors* the error of the score is (lesson 05 does, for the flow), nor whether the bands cover at all lags: `python -m gfdt_tutorial bench --only bands` counts this over twenty series. Nor does it show why a score is wrong: because of its noise level,
+# its receptive field, its training or hidden state. The earlier lessons treated these one by one.
 #
 # ## Summary
 #
-# 1. An L2 distance from twins is the sum of three squares: the score's, the finite series', the finite truth's. Each has its own remedy.
-# 2. Independent parts tell them apart: of the truth, to free an error of its noise; of the series, to find what no data would mend. Two ways that rest on the same data are one check.
-# 3. Where the Gaussian score is right, all error is sampling. Where it is wrong, no data help it.
+# 1. A squared L2 distance from twins is the sum of three contributions: of the score, of the finite series, and of the finite truth. Each has its own remedy.
+# 2. Independent parts separate them: those of the truth correct an error for its noise, and those of the series show what more data would not improve. Two checks that use the same data count as one.
+# 3. Where the Gaussian score is exact, all error is sampling error. Where it is not, more data do not help.
 #
 # **Next:** [07 · Your own data](07_your_own_data.ipynb), where nobody knows the truth.
 #

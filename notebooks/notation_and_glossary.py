@@ -9,13 +9,13 @@
 # %% [markdown]
 # # Notation, glossary and references
 #
-# **You will** look things up: what a symbol stands for, on paper and in the code; what a word means here; where to read more. It is no lesson, and every lesson points to it. **Time** 10 minutes.
+# **You will** look things up: what a symbol stands for, on paper and in the code; what a word means here; where to read more. This is not a lesson; every lesson points to it. **Time** 10 minutes.
 # **Runs in** a few seconds.
 
 # %% [markdown]
 # ## Conventions
 #
-# As the package states them:
+# These are the conventions as the package states them:
 
 # %%
 import torch
@@ -28,38 +28,43 @@ print(gfdt.__doc__.split(">>>")[0].rstrip())
 # %% [markdown]
 # ## Notation
 #
+# In the third column, `response` is what `gfdt.respond` returns and `truth` what `gfdt.perturb` returns.
+#
 # | symbol | meaning | in the code | lesson |
 # |---|---|---|---|
 # | $u$, $u_i$ | a field; its value at pixel $i$ | `data.u`, shape (member, time, y, x) | 00 |
-# | $N$ | pixels a side, 32; $N^2$ of them | `grid.shape`, `grid.size` | 02 |
-# | $\langle\,\cdot\,\rangle$ | average over the undisturbed, stationary system | | 00 |
+# | $N$ | pixels per side, 32; $N^2$ of them | `grid.shape`, `grid.size` | 02 |
+# | $\langle\,\cdot\,\rangle$ | average over the unperturbed, stationary system | | 00 |
 # | $\rho(u)$ | stationary probability density of fields | | 00 |
 # | $s = \nabla \ln\rho$ | score, $s_j = \partial \ln\rho/\partial u_j$: a field as well | `score(u)` | 00 |
 # | $C(t)$ | covariance between pixels, $\langle u_i(t)\,u_j(0)\rangle$, mean removed | `system.covariance(lags)` | 00 |
-# | $R(t)$, $R_{ij}(t)$ | mean response of pixel $i$ to a unit kick of pixel $j$ a time $t$ earlier | `answer.values`, (lag, y, x) | 00 |
-# | $R_{11}, R_{31}, R_{51}, R_{71}$ | the same 0, 2, 4, 6 pixels downstream, in the letter's numbering | `answer.along(2)` | 00 |
-# | $\hat R$, $\hat T$, $R_s$ | a response as estimated; a truth as estimated; what one score gives on endless data | `answer`, `truth` | 06 |
+# | $R(t)$, $R_{ij}(t)$ | mean response of pixel $i$ to a unit kick of pixel $j$ a time $t$ earlier | `response.values`, (lag, y, x) | 00 |
+# | $R_{11}, R_{31}, R_{51}, R_{71}$ | the same 0, 2, 4, 6 pixels downstream, in the letter's numbering | `response.along(2)` | 00 |
+# | $G(t)$ | Gaussian response, $C(t)\,C(0)^{-1}$ | `gfdt.GaussianScore.fit(data)` | 00 |
+# | $\hat R$, $\hat T$, $R_s$ | estimated response; estimated truth; infinite-data limit of the response with one score | `response`, `truth` | 06 |
+# | $\tilde R$ | response with an earlier sample held fixed | `hidden_memory(data).held` | 07 |
 # | $\hat u_k$ | Fourier coefficient of $u$ at the wavevector $k = (k_x, k_y)$, unnormalised | `grid.rfft(u)` | 02 |
 # | $C_k$ | spectrum, $\langle\lvert\hat u_k\rvert^2\rangle/N^2$, an eigenvalue of $C(0)$; as an operator, $Q$ | `system.mode_covariance` | 02 |
-# | $R_k(t)$ | Fourier transform of $R(t)$ over displacements | `grid.rfft(answer.values)` | 02 |
+# | $R_k(t)$ | Fourier transform of $R(t)$ over displacements | `grid.rfft(response.values)` | 02 |
 # | $L_k$ | complex rate of the linear field: $R_k(t) = e^{L_k t}$ | `system.rates` | 02 |
 # | $\Delta$, $\Sigma = (1-\Delta)^{-1}$ | Laplacian, $-k^2$; smoothing, $1/(1+k^2)$ | `grid.laplacian`, `grid.inverse_helmholtz` | 02 |
 # | $A$, κ, λ, α | advection along $+x$; diffusivity; relaxation rate; strength of the double well | `advection`, `kappa`, `lam`, `alpha` | 02, 04 |
 # | ν, $\nu_h$, $\nu_0$ | damping of the smallest eddies ($\nu\Delta^2$), of the largest ($\nu_h\Delta^{-2}$), of the spatial mean, $(2\pi)^{-2}$ | `nu`, `nu_h` | 05 |
 # | ε, ξ | strength of the noise; space-time white noise | `epsilon` | 02 |
 # | ψ, ς, φ | stream function; forcing; the hidden phases of its waves | `data.context` holds ς | 05 |
-# | σ | standard deviation of noise that is *added to data*, to learn a score | `sigma` | 03 |
+# | σ | standard deviation of noise that is *added to data* to learn a score | `sigma` | 03 |
 # | $w$, $z$, $x_\pm$ | a data point (whitened in the network); white noise of variance 1; $w \pm \sigma z$ | | 03 |
-# | $J$ | answer of one pair of twins, $\delta u(t)/\delta u(0)$: one column of the propagator, along one history | `truth.info["growth"]` | 04 |
-# | $p$, $f(t)$ | pattern of a kick; time course of a push | `answer.to(p, f)` | 08 |
+# | $J$ | response of one pair of twins, $\delta u(t)/\delta u(0)$: one column of the propagator, along one trajectory | `truth.info["growth"]` | 04 |
+# | $p$, $f(t)$ | pattern of a kick; time profile of a forcing | `response.to(p, f)` | 08 |
 # | $f$, $\nabla\!\cdot f$, $B$ | change of the drift, its divergence; $B = -\nabla\!\cdot f - f\cdot s$ | `system.drift_derivative("lam")` | 02, 12 |
-# | L2, L∞ | root of the sum of squared errors over pixels; largest error at any pixel | `compare(answer, truth)` | 02 |
+# | $T_A(t)$, $K(t)$ | regression hypothesis for one observable; regression of all observables on themselves | `gfdt.regression` | 12 |
+# | L2, L∞ | root of the sum of squared errors over pixels; largest error at any pixel | `gfdt.compare(response, truth)` | 02 |
 # | hats and bars | $\hat u$: Fourier coefficient; $\hat R$: estimate; $\bar u$: spatial mean | | |
 #
-# The same letter twice: $x$ is a place in lessons 02 to 08 and a noisy data point in lesson 03; $f(t)$ is a time course in lesson 08, and $f(u)$ a change of the drift in 02 and 12; $s$ is a score, and in an integral over time a lag; $A$ is the advection, and an observable in 01 and 12; $\rho$ is a density, and with an index or a time an autocorrelation in 07 and 12; $h$ is a hill in 01 and a step of the integrator in 07.
+# Some letters have two meanings: $x$ is a place in lessons 02 to 08 and a noisy data point in lesson 03; $f(t)$ is a time profile in lesson 08, and $f(u)$ a change of the drift in 02 and 12; $s$ is a score, and in an integral over time a lag; $A$ is the advection, and an observable in 01 and 12; $\rho$ is a density, and with an index or a time an autocorrelation in 07 and 12; $h$ is a hill in 01 and a step of the integrator in 07.
 
 # %% [markdown]
-# The card against the code. A spectrum is a mean of squares over $N^2$, and its mean is the variance of a pixel:
+# The table can be checked against the code. A spectrum is a mean square over $N^2$, and its mean is the variance of a pixel:
 
 # %%
 system = gfdt.OrnsteinUhlenbeck()
@@ -73,7 +78,7 @@ print(f"mean of C_k {grid.trace(C_k) / grid.size:.4f}, ⟨u²⟩ {system.varianc
 assert (shell - 1).abs().max() < 0.1
 
 # %% [markdown]
-# A response is 1 at displacement 0 and lag 0, and moves along $+x$. The Gaussian score is $-C(0)^{-1}u$, per wavevector $-\hat u_k/C_k$, and is the analytic one on this field:
+# A response is 1 at displacement 0 and lag 0, and moves along $+x$. The Gaussian score is $-C(0)^{-1}u$, per wavevector $-\hat u_k/C_k$, and is the analytic score of this field:
 
 # %%
 exact = gfdt.exact_response(system, lags=90.0)
@@ -86,7 +91,7 @@ u = data.u[0, 0]
 assert torch.allclose(system.score(u), grid.irfft(-grid.rfft(u) / C_k).float(), atol=1e-4)
 
 # %% [markdown]
-# `respond` is $-\langle u_i(t)\,s_j(0)\rangle$, averaged over places as well; normalised it is $R(t)\,R(0)^{-1}$, one division a wavevector; and the quoted errors are as the card says:
+# `respond` computes $-\langle u_i(t)\,s_j(0)\rangle$, averaged over places as well; its normalised form is $R(t)\,R(0)^{-1}$, one division per wavevector; and the quoted errors are those of the table:
 
 # %%
 answer = gfdt.respond(data, system.score, lags=90.0)
@@ -106,50 +111,57 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 #
 # | word | what it means here | lesson |
 # |---|---|---|
-# | **analytic** | of a response: made with the score that is written down, where one is | 02 |
-# | **antithetic pairs** | noise used twice, with both signs, so that what is odd in it drops out of the loss | 03 |
-# | **band** | a pointwise confidence interval for what *this score* would give on endless data, at the confidence `level` (90 %). It holds the error of sampling, and says nothing of a wrong score | 00 |
-# | **bootstrap** | blocks of the data drawn again with replacement: how much would the response differ from one recording to the next? [14, 15] | 00, 06 |
+# | **analytic** | of a response: computed with the exact formula of the score, where there is one | 02 |
+# | **antithetic pairs** | noise used twice, with both signs, so that terms odd in the noise cancel in the loss | 03 |
+# | **band** | a pointwise confidence interval for the infinite-data limit of the response with *this score*, at the level `confidence` (90 %). It contains the sampling error and does not account for a wrong score | 00 |
+# | **bootstrap** | resampling of blocks of the data with replacement, to find how much the response would differ from one recording to the next [14, 15] | 00, 06 |
 # | **bound** | of a departure that is not seen: a limit made by a procedure which exceeds the true departure in 95 % of repetitions. It says how large a departure the test could have missed | 08 |
-# | **confidence interval** | an interval made from data by a procedure which covers the true value in a stated share of *repetitions* (90 %), each with data of its own. The truth is fixed and the interval varies: it is not a statement on how probable the truth is | 00, 01 |
+# | **confidence interval** | an interval made from data by a procedure which covers the true value in a stated fraction of *repetitions* (90 %), each with its own data. The truth is fixed and the interval varies: it is not a statement on how probable the truth is | 00, 01 |
 # | **context** | what is given to a score beside $u$: hidden forcing, where it was recorded. Such a score is *conditioned* | 05 |
-# | **controlled** | of a response: $R(t) + [1 - R(0)]\,G(t)$, with the Gaussian response $G(t) = C(t)\,C(0)^{-1}$; $R(0) = 1$ then holds by construction, and there is less noise. One of three forms, beside *raw* and *normalised* | 04 |
-# | **control variate** | a noisy quantity of known mean, whose noise resembles that of an estimate; what it is off by corrects the estimate. Here $[1 - R(0)]\,G(t)$, whose mean is zero by Stein's identity if the score is right | 04 |
+# | **control variate** | a noisy quantity of known mean whose noise resembles that of an estimate; its deviation from that mean corrects the estimate. Here it is $[1 - R(0)]\,G(t)$, whose mean is zero by Stein's identity if the score is right | 04, 12 |
+# | **controlled** | of a response: $R(t) + [1 - R(0)]\,G(t)$, with the Gaussian response $G(t) = C(t)\,C(0)^{-1}$, by `form="controlled"`; $R(0) = 1$ then holds by construction, and there is less noise. One of three forms, beside *raw* and *normalised* | 04 |
+# | **degrees of freedom** | of a standard error: number of independent groups of data behind it, less one (`dof`). Few of them widen the band | 00 |
 # | **denoising score matching** | learning a score as a least-squares fit: predict the noise that was added to the data [10] | 03 |
 # | **drift** | the part of an equation of motion that is not noise | 02 |
 # | **dynamical** | of a response: measured with kicked twins. Also *the truth* | 00 |
 # | **ensemble, member** | independent runs of the same system; one of them | 00 |
-# | **even part** | what an opposite push does not turn round: half of the two answers' sum. Zero in the linear regime | 08 |
-# | **Gaussian** | of a score: $-C(0)^{-1}(u - \langle u\rangle)$; of a response: made with it, $C(t)\,C(0)^{-1}$ | 00 |
+# | **even part** | the part of a response that an opposite kick or forcing does not reverse: half the sum of the two responses. Zero in the linear regime | 08 |
+# | **forcing** | a change of the drift that lasts, $f(t)\,p$, with a pattern and a time profile. Of the flow: the waves that stir it | 05, 08 |
+# | **Gaussian** | of a score: $-C(0)^{-1}(u - \langle u\rangle)$; of a response: computed with it, $C(t)\,C(0)^{-1}$ | 00 |
 # | **generalized fluctuation-dissipation theorem** | $R_{ij}(t) = -\langle u_i(t)\,s_j(u(0))\rangle$, and the same for any observable and any small change of the drift [2, 3] | 00, 02 |
-# | **generative** | of a response: made with a learned score | 00 |
-# | **hidden forcing** | forcing with a memory which the recording does not show. Even the exact score of $u$ then gives a wrong response: for the mean of the flow $-\langle\bar u(t)\,\bar s\rangle = (1 + t)\,e^{-t}$ exactly, $\bar s$ being the derivative of $\ln\rho(u)$ by the mean, where the true response is $e^{-t}$ | 05 |
-# | **Itô calculus** | in $du = \ldots + \ldots dW$ the noise of a step does not know the step it makes; products with noise have mean zero | |
-# | **kick; push** | a change of the field at one instant; one that lasts, with a time course | 00, 08 |
+# | **generative** | of a response: computed with a learned score | 00 |
+# | **hidden forcing** | forcing with a memory which the recording does not show. Even the exact score of $u$ then gives a wrong response: for the mean of the flow $-\langle\bar u(t)\,\bar s\rangle = (1 + t)\,e^{-t}$ exactly, where $\bar s$ is the derivative of $\ln\rho(u)$ with respect to the mean, while the true response is $e^{-t}$ | 05 |
+# | **hidden memory** | the future depends on more than the present value of what was recorded (the series is not Markov). The response then depends on what else a kick holds fixed; the test compares $R$ with $\tilde R$, for which the score is given an earlier sample | 07 |
+# | **infinite-data limit** | the value to which an estimate converges as the series grows, with the same score | 06 |
+# | **Itô calculus** | in $du = \ldots + \ldots dW$ the noise of a step is independent of the state before it; products of that state with the noise have mean zero | |
+# | **kick** | a change of the field at one instant | 00 |
 # | **kurtosis** | $\langle v^4\rangle/\langle v^2\rangle^2$, $v = u - \langle u\rangle$; 3 for a Gaussian, less for two phases, more for intermittent fields | 03 |
-# | **lag; origin** | time from the kick to the answer; the instant in the recording that plays the part of the kick | 00 |
-# | **level** | of a band: the share of repetitions in which it covers the true value. Of noise: σ. A score that knows all noise levels can generate | 00, 03 |
-# | **linear regime** | kicks so small that the mean answer is proportional to them | 08 |
+# | **lag; origin** | time from the kick to the response; the instant in the recording that plays the part of the kick | 00 |
+# | **level** | of a band (`confidence`): the fraction of repetitions in which it covers the true value. Of noise: σ. A score that knows all noise levels can generate | 00, 03 |
+# | **linear regime** | kicks so small that the mean response is proportional to them | 08 |
 # | **naive loss** | the textbook form of denoising score matching; noise of variance $1/\sigma^2$ | 03 |
-# | **normalised** | of a response: $R(t)\,R(0)^{-1}$ per wavevector, the letter's form. Mends amplitudes, and hides that they were wrong. One of three forms, beside *raw* and *controlled* | 02, 03 |
-# | **Nyquist wavenumber** | the shortest wave that a grid holds, two pixels long; it has no direction to travel in | 00, 05 |
-# | **observable** | any function of the field whose mean is asked for, such as $\langle u^2\rangle$ | 02 |
+# | **normalised** | of a response: $R(t)\,R(0)^{-1}$ per wavevector, the letter's form, by `form="normalised"`. It corrects wrong amplitudes, and hides that they were wrong. One of three forms, beside *raw* and *controlled* | 02, 03 |
+# | **Nyquist wavenumber** | that of the shortest wave on a grid, two pixels long; this wave has no direction to travel in | 00, 05 |
+# | **observable** | any function of the field whose mean is of interest, such as $\langle u^2\rangle$ | 02 |
 # | **phase** | of the Allen-Cahn field: where $u$ is about $+1$, or $-1$. Of a forcing wave: φ | 04, 05 |
-# | **preset** | how large an experiment: `tiny`, `quick`, `standard`, `paper` | 00 |
-# | **raw** | of a response: $-\langle u_i(t)\,s_j(0)\rangle$ as the average gives it. One of three forms, beside *normalised* and *controlled* | 02, 03 |
-# | **ringing** | waves below and above zero around a jump that holds the shortest waves of the grid, once it has been carried by a fraction of a pixel | 00 |
-# | **score** | $\nabla\ln\rho$: which way, and how fast, fields become likelier | 00 |
+# | **preset** | the size of an experiment: `tiny`, `quick`, `standard`, `paper` | 00 |
+# | **raw** | of a response: $-\langle u_i(t)\,s_j(0)\rangle$ as the average gives it, by `form="raw"`. One of three forms, beside *normalised* and *controlled* | 02, 03 |
+# | **regression hypothesis** | after a small change, observables relax as their own fluctuations do (Onsager [19]). `form="shrunk"` departs from it only as far as the data show | 12 |
+# | **ringing** | oscillations around zero near a jump that contains the shortest waves of the grid, once it has been carried by a fraction of a pixel | 00 |
+# | **score** | $\nabla\ln\rho$: the direction in which fields become likelier, and how fast | 00 |
 # | **shell** | all wavevectors of about the same length | 02 |
 # | **shipped, precomputed** | made once, with the command that a lesson prints, and kept in the package with its hash | 04 |
 # | **snapshot** | the field of one member at one time | 00 |
 # | **spectrum** | $C_k$ as a function of $k$: how much of the variance is at which scale | 02 |
-# | **spin-up** | time that a simulation is left alone before recording starts, until it is stationary | 04 |
-# | **stationary** | with statistics that do not change in time. The theorem asks for it | 02 |
-# | **Stein's identity** | $\langle u_i s_j\rangle = -\delta_{ij}$, for the score of any density that falls off [13]. Necessary, not sufficient: the Gaussian score passes always | 02 |
-# | **truth** | the best known response: a closed form, or many twins. Twins leave noise, and an error can be *freed* of it by their independent parts | 04, 06 |
-# | **twins, pairs** | two runs with the same past and the same noise, of which one is kicked, or both in opposite ways | 00, 02 |
+# | **spin-up** | the time that a simulation runs before recording starts, until it is stationary | 04 |
+# | **standard error** | standard deviation of an estimate over repetitions; of a response, from the bootstrap | 00 |
+# | **stationary** | with statistics that do not change in time. The theorem requires it | 02 |
+# | **Stein's identity** | $\langle u_i s_j\rangle = -\delta_{ij}$, for the score of any density that falls off [13]. Necessary, not sufficient: the Gaussian score always passes | 02 |
+# | **time profile** | how a forcing depends on time, $f(t)$ | 08 |
+# | **truth** | the best known response: a closed form, or many twins. Twins leave noise, and errors are *corrected* for it by means of their independent parts | 04, 06 |
+# | **twins, pairs** | two runs with the same past and the same noise, of which one is kicked, or both in opposite directions | 00, 02 |
 # | **validation loss** | the loss on data that training does not see. Compare it with the training loss of the *same* weights, here those averaged over the last steps | 03 |
-# | **W1 distance** | of two densities in one dimension: the mean gap between equal quantiles | 03 |
+# | **W1 distance** | of two densities in one dimension: the mean distance between equal quantiles | 03 |
 # | **whitened** | of a field: divided by $C_k^{1/2}$ per wavevector, so that all scales have the same variance | 05 |
 
 # %% [markdown]
@@ -163,11 +175,11 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 #
 # [3] U. Marini Bettolo Marconi, A. Puglisi, L. Rondoni, A. Vulpiani, *Fluctuation-dissipation: response theory in statistical physics*, Phys. Rep. **461**, 111 (2008), [doi:10.1016/j.physrep.2008.02.002](https://doi.org/10.1016/j.physrep.2008.02.002), [arXiv:0803.0719](https://arxiv.org/abs/0803.0719).
 #
-# [4] F. C. Cooper, P. H. Haynes, *Climate sensitivity via a nonparametric fluctuation-dissipation theorem*, J. Atmos. Sci. **68**, 937 (2011), [doi:10.1175/2010JAS3633.1](https://doi.org/10.1175/2010JAS3633.1). The density estimated by kernels, in a few dimensions.
+# [4] F. C. Cooper, P. H. Haynes, *Climate sensitivity via a nonparametric fluctuation-dissipation theorem*, J. Atmos. Sci. **68**, 937 (2011), [doi:10.1175/2010JAS3633.1](https://doi.org/10.1175/2010JAS3633.1). The density is estimated by kernels, in a few dimensions.
 #
-# [5] D. Ruelle, *General linear response formula in statistical mechanics, and the fluctuation-dissipation theorem far from equilibrium*, Phys. Lett. A **245**, 220 (1998), [zbMATH 0940.82035](https://zbmath.org/?q=an%3A0940.82035). Where the density is not smooth.
+# [5] D. Ruelle, *General linear response formula in statistical mechanics, and the fluctuation-dissipation theorem far from equilibrium*, Phys. Lett. A **245**, 220 (1998), [zbMATH 0940.82035](https://zbmath.org/?q=an%3A0940.82035). For densities that are not smooth.
 #
-# [6] L. T. Giorgini, F. Falasca, A. N. Souza, *Predicting forced responses of probability distributions via the fluctuation-dissipation theorem and generative modeling*, PNAS (2025), [doi:10.1073/pnas.2509578122](https://doi.org/10.1073/pnas.2509578122), [arXiv:2504.13333](https://arxiv.org/abs/2504.13333). The letter's authors go on.
+# [6] L. T. Giorgini, F. Falasca, A. N. Souza, *Predicting forced responses of probability distributions via the fluctuation-dissipation theorem and generative modeling*, PNAS (2025), [doi:10.1073/pnas.2509578122](https://doi.org/10.1073/pnas.2509578122), [arXiv:2504.13333](https://arxiv.org/abs/2504.13333). Later work of the letter's authors.
 #
 # *The systems*
 #
@@ -200,13 +212,13 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # [18] L. T. Giorgini, T. Bischoff, A. N. Souza, *KGMM: a k-means clustering approach to Gaussian mixture modeling for score function estimation*, [arXiv:2503.18054](https://arxiv.org/abs/2503.18054) (2025). A score without a network, in a few
 # dimensions.
 #
-# *Answers to parameters*
+# *Responses to parameters*
 #
-# [19] L. Onsager, *Reciprocal relations in irreversible processes. II*, Phys. Rev. **38**, 2265 (1931), [doi:10.1103/PhysRev.38.2265](https://doi.org/10.1103/PhysRev.38.2265). A fluctuation relaxes as a disturbance does.
+# [19] L. Onsager, *Reciprocal relations in irreversible processes. II*, Phys. Rev. **38**, 2265 (1931), [doi:10.1103/PhysRev.38.2265](https://doi.org/10.1103/PhysRev.38.2265). The regression hypothesis: a small perturbation relaxes as a fluctuation does.
 #
 # [20] L. T. Giorgini, T. Bischoff, A. N. Souza, *Statistical parameter calibration with the generalized fluctuation dissipation theorem and generative modeling*, [arXiv:2509.19660](https://arxiv.org/abs/2509.19660) (2025). Parameters calibrated with the slopes that the theorem gives.
 #
-# [21] W. James, C. Stein, *Estimation with quadratic loss*, Proc. Fourth Berkeley Symp. Math. Statist. Prob. **1**, 361 (1961). Why to shrink what is lost in noise.
+# [21] W. James, C. Stein, *Estimation with quadratic loss*, Proc. Fourth Berkeley Symp. Math. Statist. Prob. **1**, 361 (1961). Why shrinkage reduces the error of noisy estimates.
 #
 # *Data of others*
 #

@@ -12,9 +12,9 @@ from scipy.integrate import solve_ivp
 from gfdt_tutorial import AllenCahn, DivergedError, PeriodicGrid, perturb, simulate
 from gfdt_tutorial.core.random_streams import Stream
 from gfdt_tutorial.core.spectra import shell_average
-from gfdt_tutorial.scores import diagnostics
+from gfdt_tutorial.scores import steins_identity
 from gfdt_tutorial.systems.allen_cahn import two_stages
-from gfdt_tutorial.systems.noise import WhiteNoise
+from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 LETTER = AllenCahn()
 CPU = torch.device("cpu")
@@ -355,12 +355,12 @@ def test_without_advection_every_shell_obeys_the_stein_identity_and_the_moments_
     grid = LETTER.grid
     assert float(u.square().mean()) == pytest.approx(0.748, abs=0.01)  # Monte Carlo on ρ; advection makes it 0.732
     assert float((u**4).mean()) == pytest.approx(0.789, abs=0.01)
-    members = torch.stack([diagnostics.stein(grid, fields, scores).real for fields, scores in zip(u, s, strict=True)])
+    members = torch.stack([steins_identity.stein(grid, fields, scores).real for fields, scores in zip(u, s, strict=True)])
     mean, error = over_members(shell_average(grid, members)[1])
     assert ((mean - 1).abs() < 4 * error)[1:].all()
     assert error[2:].max() < 0.05
     assert float(mean[4:].mean()) == pytest.approx(1, abs=0.012)  # ± 0.002; a drift off by 2 % shows
-    assert diagnostics.cubic_stein(u, s) == pytest.approx(1, abs=0.01)
+    assert steins_identity.cubic_stein(u, s) == pytest.approx(1, abs=0.01)
 
 
 def neighbours(u, s, axis):

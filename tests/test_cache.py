@@ -95,7 +95,12 @@ def planned(system, **options):
 def test_a_stage_rests_on_what_does_its_work_and_on_nothing_else():
     package = {name for name in sys.modules if name.startswith("gfdt_tutorial.")}
     fit, twins, answers = (rests_on(AllenCahn(), name) for name in ("fit", "perturb", "respond"))
-    both = {"gfdt_tutorial.systems.simulate", "gfdt_tutorial.systems.allen_cahn", "gfdt_tutorial.systems.noise", "gfdt_tutorial.core.grid"}
+    both = {
+        "gfdt_tutorial.systems.simulate",
+        "gfdt_tutorial.systems.allen_cahn",
+        "gfdt_tutorial.systems.white_noise",
+        "gfdt_tutorial.core.grid",
+    }
     assert both <= fit & twins & answers <= package
     assert {f"gfdt_tutorial.scores.{name}" for name in ("fit", "training", "budgets", "matching", "network", "learned")} <= fit
     assert {"gfdt_tutorial.responses.kick_response", "gfdt_tutorial.scores.gaussian", "gfdt_tutorial.core.correlations"} <= answers

@@ -228,7 +228,8 @@ def test_results_come_in_the_order_of_the_tasks_and_few_are_under_way(crew):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 0.1)
+    monkeypatch.setattr(cluster, "SCHEDULER_TIMEOUT", 0.5)
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "http://127.0.0.1:9"])

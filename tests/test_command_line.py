@@ -8,11 +8,11 @@ import pytest
 
 from gfdt_tutorial import AllenCahn, LearnedScore, Response, TimeSeries, figures
 from gfdt_tutorial.__main__ import main
-from gfdt_tutorial.experiments import presets
 from gfdt_tutorial.experiments.cache import Cache
-from gfdt_tutorial.responses import kicked_twins
+from gfdt_tutorial.responses import kicked_twins, twins
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.built_in import SYSTEMS
+from gfdt_tutorial.systems.sizes import Truth
 
 OU = ["--system", "ornstein-uhlenbeck", "--preset", "tiny"]
 
@@ -235,9 +235,9 @@ def test_an_image_is_drawn_once(here, monkeypatch):
 
 @pytest.fixture
 def short_truth(monkeypatch):
-    monkeypatch.setitem(presets.TRUTHS, "allen-cahn", presets.Truth(pairs=64, lags=2, every=1.0, restarts=2, seed=3))
+    monkeypatch.setattr(AllenCahn, "reference", Truth(pairs=64, lags=2, every=1.0, restarts=2, seed=3))
     monkeypatch.setattr(AllenCahn, "spinup", 1.0)
-    monkeypatch.setattr(kicked_twins, "BATCH", 1)
+    monkeypatch.setattr(twins, "BATCH", 1)
     monkeypatch.setattr(kicked_twins, "SAVE_EVERY", 2)
 
 
@@ -268,7 +268,7 @@ def test_the_long_truth_is_stopped_and_goes_on_to_the_same_bits(here, capsys, mo
 
 def test_a_truth_is_only_for_systems_without_a_closed_form(here, capsys):
     assert run("truth", "--system", "ornstein-uhlenbeck") == 2
-    assert "expected one of 'allen-cahn'" in capsys.readouterr().err
+    assert "ornstein-uhlenbeck names no size of a long reference truth" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -277,7 +277,7 @@ def test_figure1_of_the_allen_cahn_field(here):
     system = json.loads((here / "out" / "metrics.json").read_text(encoding="utf-8"))["systems"]["allen-cahn"]
     forms = {f"{method}{form}" for method in ("analytic", "generative") for form in ("", "_normalised", "_controlled")}
     assert {"gaussian"} | forms <= set(system["methods"])
-    assert system["truth"]["source"] == "shipped" and system["truth"]["pairs"] == presets.TRUTHS["allen-cahn"].pairs
+    assert system["truth"]["source"] == "shipped" and system["truth"]["pairs"] == AllenCahn.reference.pairs
     arrays = np.load(here / "out" / "responses.npz", allow_pickle=False)
     assert arrays["allen-cahn/dynamical"].shape[1:] == arrays["allen-cahn/generative_normalised"].shape[1:] == (32, 32)
     assert run("figure1", "--system", "allen-cahn", "--preset", "tiny", "--set", "alpha=8", "--out", "other") == 0

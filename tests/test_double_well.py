@@ -44,7 +44,7 @@ def test_density_is_normalised_and_obeys_the_equation_of_no_current(well):
 @every_well
 def test_score_is_the_slope_of_the_log_density(well):
     x = torch.linspace(-1.5, 1.5, 31, dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad((-2 * well.potential(x) / well.epsilon**2).sum(), x)
+    (slope,) = torch.autograd.grad((-2 * well.energy(x) / well.epsilon**2).sum(), x)
     torch.testing.assert_close(well.score(x.detach()), slope)
     assert [float(well.average(lambda x, p=p: x**p * well.score(x))) for p in (0, 1, 3)] == pytest.approx(
         [0, -1, -3 * float(well.average(torch.square))], abs=1e-6

@@ -212,7 +212,7 @@ def test_a_step_of_the_flow():
     spectra = system.initial(range(4), 0, torch.device("cpu"))
     results = []
     for device in ("cuda", "cpu"):
-        noise = system.noise(range(4), 0, torch.device("cpu"))
+        noise = system.make_noise(range(4), 0, torch.device("cpu"))
         noise.frozen = True
         noise.spectra = noise.spectra.to(device)
         results.append(system.grid.irfft(system.stepper(0.25, torch.device(device))(spectra.to(device), noise)))
@@ -221,7 +221,7 @@ def test_a_step_of_the_flow():
 
 def test_the_forcing_of_the_flow():
     system = NavierStokes()
-    forcing = system.noise(range(256), 0, torch.device("cuda"))
+    forcing = system.make_noise(range(256), 0, torch.device("cuda"))
     for _ in range(4):
         forcing.advance(0.25)
     found = float(system.grid.irfft(forcing.spectra).square().mean())

@@ -157,9 +157,9 @@ def first_pixel(u):
         (POWER, {"lam": first_pixel}, "the potential of 'lam' changes when the field is shifted"),
         (lambda u: u, {"lam": SMALL.potential("lam")}, "the observable returns fields"),
         (POWER, {"lam": SHELLS}, "the potential of 'lam' must return one number for each field"),
-        (POWER, {}, "potentials names functions of the field"),
-        (POWER, SMALL.potential("lam"), "potentials names functions of the field"),
-        (POWER, {"lam": SMALL.drift_derivative("lam")}, "potentials names functions of the field"),
+        (POWER, {}, "potentials must be a dictionary that names"),
+        (POWER, SMALL.potential("lam"), "potentials must be a dictionary that names"),
+        (POWER, {"lam": SMALL.drift_derivative("lam")}, "potentials must be a dictionary that names"),
     ],
 )
 def test_what_it_does_not_hold_for_is_refused(observable, potentials, message):
@@ -223,7 +223,7 @@ def test_of_two_phases_the_regression_on_one_observable_has_the_wrong_sign_and_k
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({"perturbations": {}}, "perturbations names changes of the drift"),
+        ({"perturbations": {}}, "perturbations must be a dictionary that names"),
         ({"perturbations": {"lam": 3}}, "must be a pair"),
         ({"observable": lambda u: u}, "the observable returns fields"),
         ({"observable": lambda u: (u > 0).float().mean((-2, -1))}, "jumps"),

@@ -11,6 +11,7 @@ from gfdt_tutorial.core.progress import run as run_work
 from gfdt_tutorial.course.views import response_lab
 from gfdt_tutorial.course.views.response_lab import KickDesign, Predictions, TimeProfile
 from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
+from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.built_in import SYSTEMS
 
 OU = OrnsteinUhlenbeck.name
@@ -100,7 +101,7 @@ def pushed(system=None, kick="bump", amplitude=1.0, time_profile=None, lags=12.0
 @pytest.mark.parametrize("time_profile", [None, torch.ones(13), torch.sin(torch.arange(13.0))])
 def test_a_linear_field_answers_as_its_response_says(time_profile):
     found = pushed(time_profile=time_profile)
-    close(found.answers, found.linear, atol=2e-5)
+    close(found.responses, found.linear, atol=2e-5)
     assert abs(found.departure.value) < 1e-4 and abs(found.even_part.value) < 1e-4
     assert found.gain.value == pytest.approx(1, abs=1e-4)
 
@@ -110,14 +111,14 @@ def test_pushes_come_to_the_continuous_force_at_second_order():
     exact, errors = lasting(OrnsteinUhlenbeck(), 4.0, 16.0)[0][-1], []
     for every in (4.0, 2.0, 1.0):
         found = pushed(time_profile=torch.ones(round(16 / every) + 1), lags=16.0, every=every)
-        errors.append(float((found.answers[-1] - exact).abs().max()))
+        errors.append(float((found.responses[-1] - exact).abs().max()))
     assert errors[0] / errors[1] == pytest.approx(4, abs=0.3) and errors[1] / errors[2] == pytest.approx(4, abs=0.3)
 
 
-class Squared:
+class Squared(System):
     """A field without neighbours or noise, u ← u/2 + c u²: all about its answer can be said in one line."""
 
-    name, spinup = "squared", 0.0
+    name = "squared"
 
     def __init__(self, c):
         self.c, self.grid = c, PeriodicGrid((2, 4))
@@ -137,7 +138,7 @@ def test_the_even_part_of_an_answer_is_measured():
     system, pattern = Squared(0.3), torch.zeros(2, 4)
     pattern[0, 0] = 1.0
     found = run_work(ForcedEnsemble(system, pattern, torch.stack([pattern, 0.5 * pattern]), members=8))
-    close(found.answers[1], 0.5 * pattern)  # odd: c drops out
+    close(found.responses[1], 0.5 * pattern)  # odd: c drops out
     assert found.even_part.value == pytest.approx(0.3 / 0.5, abs=1e-5)
     assert found.departure.value == pytest.approx(0.3 / 0.5, abs=1e-5)
     assert found.gain.value == pytest.approx(1 + 0.3 * 0.5 / 0.25, abs=1e-5)
@@ -164,7 +165,7 @@ def test_a_run_that_was_left_goes_on_where_it_stopped():
         if row == 3:
             break
     run_work(parted)
-    assert torch.equal(parted.answers, whole.answers) and parted.departure == whole.departure
+    assert torch.equal(parted.responses, whole.responses) and parted.departure == whole.departure
     assert run_work(parted).row == 12  # and once at the end, stays there
 
 
@@ -194,7 +195,7 @@ def test_a_shipped_response_with_other_lags_is_refused(monkeypatch):
     monkeypatch.setattr(response_lab, "shipped_names", lambda: [f"{OU}-gaussian"])
     monkeypatch.setattr(response_lab, "load_shipped", lambda name: exact_response(OrnsteinUhlenbeck(), lags=30.0))
     with pytest.raises(ValueError, match="lags"):
-        response_lab.known.__wrapped__(OU)
+        response_lab._known.__wrapped__(OrnsteinUhlenbeck())
 
 
 # Predictions, and the code that is printed
@@ -241,7 +242,7 @@ def test_the_printed_code_gives_what_was_measured():
     view = Predictions(OU, KickDesign("bump", 0.5), TimeProfile("ramp", 30.0))
     found = {}
     exec(view.code(20.0, measured=True), found)
-    close(found["measured"], run_work(view.ensemble()).answers[20])
+    close(found["measured"], run_work(view.ensemble()).responses[20])
 
 
 # Doubts

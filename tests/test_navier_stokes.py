@@ -20,7 +20,7 @@ GRIDS = [PeriodicGrid((16, 16)), PeriodicGrid((12, 18)), PeriodicGrid((15, 9), l
 
 def run(system, spectra, time, *, members=1, seed=0):
     """Spectra a time later."""
-    return system.stepper(time, CPU)(spectra, system.noise(range(members), seed, CPU))
+    return system.stepper(time, CPU)(spectra, system.make_noise(range(members), seed, CPU))
 
 
 def turbulence(system, members=2, seed=1):
@@ -82,7 +82,7 @@ def test_the_step_is_of_order_four():
 
     def after(dt):
         made = replace(system, dt=dt)
-        noise = made.noise(range(2), 0, CPU)
+        noise = made.make_noise(range(2), 0, CPU)
         noise.frozen = True
         return made.stepper(1.0, CPU)(spectra, noise)
 
@@ -110,7 +110,7 @@ def test_plain_runge_kutta_would_fail_that():
 
 
 def test_the_forcing_obeys_its_law():
-    forcing = LETTER.noise(range(256), 0, CPU)
+    forcing = LETTER.make_noise(range(256), 0, CPU)
     first = LETTER.grid.irfft(forcing.spectra)
     assert forcing._phases.shape[1] == 349  # PHYSICS: k² ≤ 15²/2 and no Nyquist
     assert abs(float(first.square().mean()) / LETTER.forcing_variance - 1) < 0.02
@@ -143,7 +143,7 @@ def test_phases_stand_still_only_when_frozen():
 
 def test_the_context_is_the_forcing_that_acts():
     """From rest, du/dt is ς."""
-    noise = LETTER.noise(range(4), 0, CPU)
+    noise = LETTER.make_noise(range(4), 0, CPU)
     first = noise.spectra.clone()
     noise.frozen = True
     step = replace(LETTER, advection=0.0).stepper(1e-3, CPU)
@@ -232,9 +232,9 @@ def test_bad_parameters_are_named(change, words):
 
 
 def test_there_is_no_analytic_score_and_the_message_says_what_to_use():
-    assert not hasattr(LETTER, "score")
+    assert not LETTER.has("score")
     with pytest.raises(ValueError, match="fit_score"):
-        _ = LETTER.score
+        LETTER.score(torch.zeros(32, 32))
     with pytest.raises(ValueError, match="hidden forcing"):
         simulate(make_system("allen-cahn"), members=1, duration=2.0, context=True)
 
@@ -250,11 +250,11 @@ def test_the_letters_nyquist_variant_differs_at_nyquist_only():
 
 def test_long_and_short_steps_are_driven_by_the_same_walk():
     system = replace(LETTER, grid=PeriodicGrid((8, 8)))
-    short = system.noise(range(2), 3, CPU)
-    long = bench._SameForcing(grid=system.grid).noise(range(2), 3, CPU)
+    short = system.make_noise(range(2), 3, CPU)
+    long = bench._SameForcing(grid=system.grid).make_noise(range(2), 3, CPU)
     for _ in range(6):
         for _ in range(bench.FINER):
             short.advance(0.01)
         long.advance(0.01 * bench.FINER)
         torch.testing.assert_close(long.spectra, short.spectra)
-    assert not torch.equal(system.noise(range(2), 3, CPU).advance(0.04), long.spectra)
+    assert not torch.equal(system.make_noise(range(2), 3, CPU).advance(0.04), long.spectra)

@@ -9,6 +9,7 @@ import torch
 
 from gfdt_tutorial import DivergedError, OrnsteinUhlenbeck, PeriodicGrid, perturb, simulate
 from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import Trajectory
 
 LETTER = OrnsteinUhlenbeck()
@@ -250,13 +251,12 @@ def test_a_stream_without_a_name_is_refused():
 
 
 @dataclass(frozen=True)
-class Runaway:
+class Runaway(System):
     """A system that leaves the finite numbers at step `last`."""
 
     last: int
     grid: PeriodicGrid = SMALL.grid
-    name: str = "runaway"
-    spinup: float = 0.0
+    name = "runaway"
 
     def initial(self, members, seed, device):
         return torch.zeros(len(members), *self.grid.spectral_shape, dtype=torch.complex64)

@@ -12,11 +12,12 @@ from gfdt_tutorial.bench import calibration as bench_calibration
 from gfdt_tutorial.bench import parameters as bench_parameters
 from gfdt_tutorial.experiments import parameter_responses as asked
 from gfdt_tutorial.experiments.calibration import Calibration, Target, Update
-from gfdt_tutorial.experiments.parameter_responses import Sampling, change_of, measures, predicted, resimulated, sampling, undisturbed
+from gfdt_tutorial.experiments.parameter_responses import change_of, measures, predicted, resimulated, undisturbed
 from gfdt_tutorial.experiments.shipped import load_table
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.systems.built_in import SYSTEMS
 from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.sizes import Sampling
 
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
 NAMES = list(SYSTEMS)
@@ -44,10 +45,10 @@ def test_every_parameter_has_an_answer_per_relative_change(name):
     system = SYSTEMS[name]()
     data = undisturbed(system, preset="tiny")
     answers = predicted(system, data, GaussianScore.fit(data), preset="tiny", form="controlled")
-    assert list(answers.info["parameters"]) == list(asked.PARAMETERS[name])
+    assert list(answers.info["parameters"]) == list(asked.sliders(SYSTEMS[name]()))
     steps = len(answers.times)
-    assert answers.values.shape == (steps, len(asked.PARAMETERS[name]), len(measures(system).names))
-    first = asked.PARAMETERS[name][0]
+    assert answers.values.shape == (steps, len(asked.sliders(SYSTEMS[name]())), len(measures(system).names))
+    first = asked.sliders(SYSTEMS[name]())[0]
     one = change_of(answers, first, 0, 0.5)
     assert one.values.shape == (steps,)
     torch.testing.assert_close(one.values, 0.5 * answers.values[:, 0, 0])
@@ -78,8 +79,8 @@ def test_shipped_answers_are_of_the_letters_systems_and_say_how_they_were_made(n
     for method in ("generative", "gaussian"):
         answers = load_shipped(f"{name}-parameters-{method}")
         assert answers.method == method
-        assert answers.values.shape[1:] == (len(asked.PARAMETERS[name]), len(measures(system).names))
-        assert answers.info["parameters"] == {parameter: getattr(system, parameter) for parameter in asked.PARAMETERS[name]}
+        assert answers.values.shape[1:] == (len(asked.sliders(SYSTEMS[name]())), len(measures(system).names))
+        assert answers.info["parameters"] == {parameter: getattr(system, parameter) for parameter in asked.sliders(SYSTEMS[name]())}
         assert answers.info["shipped"]["command"] == bench_parameters.COMMAND
         assert answers.band.shape == (2, *answers.values.shape)
 
@@ -106,21 +107,13 @@ def test_the_shipped_learned_score_predicts_a_stronger_well_and_the_gaussian_one
         (lambda: resimulated(replace(SMALL, kappa=0.0), "kappa", preset="tiny"), "kappa = 0, changed by 0.02 of itself, does not move"),
         (lambda: resimulated(SMALL, "lam", 0.0, preset="tiny"), "lam = 0.04, changed by 0 of itself, does not move"),
         (lambda: resimulated(SMALL, "lam", preset="tiny", members=8, every=3.0), "lags = 10 is no multiple of every = 3; try lags = 9"),
-        (lambda: sampling("allen-cahn", "huge"), "preset 'huge' is unknown"),
-        (lambda: measures(replace_name()), "system 'nothing' is unknown"),
+        (lambda: AllenCahn().sampling("huge"), "preset 'huge' is unknown"),
         (lambda: change_of(load_shipped("allen-cahn-parameters-gaussian"), "lam", 0), "parameter 'lam' is unknown"),
     ],
 )
 def test_bad_input_is_refused_in_words(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def replace_name():
-    class Nothing:
-        name, grid = "nothing", PeriodicGrid((8, 8))
-
-    return Nothing()
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import torch
 
 from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, exact_response
 from gfdt_tutorial.bench import bands
-from gfdt_tutorial.experiments import presets, shipped
+from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.experiments.cache import Cache
 from gfdt_tutorial.experiments.comparison import compare_methods
 from gfdt_tutorial.experiments.pipeline import Comparison, plan, truth_of
@@ -36,8 +36,8 @@ def test_the_paper_preset_has_the_letters_sizes(system):
 @pytest.fixture
 def small_paper(monkeypatch):
     """Preset paper with the numbers of tiny, so that all of its path but the size is walked."""
-    for by_preset in presets.ENSEMBLES.values():
-        monkeypatch.setitem(by_preset, "paper", by_preset["tiny"])
+    for system in SYSTEMS.values():
+        monkeypatch.setattr(system, "ensembles", {**system.ensembles, "paper": system.ensembles["tiny"]})
     monkeypatch.setitem(budgets.BUDGETS, "paper", replace(budgets.BUDGETS["paper"], steps=20, check_every=10, pairs=8, width=8))
     monkeypatch.setitem(budgets.INTERMITTENT_STEPS, "paper", (10, 2.0))
 

@@ -1,6 +1,7 @@
 """The theorem on the field of which all is known: the response from unperturbed data against the closed form, within its own band."""
 
 import math
+import warnings
 from dataclasses import replace
 from functools import lru_cache
 
@@ -22,6 +23,7 @@ from gfdt_tutorial import (
     sensitivity_maps,
     simulate,
 )
+from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.spectra import mode_covariance, shell_average
 
 LETTER = OrnsteinUhlenbeck()
@@ -484,6 +486,49 @@ def test_the_answer_says_how_it_was_had():
     assert (answer.method, answer.info["device"], answer.info["snapshots"]) == ("gaussian", "cpu", 32 * 101)
     assert respond(ensemble(), SMALL.score, lags=10.0).method == "analytic"
     assert answer.times.tolist() == list(range(11))
+
+
+# --- times that are rounded
+
+
+@pytest.mark.parametrize(
+    ("time", "every", "count"), [(90.0, 1.0, 90), (0.3, 0.1, 3), (10.0, 1 / 3, 30), (7.0 * (1 + 9e-7), 0.7, 10), (1e4, 1e4, 1)]
+)
+def test_multiples_of_the_sampling_interval_are_taken_without_a_word(time, every, count):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert checks.steps("lags", time, every) == count
+
+
+@pytest.mark.parametrize(("time", "every", "used"), [(10.4, 1.0, 10), (10.6, 1.0, 11), (7.0 * (1 + 2e-6), 0.7, 7), (0.7, 0.5, 0.5)])
+def test_a_time_between_two_samples_is_rounded_with_a_warning(time, every, used):
+    with pytest.warns(UserWarning, match=rf"lags=\S+ is not a multiple of the sampling interval {every:g}; {used:g} is used instead"):
+        assert checks.steps("lags", time, every) * every == pytest.approx(used)
+
+
+def test_a_time_that_rounds_to_nothing_is_left_to_the_caller_and_one_that_is_no_time_is_refused():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert checks.steps("lags", 0.4, 1.0) == 0
+    for wrong in (0.0, -1.0, math.nan, "10"):
+        with pytest.raises(ValueError, match="lags is"):
+            checks.steps("lags", wrong, 1.0)
+
+
+ROUNDED = {
+    "respond": lambda data: respond(data, SMALL.score, lags=10.4),
+    "sensitivities": lambda data: sensitivities(data, SMALL.score, mean_square, {"kick": None}, lags=10.4)["kick"],
+    "sensitivity_maps": lambda data: sensitivity_maps(data, SMALL.score, lambda u: u**3, {"kick": None}, lags=10.4)["kick"],
+    "exact_response": lambda data: exact_response(SMALL, lags=10.4),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_the_warning_of_rounded_lags_points_at_the_line_that_gave_them(name):
+    with pytest.warns(UserWarning, match=r"lags=10\.4 is not a multiple of the sampling interval 1; 10 is used instead") as caught:
+        found = ROUNDED[name](ensemble())
+    assert float(found.times[-1]) == 10
+    assert [warning.filename for warning in caught if warning.category is UserWarning] == [__file__]
 
 
 # --- bad input

@@ -199,7 +199,7 @@ def test_an_ensemble_checks_the_answer_in_a_thread_until_the_kick_is_another():
     panel.go.click()
     finish(panel)
     assert panel.go.description == "done" and panel.go.disabled
-    assert "measured over linear response 1.00 ± 0.00" in panel.readout.value and "pushed.answers" in panel.listing.value
+    assert "measured over linear response 1.00 ± 0.00" in panel.readout.value and "forced.responses" in panel.listing.value
     panel.controls["time"].value = 20.0
     np.testing.assert_allclose(maps(panel)[-1], panel.view.linear[20], atol=1e-4)
     panel.controls["amplitude"].value = 0.25

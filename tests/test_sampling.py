@@ -134,11 +134,11 @@ def test_a_step_of_the_probability_flow_is_of_order_two():
 def test_two_phases_are_generated_and_the_gaussian_score_has_none():
     system = AllenCahn(grid=PeriodicGrid((16, 16)), epsilon=2 * AllenCahn().epsilon)
     data = simulate(system, members=128, duration=60.0, every=2.0, seed=1, device="cpu")
-    spent = replace(suited(data, noise_levels=True), steps=500)
-    assert spent.noise == "white"
+    chosen = replace(suited(data, noise_levels=True), steps=500)
+    assert chosen.noise == "white"
     score, start = (
-        fit_score(data, budget=spent, noise_levels=True, device="cpu"),
-        Training(data, spent, noise_levels=True, device="cpu").score(),
+        fit_score(data, budget=chosen, noise_levels=True, device="cpu"),
+        Training(data, chosen, noise_levels=True, device="cpu").score(),
     )
     known = shells(system.grid, mode_covariance(system.grid, data.u, float(data.u.mean())))
     for method in METHODS:
@@ -153,10 +153,10 @@ def test_two_phases_are_generated_and_the_gaussian_score_has_none():
 def test_a_density_that_is_not_gaussian_is_generated():
     rng = torch.Generator().manual_seed(0)
     u = 2.0 * torch.randint(2, (16, 100, 8, 8), generator=rng) - 1 + 0.4 * torch.randn(16, 100, 8, 8, generator=rng)
-    data, spent = TimeSeries(u, torch.arange(100.0)), Budget(steps=400, pairs=32, width=16, kernels=(1, 1), noise="white", rate=1e-2)
+    data, chosen = TimeSeries(u, torch.arange(100.0)), Budget(steps=400, pairs=32, width=16, kernels=(1, 1), noise="white", rate=1e-2)
     score, start = (
-        fit_score(data, budget=spent, noise_levels=True, device="cpu"),
-        Training(data, spent, noise_levels=True, device="cpu").score(),
+        fit_score(data, budget=chosen, noise_levels=True, device="cpu"),
+        Training(data, chosen, noise_levels=True, device="cpu").score(),
     )
     for method in METHODS:
         fields = sample(score, 128, method=method)

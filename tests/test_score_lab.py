@@ -56,7 +56,7 @@ def held(work, count, reached, paused):
 
 def test_the_response_is_that_of_the_averaged_network_and_starts_as_the_gaussian_one(data, truth):
     fitted, kept = data.split(0.5)
-    training = Training(fitted, budget("tiny", "white"), device="cpu")
+    training = Training(fitted, budget("tiny", kind="white"), device="cpu")
     view = LearningResponse(training, kept, truth, SYSTEM.score, lags=20.0, symmetries=("reflect y",), every=8)
     start = view.responses["generative"].values
     # the network starts from the smoothed spectrum of other members: with the Gaussian part as control variate, no difference is left

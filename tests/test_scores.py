@@ -9,7 +9,7 @@ import torch
 
 from gfdt_tutorial import Budget, GaussianScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, Training, simulate
 from gfdt_tutorial.core.spectra import group_covariances, mode_covariance, shell_mean, smooth_spectrum
-from gfdt_tutorial.scores import diagnostics, learned
+from gfdt_tutorial.scores import diagnostics, learned, linear_correction, steins_identity
 from gfdt_tutorial.scores.learned import BATCH
 from gfdt_tutorial.scores.matching import antithetic_loss, naive_loss
 
@@ -49,18 +49,18 @@ def bimodal_score(u):
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
 def test_linear_stein_identity_holds_for_the_exact_score_and_trivially_for_a_gaussian_one(grid):
     data, system = series(grid, members=64, duration=99.0), OrnsteinUhlenbeck(grid=grid)
-    exact = diagnostics.stein(grid, data.u, system.score(data.u))
+    exact = steins_identity.stein(grid, data.u, system.score(data.u))
     # |û_k|² of a member forgets itself over 1 / 2|L_k| time units; members are independent
     error = (1 / (64 * (100 * -system.rates.real).clamp_min(1))).sqrt() * 2 / grid.multiplicity.sqrt()
     assert ((exact - 1).abs() < 4.5 * error).all()
     assert (exact - 1).abs().max() > 1e-3  # this one is measured,
-    fitted = diagnostics.stein(grid, data.u, GaussianScore.fit(data)(data.u))
+    fitted = steins_identity.stein(grid, data.u, GaussianScore.fit(data)(data.u))
     torch.testing.assert_close(fitted, torch.ones_like(fitted), atol=1e-5, rtol=0)  # this one is an identity
 
 
 def test_linear_stein_identity_sees_a_score_of_wrong_size():
     u = series().u
-    assert float((diagnostics.stein(LETTER.grid, u, 1.5 * LETTER.score(u)).real).mean()) == pytest.approx(1.5, abs=0.05)
+    assert float((steins_identity.stein(LETTER.grid, u, 1.5 * LETTER.score(u)).real).mean()) == pytest.approx(1.5, abs=0.05)
 
 
 def test_cubic_stein_identity_separates_a_bimodal_density_from_its_gaussian_score():
@@ -68,18 +68,18 @@ def test_cubic_stein_identity_separates_a_bimodal_density_from_its_gaussian_scor
     gaussian = GaussianScore.fit(TimeSeries(u, torch.arange(200.0)))(u)
     kurtosis = (1 + 6 * WIDTH**2 + 3 * WIDTH**4) / (1 + WIDTH**2) ** 2
     assert diagnostics.kurtosis(u) == pytest.approx(kurtosis, rel=0.02)
-    assert diagnostics.cubic_stein(u, bimodal_score(u)) == pytest.approx(1, abs=0.03)
-    assert diagnostics.cubic_stein(u, gaussian) == pytest.approx(kurtosis / 3, rel=0.02)
+    assert steins_identity.cubic_stein(u, bimodal_score(u)) == pytest.approx(1, abs=0.03)
+    assert steins_identity.cubic_stein(u, gaussian) == pytest.approx(kurtosis / 3, rel=0.02)
     assert kurtosis / 3 < 0.6
     grid = PeriodicGrid((8, 8))
     torch.testing.assert_close(
-        diagnostics.stein(grid, u, gaussian).real, torch.ones(grid.spectral_shape), atol=1e-4, rtol=0
+        steins_identity.stein(grid, u, gaussian).real, torch.ones(grid.spectral_shape), atol=1e-4, rtol=0
     )  # none the wiser
 
 
 def test_cubic_stein_identity_holds_for_a_gaussian_field():
     u = series().u
-    assert diagnostics.cubic_stein(u, LETTER.score(u)) == pytest.approx(1, abs=0.1)
+    assert steins_identity.cubic_stein(u, LETTER.score(u)) == pytest.approx(1, abs=0.1)
 
 
 def test_distances_to_a_known_score():
@@ -205,7 +205,7 @@ def test_smoothing_keeps_a_significant_anisotropy():
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
-def test_smoothing_a_lone_member(grid):
+def test_smoothing_a_single_member(grid):
     covariances = group_covariances(grid, series(grid, members=1, duration=999.0).u, 0.0)
     assert covariances.shape == (16, *grid.spectral_shape)
     smooth, raw = smooth_spectrum(grid, covariances), covariances.mean(0)
@@ -273,7 +273,7 @@ def direction(grid, axis):
 def by_shell(score, data):
     """−⟨û ŝ*⟩/N² in the mean over shells, and how its imaginary part leans along each axis."""
     grid = data.grid
-    found = diagnostics.stein(grid, data.u, score(data.u, data.context))
+    found = steins_identity.stein(grid, data.u, score(data.u, data.context))
     return shell_mean(grid, found.real), [shell_mean(grid, found.imag * direction(grid, axis)) for axis in grid.axes]
 
 
@@ -348,12 +348,12 @@ def test_calibrating_again_changes_nothing():
 def test_calibration_looks_at_some_of_many_fields(monkeypatch):
     score, data, seen = stirred(), series(duration=99.0), []
     call = learned.LearnedScore.__call__
-    monkeypatch.setattr(learned, "CALIBRATION", 200)
+    monkeypatch.setattr(linear_correction, "FIELDS", 200)
     monkeypatch.setattr(learned.LearnedScore, "__call__", lambda self, u, *args: seen.append(len(u)) or call(self, u, *args))
     few = score.calibrated(data)
     assert sum(seen) == 200
     assert len(seen) == 16  # from every member
-    monkeypatch.setattr(learned, "CALIBRATION", 10**6)
+    monkeypatch.setattr(linear_correction, "FIELDS", 10**6)
     assert diagnostics.relative_error(few(data.u[0]), score.calibrated(data)(data.u[0])) < 0.05
 
 

@@ -117,8 +117,11 @@ def changed_lam(observable):
         (lambda: observables.together(), "give one observable or more"),
         (lambda: noise_derivative(SMALL.score, GRID, torch.ones(3)), "rate has shape"),
         (lambda: SMALL.noise_derivative("lam"), "'lam' is unknown; expected one of 'epsilon'"),
-        (lambda: sensitivities(ensemble(), SMALL.score, POWER, {}), "perturbations names changes of the drift"),
-        (lambda: sensitivities(ensemble(), SMALL.score, POWER, SMALL.drift_derivative("lam")), "perturbations names changes of the drift"),
+        (lambda: sensitivities(ensemble(), SMALL.score, POWER, {}), "perturbations must be a dictionary that names"),
+        (
+            lambda: sensitivities(ensemble(), SMALL.score, POWER, SMALL.drift_derivative("lam")),
+            "perturbations must be a dictionary that names",
+        ),
         (
             lambda: sensitivities(ensemble(), SMALL.score, POWER, changes(SMALL, "lam"), lags=10.0, resolved=11.0),
             "resolved must be a lag from 1",
@@ -219,6 +222,13 @@ def test_an_answer_relaxes_as_fluctuations_do_from_where_it_is_no_longer_resolve
     held = sensitivities(ensemble(), SMALL.score, **wanted, resolved=10.0, form="shrunk")["lam"]  # a linear field does relax so
     assert held.info["tail_chi2"] < 2
     assert held.info["tail_kept"] == 0
+
+
+def test_a_resolved_lag_between_two_samples_is_rounded_with_a_warning():
+    options = {"observable": POWER, "perturbations": changes(SMALL, "lam"), "lags": 10.0}
+    with pytest.warns(UserWarning, match=r"resolved=4\.3 is not a multiple of the sampling interval 1; 4 is used instead"):
+        rounded = sensitivities(ensemble(), SMALL.score, **options, resolved=4.3)["lam"]
+    torch.testing.assert_close(rounded.values, sensitivities(ensemble(), SMALL.score, **options, resolved=4.0)["lam"].values)
 
 
 @pytest.mark.slow

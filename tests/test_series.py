@@ -63,6 +63,17 @@ def test_lags_are_counted_in_steps_up_to_half_the_series():
     assert (found.steps(0.5), found.steps(1.0), found.steps(2.0)) == (1, 2, 4)
 
 
+def test_a_lag_between_two_samples_is_rounded_with_a_warning():
+    found = series(times=0.1 * TIMES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert found.steps(0.3) == found.steps(0.1 * 3) == 3
+    with pytest.warns(
+        UserWarning, match=r"lags=0\.33 is not a multiple of the sampling interval 0\.1; it was rounded to 0\.3, 3 sampling steps"
+    ):
+        assert found.steps(0.33) == 3
+
+
 @pytest.mark.parametrize(("lags", "message"), [(5, "1 to 4, half the series of 9"), (0.2, "1 to 4"), (-1, "> 0"), (math.nan, "> 0")])
 def test_a_lag_beyond_half_the_series_or_below_a_step_is_refused(lags, message):
     with pytest.raises(ValueError, match=message):
@@ -82,10 +93,10 @@ def test_a_lag_beyond_half_the_series_or_below_a_step_is_refused(lags, message):
         ({"times": TIMES[:-1]}, r"times has shape \(8,\); expected \(9,\)"),
         ({"times": TIMES[:, None]}, r"times has shape \(9, 1\)"),
         ({"times": TIMES**2}, "times must increase in equal steps; the gaps run from 1 to 15"),
-        ({"times": TIMES[::-1].copy()}, "times must increase, and these fall; turn both round"),
+        ({"times": TIMES[::-1].copy()}, "times must increase, but these decrease; reverse u and times"),
         ({"times": np.zeros(9)}, "times must increase"),
         ({"times": np.where(TIMES == 4, np.nan, TIMES)}, "times has 1 values that are NaN"),
-        ({"u": samples()[:1], "times": TIMES[:1]}, "the series has 1 sample; expected two at least"),
+        ({"u": samples()[:1], "times": TIMES[:1]}, "the series has 1 sample; expected at least two"),
         ({"lengths": (1.0, 2.0)}, "one length per axis"),
         ({"lengths": (-1.0,)}, "a grid length is -1.0"),
         ({"context": np.zeros((1, 9, 5))}, "expected \\(member, time, channel, \\*space\\)"),
@@ -113,14 +124,14 @@ def test_what_is_no_number_is_refused_too(changes, message):
         series(**changes)
 
 
-@pytest.mark.parametrize("share", [0, 1, 80, -0.5, math.nan, "half"])
-def test_a_share_is_between_none_and_all(share):
-    with pytest.raises(ValueError, match="share is"):
-        series("mtx").split(share)
+@pytest.mark.parametrize("fraction", [0, 1, 80, -0.5, math.nan, "half"])
+def test_a_fraction_is_between_none_and_all(fraction):
+    with pytest.raises(ValueError, match="fraction is"):
+        series("mtx").split(fraction)
 
 
 def test_rounding_that_blurs_the_fields_is_a_warning():
-    with pytest.warns(UserWarning, match="varies by 0.*take the mean off first") as told:
+    with pytest.warns(UserWarning, match="varies by 0.*subtract the mean first") as told:
         series(u=1e6 + samples())
     assert told[0].filename == __file__
     with warnings.catch_warnings():
@@ -138,7 +149,7 @@ def test_an_array_is_no_series(fit):
 def test_a_lone_side_may_be_a_number_in_a_file(tmp_path):
     np.savez(tmp_path / "x.npz", u=samples(), times=TIMES, axes="tx", lengths=3.0)
     assert TimeSeries.load(tmp_path / "x.npz").lengths == (3.0,)
-    with pytest.raises(ValueError, match=r"lengths is 3.0; give one number an axis, such as \(3.0,\)"):
+    with pytest.raises(ValueError, match=r"lengths is 3.0; give one number per axis, such as \(3.0,\)"):
         series(lengths=3.0)
 
 

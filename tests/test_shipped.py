@@ -20,7 +20,7 @@ from gfdt_tutorial import (
     simulate,
 )
 from gfdt_tutorial.__main__ import main
-from gfdt_tutorial.experiments import presets, shipped
+from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.systems.built_in import system_of
 from gfdt_tutorial.systems.simulate import parameters
 
@@ -43,7 +43,7 @@ def test_every_asset_is_what_the_manifest_says_and_all_are_small():
 
 
 def test_the_truth_is_that_of_the_letters_field_and_good_to_a_thousandth():
-    truth, size = load_shipped("allen-cahn-truth"), presets.TRUTHS["allen-cahn"]
+    truth, size = load_shipped("allen-cahn-truth"), AllenCahn.reference
     assert truth.info["parameters"] == parameters(AllenCahn())
     assert (truth.info["pairs"], truth.info["kick"], truth.info["amplitude"]) == (size.pairs, "random signs", 1 / 16)
     assert float(truth.standard_error.max()) <= 0.001
@@ -53,7 +53,7 @@ def test_the_truth_is_that_of_the_letters_field_and_good_to_a_thousandth():
 
 
 def test_the_truth_of_the_flow_is_good_to_a_hundredth():
-    truth, size = load_shipped("navier-stokes-truth"), presets.TRUTHS["navier-stokes"]
+    truth, size = load_shipped("navier-stokes-truth"), NavierStokes.reference
     assert truth.info["parameters"] == parameters(NavierStokes())
     assert (truth.info["pairs"], truth.info["kick"], truth.info["amplitude"]) == (size.pairs, "pixel", 1 / 64)
     assert float((truth.standard_error.square().sum((1, 2)).mean()).sqrt()) <= 0.01  # L2

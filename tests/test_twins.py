@@ -20,10 +20,11 @@ from gfdt_tutorial import (
     kick_pattern,
     perturb,
 )
-from gfdt_tutorial.responses import kicked_twins
+from gfdt_tutorial.responses import kicked_twins, twin_runs, twins
 from gfdt_tutorial.responses.errors import error_sources, wave_errors
 from gfdt_tutorial.responses.kick_patterns import PATTERNS
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
+from gfdt_tutorial.responses.twins import Twins
 
 LETTER = OrnsteinUhlenbeck()
 SMALL = OrnsteinUhlenbeck(grid=PeriodicGrid((4, 6)))
@@ -84,7 +85,7 @@ def test_random_signs_and_one_pixel_tell_the_same():
 @pytest.mark.parametrize("kick", ["pixel", "random signs"])
 def test_pairs_stepped_together_change_the_rounding_only(kick, monkeypatch):
     whole = perturb(SMALL, lags=10.0, pairs=100, kick=kick, device="cpu")
-    monkeypatch.setattr(kicked_twins, "BATCH", 3)
+    monkeypatch.setattr(twins, "BATCH", 3)
     torch.testing.assert_close(perturb(SMALL, lags=10.0, pairs=100, kick=kick, device="cpu").values, whole.values, atol=1e-5, rtol=0)
 
 
@@ -113,6 +114,13 @@ def test_lags_may_be_finer_than_one():
     truth = perturb(SMALL, lags=2.0, every=0.25, pairs=16, device="cpu")
     assert truth.times.tolist() == [0.25 * i for i in range(9)]
     torch.testing.assert_close(truth.values, SMALL.response(truth.times), atol=1e-5, rtol=0)
+
+
+def test_lags_between_two_samples_are_rounded_with_a_warning():
+    with pytest.warns(UserWarning, match=r"lags=2\.1 is not a multiple of the sampling interval 0\.25; 2 is used instead") as caught:
+        truth = perturb(SMALL, lags=2.1, every=0.25, pairs=16, device="cpu")
+    assert truth.times.tolist() == [0.25 * i for i in range(9)]
+    assert [warning.filename for warning in caught if warning.category is UserWarning] == [__file__]
 
 
 def test_spacings_and_parameters_may_come_from_numpy(tmp_path):
@@ -159,7 +167,7 @@ def test_experiments_that_cannot_be_are_refused(arguments, message):
 
 
 def test_a_level_is_checked_before_the_experiment(monkeypatch):
-    monkeypatch.setattr(kicked_twins, "Trajectory", lambda *args: pytest.fail("the twins were run first"))
+    monkeypatch.setattr(twin_runs, "Trajectory", lambda *args: pytest.fail("the twins were run first"))
     with pytest.raises(ValueError, match="a probability"):
         perturb(SMALL, lags=3.0, pairs=16, confidence=90, device="cpu")
 
@@ -205,7 +213,7 @@ def test_control_takes_the_chance_of_the_signs_out_of_a_chaotic_system():
 
 def test_the_control_of_a_part_is_taken_from_the_others():
     """Its own noise stays in it whole, and reaches every other part."""
-    experiment = kicked_twins.Twins(SMALL, lags=2.0, pairs=32, seed=1, kick="random signs", device="cpu")
+    experiment = Twins(SMALL, lags=2.0, pairs=32, seed=1, kick="random signs", device="cpu")
     list(experiment)
     before = experiment.response().parts
     experiment.sums[3, 1:] += 1  # of two pairs
@@ -264,7 +272,7 @@ def test_the_growth_of_pairs_starts_at_one_and_is_told_for_every_lag(kick):
 
 
 def test_growth_in_a_linear_system_is_the_norm_of_the_response():
-    for kick in kicked_twins.KICK_KINDS:
+    for kick in twin_runs.KICK_KINDS:
         truth = perturb(SMALL, lags=10.0, pairs=512, kick=kick, device="cpu")
         expected = exact_response(SMALL, lags=10.0).values.square().sum((-2, -1))
         torch.testing.assert_close(torch.tensor(truth.info["growth"]["mean"]), expected, rtol=1e-4 if kick == "pixel" else 0.05, atol=1e-5)
@@ -342,14 +350,14 @@ RESUMED = {"lags": 4.0, "pairs": 64, "kick": "random signs", "restarts": 2, "see
 
 
 def interrupt_after(monkeypatch, batches, error=KeyboardInterrupt):
-    add = kicked_twins.Twins.add
+    add = Twins.add
 
     def struck(self, sums, start):
         if self.done == batches:
             raise error
         add(self, sums, start)
 
-    monkeypatch.setattr(kicked_twins.Twins, "add", struck)
+    monkeypatch.setattr(Twins, "add", struck)
 
 
 def assert_same_answer(one, other):
@@ -366,7 +374,7 @@ def test_an_interrupted_experiment_goes_on_from_its_checkpoint_to_the_same_bits(
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             interrupt_after(patch, batches)
             perturb(SMALL, **arguments, checkpoint=path)
-        assert kicked_twins.Twins(SMALL, **arguments).resume(path).done == batches
+        assert Twins(SMALL, **arguments).resume(path).done == batches
     resumed = perturb(SMALL, **arguments, checkpoint=path)
     assert_same_answer(resumed, whole)
     assert resumed.info["seconds"] > 0
@@ -375,12 +383,12 @@ def test_an_interrupted_experiment_goes_on_from_its_checkpoint_to_the_same_bits(
 def test_a_killed_experiment_goes_on_from_its_last_checkpoint(monkeypatch, tmp_path):
     whole, path = perturb(SMALL, **RESUMED), tmp_path / "twins.npz"
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr(kicked_twins, "SAVE_EVERY", 4 * 2 * kicked_twins.BATCH)
+        patch.setattr(kicked_twins, "SAVE_EVERY", 4 * 2 * twins.BATCH)
         interrupt_after(patch, 11, RuntimeError)
         perturb(SMALL, **RESUMED, checkpoint=path)
     with monkeypatch.context() as patch:
-        steps, add = [], kicked_twins.Twins.add
-        patch.setattr(kicked_twins.Twins, "add", lambda self, *sums: steps.append(self.done) or add(self, *sums))
+        steps, add = [], Twins.add
+        patch.setattr(Twins, "add", lambda self, *sums: steps.append(self.done) or add(self, *sums))
         assert_same_answer(perturb(SMALL, **RESUMED, checkpoint=path), whole)
     assert steps == list(range(8, 16))
 
@@ -404,7 +412,7 @@ def test_an_interrupt_between_summing_and_counting_a_batch_is_resumed_exactly(mo
             return 0.0
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(kicked_twins, "time", Clock)
+        patch.setattr(twins, "time", Clock)
         perturb(SMALL, **RESUMED, checkpoint=path)
     assert_same_answer(perturb(SMALL, **RESUMED, checkpoint=path), whole)
 
@@ -433,16 +441,14 @@ def test_the_checkpoint_of_another_system_with_the_same_parameters_is_refused(tm
         def stepper(self, every, device):
             return replace(SMALL, advection=-self.advection).stepper(every, device)
 
-    experiment = kicked_twins.Twins(SMALL, lags=2.0, pairs=16, seed=1, device="cpu")
+    experiment = Twins(SMALL, lags=2.0, pairs=16, seed=1, device="cpu")
     next(iter(experiment))
     with pytest.raises(ValueError, match="another experiment"):
-        kicked_twins.Twins(Backwards(grid=SMALL.grid), lags=2.0, pairs=16, seed=1, device="cpu").resume(
-            experiment.save(tmp_path / "twins.npz")
-        )
+        Twins(Backwards(grid=SMALL.grid), lags=2.0, pairs=16, seed=1, device="cpu").resume(experiment.save(tmp_path / "twins.npz"))
 
 
 def test_damaged_checkpoints_are_refused(tmp_path):
-    experiment, path = kicked_twins.Twins(SMALL, lags=2.0, pairs=16, seed=1, device="cpu"), tmp_path / "twins.npz"
+    experiment, path = Twins(SMALL, lags=2.0, pairs=16, seed=1, device="cpu"), tmp_path / "twins.npz"
     content = experiment.save(path).read_bytes()
     for damaged in (b"", content[: len(content) // 2], content[:-30], b"nonsense" * 99):
         path.write_bytes(damaged)
@@ -457,7 +463,7 @@ def test_damaged_checkpoints_are_refused(tmp_path):
 
 
 def test_an_unfinished_experiment_has_no_answer():
-    experiment = kicked_twins.Twins(SMALL, lags=2.0, pairs=16, seed=1, device="cpu")
+    experiment = Twins(SMALL, lags=2.0, pairs=16, seed=1, device="cpu")
     next(iter(experiment))
     with pytest.raises(ValueError, match="15 of 16 batches of twins are still to be run"):
         experiment.response()
@@ -567,8 +573,8 @@ def test_answers_on_another_grid_are_refused():
 
 
 def test_a_system_without_closed_form_is_sent_to_the_twins():
-    with pytest.raises(ValueError, match=r"object has no closed-form response; use perturb\(system"):
-        exact_response(object())
+    with pytest.raises(ValueError, match=r"AllenCahn has no closed-form response; use perturb\(system"):
+        exact_response(AllenCahn())
     with pytest.raises(ValueError, match="lags is -3"):
         exact_response(SMALL, lags=-3.0)
 

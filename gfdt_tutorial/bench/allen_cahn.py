@@ -20,10 +20,11 @@ from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.fit import fit_score, suited
 from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.scores.steins_identity import stein
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
-from gfdt_tutorial.systems.noise import WhiteNoise
 from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 
 def accuracy(
@@ -80,7 +81,7 @@ def statistics(seeds: Sequence[int] = (0, 1, 2), members: int = 64, duration: fl
     for seed in seeds:
         u = simulate(system, members=members, spinup=1000.0, duration=duration, every=5.0, seed=seed).u
         moments.append([float(u.square().mean()), float((u**4).mean()), float(u.mean((2, 3)).square().mean())])
-        each = torch.stack([shell_average(system.grid, diagnostics.stein(system.grid, one, system.score(one)).real)[1] for one in u])
+        each = torch.stack([shell_average(system.grid, stein(system.grid, one, system.score(one)).real)[1] for one in u])
         deviations.append(float(((each.mean(0) - 1) / (each.std(0) / members**0.5)).abs().max()))
     names = zip(("⟨u²⟩", "⟨u⁴⟩", "⟨ū²⟩"), (0.748, 0.789, 0.010), (0.005, 0.006, 0.003), strict=True)
     rows = [

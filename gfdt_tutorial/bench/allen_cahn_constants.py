@@ -14,8 +14,8 @@ from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import Budget, budget
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
-from gfdt_tutorial.systems.noise import WhiteNoise
 from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 
 def limits(members: int = 128) -> list[Row]:
@@ -70,7 +70,7 @@ class Architecture:
 
 
 def _architectures() -> dict[str, Architecture]:
-    quick = budget("quick", "white")
+    quick = budget("quick", kind="white")
     budgets = {
         "3 × 3 to 32 channels, one mixing layer, σ = 0.01 (shipped)": quick,
         "no neighbours: 1 × 1": replace(quick, kernels=(1, 1)),

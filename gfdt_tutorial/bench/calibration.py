@@ -11,7 +11,6 @@ from gfdt_tutorial.bench.rows import Row
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.experiments.calibration import Calibration, Target, Update
-from gfdt_tutorial.experiments.parameter_responses import Sampling, sampling
 from gfdt_tutorial.experiments.shipped import ship_table
 from gfdt_tutorial.responses import observables
 from gfdt_tutorial.responses.theorem import Field
@@ -19,6 +18,7 @@ from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.sizes import Sampling
 
 COMMAND = "python -m gfdt_tutorial bench --only calibration"
 COST_COMMAND = "python -m gfdt_tutorial bench --only calibration-cost"
@@ -53,7 +53,7 @@ def recovery(preset: str = "quick", size: Sampling | None = None, system: AllenC
     Args:
         preset: of the learned score.
     """
-    truth, size = system or AllenCahn(), size or replace(sampling("allen-cahn", "quick"), lags=LAGS)
+    truth, size = system or AllenCahn(), size or replace(AllenCahn().sampling("quick"), lags=LAGS)
     table: list[dict] = []
     for seed, (start, factors) in enumerate(STARTS.items()):
         data = simulate(
@@ -76,7 +76,7 @@ def cost(preset: str = "quick", size: Sampling | None = None, system: AllenCahn 
     Args:
         preset: of the learned score.
     """
-    truth, size = system or AllenCahn(), size or replace(sampling("allen-cahn", "quick"), lags=LAGS)
+    truth, size = system or AllenCahn(), size or replace(AllenCahn().sampling("quick"), lags=LAGS)
     observable, names = quick_statistics(truth.grid), ("alpha", "kappa")
     start = time.process_time()
     data = simulate(truth, members=size.members, spinup=size.spinup, duration=size.duration, every=size.every, seed=99, device="cpu")

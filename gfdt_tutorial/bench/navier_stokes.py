@@ -13,7 +13,6 @@ from gfdt_tutorial.core.memory import peak_memory_mb
 from gfdt_tutorial.core.numerics import signed_root
 from gfdt_tutorial.experiments.comparison import compare_methods
 from gfdt_tutorial.experiments.pipeline import Comparison
-from gfdt_tutorial.experiments.presets import ensemble
 from gfdt_tutorial.experiments.shipped import load_shipped, ship, ship_table
 from gfdt_tutorial.responses.errors import compare, wave_errors
 from gfdt_tutorial.responses.kick_response import respond
@@ -113,7 +112,7 @@ def frozen(preset: str = "quick") -> list[Row]:
     Twins are kicked at eight times over the 40 time units that the data cover, counted from the freezing, because the flow goes on
     settling.
     """
-    system, size = NavierStokes(frozen=True, nyquist=False), ensemble("navier-stokes", preset)
+    system, size = NavierStokes(frozen=True, nyquist=False), NavierStokes().ensemble(preset)
     found = compare_methods(system, preset=preset, conditioned=True)
     twins = partial(perturb, system, lags=size.lags, every=size.every, amplitude=size.amplitude, restarts=8, symmetries=system.symmetries)
     letter, truth = (twins(pairs=pairs, seed=77 + pairs) for pairs in (128, 1024))
@@ -128,7 +127,7 @@ def frozen(preset: str = "quick") -> list[Row]:
 
 
 def _networks() -> dict[str, Budget]:
-    quick = budget("quick", "intermittent")
+    quick = budget("quick", kind="intermittent")
     return {
         "7 × 7, 5 × 5, 5 × 5, gated, σ = 0.05 (preset quick)": quick,
         "calm and active places weighted equally": replace(quick, reach=2.0),

@@ -42,7 +42,7 @@ class _SameWalk(WaveForcing):
 class _SameForcing(NavierStokes):
     """The flow with long steps under the same forcing as the flow with short ones, which reduces the sampling error of the difference."""
 
-    def noise(self, members: range, seed: int, device: torch.device | str) -> WaveForcing:
+    def make_noise(self, members: range, seed: int, device: torch.device | str) -> WaveForcing:
         return _SameWalk(self.grid, members, seed, amplitude=self.forcing, cutoff=self.highest_forced, device=device)
 
 
@@ -93,7 +93,7 @@ def step(sides: Sequence[int] = (32, 64, 128, 256), repeats: int = 15, intervals
 def _floor_ratio(side: int, repeats: int, intervals: int) -> float:
     system, members, cpu = NavierStokes(grid=PeriodicGrid((side, side))), batch(side), torch.device("cpu")
     grid = system.grid
-    noise, advance = system.noise(range(members), 0, cpu), system.stepper(intervals * system.step, cpu)
+    noise, advance = system.make_noise(range(members), 0, cpu), system.stepper(intervals * system.step, cpu)
     state = system.initial(range(members), 0, cpu)
     fields, normals, rng = grid.irfft(state), torch.empty(members, *grid.shape), generator(0, Stream.BENCH)
 

@@ -5,7 +5,7 @@ import torch
 from gfdt_tutorial.bench.rows import Row, present
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.core.spectra import shell_average
-from gfdt_tutorial.experiments.parameter_responses import PARAMETERS, measures, predicted, resimulated, undisturbed
+from gfdt_tutorial.experiments.parameter_responses import measures, predicted, resimulated, sliders, undisturbed
 from gfdt_tutorial.experiments.shipped import load_shipped_score, ship
 from gfdt_tutorial.responses.observables import moment
 from gfdt_tutorial.responses.response import Response
@@ -83,7 +83,7 @@ def _against_runs(system: System, found: dict[str, Response], preset: str, membe
     rows: list[Row] = []
     what = measures(system)
     numbers = slice(0, what.spectrum.stop)
-    for parameter in [name for name in PARAMETERS[system.name] if name not in ("advection", "epsilon")]:
+    for parameter in [name for name in sliders(system) if name not in ("advection", "epsilon")]:
         truth = resimulated(system, parameter, CHANGE, members=members, preset=preset)
         at = [round(lag / float(truth.times[1])) for lag in LOOK[system.name] if lag <= float(truth.times[-1])] or [-1]
         for method, response in found.items():

@@ -23,7 +23,7 @@ from scipy.integrate import solve_ivp
 from gfdt_tutorial.bench.rows import MEMBERS, Row, elapsed
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.systems.allen_cahn import two_stages
-from gfdt_tutorial.systems.noise import WhiteNoise
+from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 if TYPE_CHECKING:
     from pde import ScalarField

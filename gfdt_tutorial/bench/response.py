@@ -32,7 +32,7 @@ def dense(side: int = 32, members: int = 16, lags: int = 90, steps: int = 50, re
         steps: of the training of the score.
     """
     data = simulate(AllenCahn(grid=PeriodicGrid((side, side))), members=members, duration=2.0 * lags + 20)
-    score = fit_score(data, budget=replace(budget("quick", "white"), steps=steps))
+    score = fit_score(data, budget=replace(budget("quick", kind="white"), steps=steps))
     raw = respond(data, score, lags=float(lags), resamples=2)
     scores = score(data.u)
 

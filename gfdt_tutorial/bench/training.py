@@ -25,7 +25,7 @@ def steps(kinds: Sequence[str] = tuple(SYSTEMS), repeats: int = 15, preset: str 
 
 def over_floor(data: TimeSeries, kind: str, repeats: int, preset: str = "quick") -> float:
     """Time of a training step over that of its network alone, forward and backward, on the same batch; medians of runs in turn."""
-    training = Training(data, budget(preset, kind))
+    training = Training(data, budget(preset, kind=kind))
     w, z, angle, _ = training.batch(training.fitted, 2 * training.budget.pairs, 0)
 
     def floor() -> None:

@@ -1,5 +1,15 @@
-"""What every other room stands on: grids, time series, spectra, correlations, resampling, confidence bands, random streams, input
-checks, storage, progress and clusters.
+"""The foundation of every other room: grids, time series and their statistics, and the services that all of them use.
+
+    grid, series            the periodic grid with its operators; an unperturbed time series
+    spectra, correlations   covariances by wavevector and by shell; autocovariances and decorrelation times
+    resampling_groups,      nearly independent groups of data, and
+    confidence_bands        the standard errors and bands that they yield
+    numerics                averages of large tensors with bounded memory
+    random_streams          independent random numbers for each purpose and member
+    checks                  validation of arguments
+    storage, memory         atomic files without pickles; the memory of this process
+    progress, cluster       long work, printing; tasks on several machines
+    preflight               what the Makefile asks before the first installation
 
 It imports no other room of this package.
 """

@@ -1,11 +1,16 @@
-"""What a caller hands in, checked at the door: each message says what was wrong, what was expected and what to try."""
+"""Validation of arguments: each message says what was wrong, what was expected and what to try."""
 
 import contextlib
 import math
+import sys
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 import torch
+
+Values = torch.Tensor | npt.ArrayLike  # a tensor, or anything that NumPy can read
 
 
 def positive(name: str, value: float, *, zero: bool = False) -> float:
@@ -24,6 +29,26 @@ def whole(name: str, value: int, *, minimum: int = 0) -> int:
     return int(value)
 
 
+def steps(name: str, time: float, every: float) -> int:
+    """The number of intervals `every` in `time`, to the nearest whole number.
+
+    Warns:
+        UserWarning: `time` is not a multiple of the interval (to a relative 10⁻⁶), so another time is taken. The warning points at the
+            line outside this package that gave the time.
+    """
+    count = round(positive(name, time) / positive("every", every))
+    if count and abs(count * every - time) > 1e-6 * time:
+        level, frame = 2, sys._getframe(1)
+        while frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] == __name__.split(".")[0]:
+            level, frame = level + 1, frame.f_back
+        warnings.warn(
+            f"{name}={time:g} is not a multiple of the sampling interval {every:g}; {count * every:g} is used instead. "
+            f"Give {name} as a multiple of {every:g}, or choose another interval",
+            stacklevel=level,
+        )
+    return count
+
+
 def probability(name: str, value: float) -> float:
     """`value`, strictly between 0 and 1."""
     found = number(name, value)
@@ -40,18 +65,21 @@ def choice(name: str, value: str, options: Iterable[str]) -> str:
     return value
 
 
-def real(name: str, values, *, copy: bool = True) -> torch.Tensor:
-    """`values`, a tensor or anything NumPy can read, as float32: numbers, and real ones.
+def real(name: str, values: Values, *, copy: bool = True) -> torch.Tensor:
+    """Real numbers, in a tensor or anything that NumPy can read, as a float32 tensor.
 
     Args:
-        copy: False where nobody else holds `values`, which may then be used as they are.
+        copy: False where nobody else holds `values`; the tensor may then share their memory.
+
+    Raises:
+        ValueError: the values are complex, or not numbers.
     """
     if isinstance(values, torch.Tensor):
         if values.is_complex():
             raise ValueError(f"{name} is complex; expected real numbers")
         return values.detach().to(torch.float32, copy=copy)
     if np.ma.isMaskedArray(values):
-        values = values.astype(np.float32).filled(np.nan)  # masked is missing: the check for NaN will say where
+        values = np.ma.filled(values.astype(np.float32), np.nan)  # masked values are missing: the check for NaN will say where
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} holds {array.dtype}; expected real numbers")
@@ -60,7 +88,7 @@ def real(name: str, values, *, copy: bool = True) -> torch.Tensor:
 
 
 def finite(name: str, array: torch.Tensor) -> torch.Tensor:
-    """`array`, which must hold no NaN and no infinity; the message says where the first one stands."""
+    """`array`, which must contain no NaN and no infinity; the message gives the index of the first."""
     if not all_finite(array):
         ok = torch.isfinite(array)
         first = tuple(int(i) for i in torch.nonzero(~ok)[0])
@@ -69,13 +97,13 @@ def finite(name: str, array: torch.Tensor) -> torch.Tensor:
 
 
 def all_finite(array: torch.Tensor) -> bool:
-    """Whether no value is NaN or infinite. A sum says so in one pass, but for an overflow, which the slower test settles."""
+    """Whether every value is finite. The sum settles this in one pass, unless it overflows; then each value is tested."""
     real = torch.view_as_real(array) if array.is_complex() else array
     return bool(torch.isfinite(real.sum())) or bool(torch.isfinite(real).all())
 
 
 def ends_with(name: str, array: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """`array`, a tensor whose last axes must have `shape`."""
+    """`array`, which must be a tensor whose last axes have the given shape."""
     if not isinstance(array, torch.Tensor):
         raise ValueError(f"{name} is of type {type(array).__name__}; expected a tensor: torch.as_tensor({name})")
     if tuple(array.shape[array.ndim - len(shape) :]) != tuple(shape) or array.ndim < len(shape):
@@ -84,7 +112,11 @@ def ends_with(name: str, array: torch.Tensor, shape: tuple[int, ...]) -> torch.T
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
-    """The device meant by "auto" (CUDA where present, else the CPU), "cpu", "cuda" or "cuda:1"."""
+    """The torch device named by "auto" (CUDA if available, else the CPU), "cpu", "cuda" or "cuda:1".
+
+    Raises:
+        ValueError: the name is unknown, or this machine has no such device.
+    """
     if str(device) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -94,12 +126,12 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     if found.type not in ("cpu", "cuda"):
         raise ValueError(f"device {device!r} is not supported; expected 'auto', 'cpu' or 'cuda'")
     if found.type == "cuda" and (not torch.cuda.is_available() or (found.index or 0) >= torch.cuda.device_count()):
-        raise ValueError(f"device {device!r} was asked for and this machine has none such; try device='auto' or 'cpu'")
+        raise ValueError(f"device {device!r} is not available on this machine; try device='auto' or 'cpu'")
     return found
 
 
 def number(name: str, value: float) -> float:
-    """`value`, which must not be text, as a float."""
+    """`value` as a float; text is refused."""
     with contextlib.suppress(TypeError, ValueError):
         if not isinstance(value, str):
             return float(value)

@@ -15,8 +15,8 @@ def bootstrap_error(
     """Standard error of an estimate by resampling groups with replacement.
 
     Args:
-        estimate: maps weights (resample, group), how often each group was drawn, to estimates (resample, ...).
-        groups: how many there are; with fewer than two the error is unknown (NaN).
+        estimate: maps weights (resample, group), the number of times that each group was drawn, to estimates (resample, ...).
+        groups: their number; with fewer than two the standard error is unknown (NaN).
 
     Returns:
         The standard deviation over resamples times (G/(G − 1))^½, which makes it unbiased for a mean; shape of one estimate.
@@ -24,10 +24,10 @@ def bootstrap_error(
     rng = generator(seed, Stream.BOOTSTRAP, groups)
     draws = torch.randint(groups, (resamples, groups), generator=rng)
     weights = torch.zeros(resamples, groups).scatter_add_(1, draws, torch.ones(resamples, groups))
-    mean = square = 0.0
     centre = estimate(torch.ones(1, groups))[0]
     if groups < 2:
         return torch.full_like(centre, math.nan)
+    mean, square = torch.zeros_like(centre), torch.zeros_like(centre)
     for part in weights.split(batch):
         deviation = estimate(part) - centre
         mean, square = mean + deviation.sum(0), square + deviation.square().sum(0)
@@ -36,11 +36,11 @@ def bootstrap_error(
 
 
 def band_factor(confidence: float, dof: float) -> float:
-    """Half-width of a two-sided band in standard errors: Student's t quantile, the normal one for infinite `dof`."""
+    """Half-width of a two-sided confidence band in standard errors: the quantile of Student's t, or the normal one for infinite `dof`."""
     return float(scipy.stats.t.ppf(0.5 + confidence / 2, dof)) if dof > 0 else math.nan
 
 
 def jackknife(without: torch.Tensor) -> torch.Tensor:
-    """The standard error of an estimate from its values without each part in turn, (part, ...) → (...)."""
+    """Jackknife standard error, (part, ...) → (...), of an estimate, from its values with each part left out in turn."""
     count = len(without)
     return ((count - 1) / count * (without - without.mean(0)).square().sum(0)).sqrt()

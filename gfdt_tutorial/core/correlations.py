@@ -11,17 +11,17 @@ from gfdt_tutorial.core.spectra import modes_of_shells, shells_of
 
 
 def count_products(times: int, origins: int, max_lag: int, spacing: int = 1, first: int = 0) -> torch.Tensor:
-    """How many products each lag 0 … max_lag has, (max_lag + 1,), with the origins first, first + spacing, … below `origins` in a window
-    of so many times."""
-    held = -(-max(0, origins - first) // spacing)
+    """Number of products at each lag 0 … max_lag, (max_lag + 1,), for the origins first, first + spacing, … below `origins` in a window
+    of `times` samples."""
+    available = -(-max(0, origins - first) // spacing)
     reach = times - first - torch.arange(max_lag + 1)
-    return torch.clamp((reach + spacing - 1).div(spacing, rounding_mode="floor"), 0, held).double()
+    return torch.clamp((reach + spacing - 1).div(spacing, rounding_mode="floor"), 0, available).double()
 
 
 def lagged_sum(later: torch.Tensor, earlier: torch.Tensor, max_lag: int) -> torch.Tensor:
     """Σ_τ later(τ + m) earlier(τ)* for m = 0 … max_lag, summed over members too.
 
-    The time axis is zero-padded, so that a large lag does not fold back to a small one as it would in a circular transform.
+    The time axis is zero-padded, so that large lags do not alias to small ones, as they would in a circular correlation.
 
     Args:
         later: (member, time, mode), complex or real.
@@ -37,16 +37,16 @@ def lagged_sum(later: torch.Tensor, earlier: torch.Tensor, max_lag: int) -> torc
 
 
 def autocovariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) -> torch.Tensor:
-    """⟨û_k(τ + t) û_k(τ)*⟩ / N² at every lag up to half the series, averaged over the wavevectors of each shell, of whole multiples of
-    the lowest wavenumber.
+    """⟨û_k(τ + t) û_k(τ)*⟩ / N² at every lag up to half the series, averaged over the wavevectors of each shell. A shell holds
+    the wavevectors whose |k| rounds to one multiple of the fundamental wavenumber.
 
     Args:
         fields: (member, time, *shape).
-        mean: ⟨u⟩, taken off first.
+        mean: ⟨u⟩, subtracted first.
 
     Returns:
-        (time // 2 + 1, shell), double precision, in units of the field squared: what a shell contributes to the variance of a pixel, at
-        lag 0 and later. Shells without wavevectors are left out.
+        (time // 2 + 1, shell), double precision, in units of the field squared: the contribution of each shell to the autocovariance of
+        a pixel. Shells without wavevectors are left out.
     """
     steps = fields.shape[1]
     length = scipy.fft.next_fast_len(2 * steps)
@@ -64,30 +64,30 @@ def autocovariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) 
 
 
 def decorrelation_time(autocorrelation: torch.Tensor, every: float, samples: float | None = None) -> tuple[float, bool]:
-    """How long a fluctuation is remembered: the larger of h(1 + 2 Σ_m ρ_m) and h(1 + 2 Σ_m ρ_m²), and h at least.
+    """Decorrelation time τ of a fluctuation: the larger of h(1 + 2 Σ_m ρ_m) and h(1 + 2 Σ_m ρ_m²), and at least h.
 
-    A mean of n samples h apart has the variance of n h/τ independent ones, with the first sum for a mean of u and the second for one of
-    products, which an oscillation does not shorten. Each sum has a window of its own. The first ends where the sum of two neighbouring
-    terms is no longer positive (the initial sequence of Geyer, Statistical Science 7, 473, 1992), which follows a slow tail as far as it
-    stands out of the noise. Where the correlation then becomes clearly negative, the system oscillates, later terms cancel earlier ones,
-    and the window is Sokal's: it closes at the first lag that is 16 times the largest sum so far. The second sum has Sokal's window with
-    the constant 12.
+    The mean of n samples a time h apart has the variance of a mean of n h/τ independent samples. The first sum applies to means of u,
+    the second to means of products, for which an oscillation brings no cancellation. Each sum has its own window. The first sum ends
+    where the sum of two neighbouring terms is no longer positive (the initial positive sequence of Geyer, Statistical Science 7, 473,
+    1992), and so follows a slow tail as far as it stands out of the noise. If the correlation then becomes clearly negative, the system
+    oscillates and later terms cancel earlier ones; Sokal's window is used instead, which closes at the first lag that is 16 times the
+    largest sum so far. The second sum has Sokal's window with the constant 12.
 
     Args:
         autocorrelation: (lag,), ρ_0 = 1.
         every: h, the spacing of the lags.
-        samples: how many products stand behind each ρ_m, from which its noise follows; None where it is exact.
+        samples: number of products averaged in each ρ_m, which determines its sampling noise; None where ρ is exact.
 
     Returns:
-        (τ, resolved): in the units of `every`; and whether both windows closed within the lags given, else τ is a lower bound.
+        (τ, resolved): τ in the units of `every`; `resolved` is whether both windows closed within the lags given, else τ is a lower bound.
     """
     rho = autocorrelation[1:].double()
     squares = 1 + 2 * rho.square().cumsum(0)
     last, closed = _sokal_window(squares, 12.0)
     # Bartlett's variance of a sampled ρ_m at large lags, where all of it is noise and would only add to the sum of squares
     noise = 0.0 if samples is None else float(squares[_sokal_window(squares, 5.0)[0]]) / samples
-    told = torch.nonzero(rho[: last + 1].square() >= 4 * noise)
-    square = float(squares[int(told[-1])]) if len(told) else 1.0
+    significant = torch.nonzero(rho[: last + 1].square() >= 4 * noise)
+    square = float(squares[int(significant[-1])]) if len(significant) else 1.0
     sums = 1 + 2 * rho.cumsum(0)
     pairs = rho[: len(rho) // 2 * 2].unflatten(0, (-1, 2)).sum(1)
     ends = torch.nonzero(pairs <= 0)
@@ -102,18 +102,19 @@ def decorrelation_time(autocorrelation: torch.Tensor, every: float, samples: flo
 
 
 def _sokal_window(sums: torch.Tensor, constant: float) -> tuple[int, bool]:
-    """The index of the first lag that is `constant` times the largest of the partial sums so far; whether there is one, else the last."""
+    """Sokal's automatic window: the index of the first lag that is `constant` times the largest partial sum so far, and whether there is
+    one; otherwise the last index."""
     lags = torch.arange(1, len(sums) + 1)
     closed = torch.nonzero(lags >= constant * sums.cummax(0).values)
     return (int(closed[0]), True) if len(closed) else (len(sums) - 1, False)
 
 
 def slowest_memory(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) -> float:
-    """The decorrelation time, in steps, of the slowest shell that holds a hundredth of the variance.
+    """Decorrelation time, in sampling steps, of the slowest shell with at least a hundredth of the variance.
 
     Args:
         fields: (member, time, *shape).
-        mean: ⟨u⟩, taken off first.
+        mean: ⟨u⟩, subtracted first.
     """
     lagged = autocovariance(grid, fields, mean)
     large = lagged[0] > 0.01 * lagged[0].sum()

@@ -2,15 +2,17 @@
 
     Δ → −k²        Σ = (1 − Δ)⁻¹ → 1/(1 + k²)        ∂ₓ → i kₓ, without a Nyquist component
 
-Real FFTs over the last axes, unnormalised forward. Symbols are kept in double precision on the CPU and cast where they are applied.
+Spectra are half spectra: real FFTs over the last axes, unnormalised forward. Symbols are kept in double precision on the CPU and cast
+where they are applied.
 
-One rule for what a half spectrum can hold and a real field cannot, the parts of the columns k = 0 and Nyquist that are not symmetric: they
-may be carried along, as the noise draws them, but must never reach the field. A first derivative without a Nyquist component keeps them
-apart; an operator that turns the Nyquist wave (the mean flow of Navier-Stokes does) drops them with `PeriodicGrid.shown`. So the next
-field depends on the present one and the noise, and on nothing that is stored beside it.
+The columns k = 0 and Nyquist of a half spectrum may have an anti-Hermitian part, which no real field has. One rule applies to it: it may be
+carried along, as the noise draws it, but it must never reach the field. A first derivative without a Nyquist component keeps it apart; an
+operator that rotates the Nyquist wave (the mean flow of Navier-Stokes does) removes it with `PeriodicGrid.shown`. The next field
+therefore depends on the present field and the noise, and on nothing that is stored beside them.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,13 +23,13 @@ from gfdt_tutorial.core import checks
 
 @dataclass(frozen=True)
 class PeriodicGrid:
-    """A periodic box with zero, one or two axes, in the order (y, x); a grid without axes carries plain numbers.
+    """A periodic box with zero, one or two axes, in the order (y, x); a field on a grid without axes is a single number.
 
-    Fields have shape (..., *shape) and their spectra (..., *spectral_shape), the last axis holding the wavenumbers ≥ 0 only.
+    Fields have shape (..., *shape) and their spectra (..., *spectral_shape), whose last axis holds the wavenumbers ≥ 0 only.
 
     Args:
-        shape: points per axis, each ≥ 2; unequal sides are welcome.
-        lengths: box sides; 2π each by default, which makes the wavenumbers integers.
+        shape: points along each axis, each ≥ 2; the sides may differ.
+        lengths: sides of the box; 2π each by default, which makes the wavenumbers integers.
 
     Raises:
         ValueError: more than two axes, a side with fewer than 2 points, or a length that is not positive.
@@ -36,15 +38,15 @@ class PeriodicGrid:
     (24, 25)
     """
 
-    shape: tuple[int, ...] = (32, 32)
-    lengths: tuple[float, ...] | None = None
+    shape: tuple[int, ...]
+    lengths: tuple[float, ...]
 
-    def __post_init__(self):
-        for name in ("shape", "lengths"):
-            if isinstance(sides := getattr(self, name), int | float):
-                raise ValueError(f"{name} is {sides!r}; give one number an axis, such as ({sides},) or ({sides}, {sides})")
-        shape = tuple(checks.whole("a grid side", n, minimum=2) for n in self.shape)
-        lengths = (2 * math.pi,) * len(shape) if self.lengths is None else tuple(checks.positive("a grid length", x) for x in self.lengths)
+    def __init__(self, shape: Sequence[int] = (32, 32), lengths: Sequence[float] | None = None) -> None:
+        for name, sides in (("shape", shape), ("lengths", lengths)):
+            if isinstance(sides, int | float):
+                raise ValueError(f"{name} is {sides!r}; give one number per axis, such as ({sides},) or ({sides}, {sides})")
+        shape = tuple(checks.whole("a grid side", n, minimum=2) for n in shape)
+        lengths = (2 * math.pi,) * len(shape) if lengths is None else tuple(checks.positive("a grid length", x) for x in lengths)
         if len(shape) > 2:
             raise ValueError(f"a grid of shape {shape} has {len(shape)} axes; expected at most two, (y, x)")
         if len(lengths) != len(shape):
@@ -54,22 +56,22 @@ class PeriodicGrid:
 
     @property
     def size(self) -> int:
-        """Number of grid points, N² on a square."""
+        """Number of grid points: N² on a square grid of side N."""
         return math.prod(self.shape)
 
     @property
     def unit(self) -> float:
-        """The lowest wavenumber of the longest side, 2π/L: 1 by default."""
+        """The fundamental wavenumber 2π/L of the longest side L: 1 by default."""
         return 2 * math.pi / max(self.lengths, default=2 * math.pi)
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """The axes of a field that are space: the last ones."""
+        """Indices of the space axes of a field, counted from the last."""
         return tuple(range(-len(self.shape), 0))
 
     @property
     def spectral_shape(self) -> tuple[int, ...]:
-        """Shape of a spectrum."""
+        """Shape of a half spectrum."""
         return (*self.shape[:-1], self.shape[-1] // 2 + 1) if self.shape else ()
 
     @cached_property
@@ -88,7 +90,7 @@ class PeriodicGrid:
 
     @cached_property
     def k_squared(self) -> torch.Tensor:
-        """k² for every wavevector."""
+        """k² of every wavevector, (*spectral_shape)."""
         return sum((k**2 for k in self.wavenumbers), torch.zeros(self.spectral_shape, dtype=torch.float64))
 
     @cached_property
@@ -98,11 +100,11 @@ class PeriodicGrid:
 
     @cached_property
     def inverse_helmholtz(self) -> torch.Tensor:
-        """Symbol of Σ = (1 − Δ)⁻¹, eq. (6): it smooths the drift and colours the noise."""
+        """Symbol of Σ = (1 − Δ)⁻¹, eq. (6), which smooths the drift and colours the noise."""
         return 1 / (1 + self.k_squared)
 
     def derivative(self, axis: int = -1) -> torch.Tensor:
-        """Symbol of the first derivative along `axis`. The Nyquist wave has no sign, so no derivative: it is zero there."""
+        """Symbol of the first derivative along `axis`. It is zero at the Nyquist wavenumber, whose sign is undetermined."""
         k = self.wavenumbers[axis].clone()
         if self.shape[axis] % 2 == 0:
             k.view(-1)[self.shape[axis] // 2] = 0
@@ -110,7 +112,10 @@ class PeriodicGrid:
 
     @cached_property
     def multiplicity(self) -> torch.Tensor:
-        """How many wavevectors of the full spectrum each entry of a half spectrum stands for: 1 or 2."""
+        """Hermitian weights of a half spectrum: 2 where an entry also represents its conjugate at −k, else 1.
+
+        By Parseval's theorem N² Σ_x u² = Σ_k multiplicity |û_k|², with the sum over the half spectrum and N² grid points.
+        """
         if not self.shape:
             return torch.ones((), dtype=torch.float64)
         weight = torch.full(self.spectral_shape[-1:], 2.0, dtype=torch.float64)
@@ -121,7 +126,11 @@ class PeriodicGrid:
 
     @cached_property
     def white(self) -> torch.Tensor:
-        """(*spectral_shape): what turns complex unit normals, drawn without regard to symmetry, into the spectrum of unit normals."""
+        """Amplitude spectrum of white noise, (*spectral_shape).
+
+        Multiplied by complex normals whose real and imaginary parts have unit variance, drawn without the Hermitian symmetry, it gives
+        spectra whose `irfft` are fields of independent unit normals.
+        """
         return (self.size / self.multiplicity).sqrt()
 
     def rfft(self, fields: torch.Tensor) -> torch.Tensor:
@@ -131,7 +140,7 @@ class PeriodicGrid:
     def irfft(self, spectra: torch.Tensor) -> torch.Tensor:
         """Fields of spectra, (..., *spectral_shape) → (..., *shape).
 
-        On the columns that a real field has symmetric, û(−k) = û(k)*, only the symmetric part counts.
+        In the columns k = 0 and Nyquist, where the spectrum of a real field has û(−k) = û(k)*, only the Hermitian part counts.
         """
         if not self.shape:
             return spectra.real
@@ -140,9 +149,9 @@ class PeriodicGrid:
         return torch.fft.irfftn(spectra, s=self.shape, dim=self.axes)
 
     def shown(self, spectra: torch.Tensor) -> torch.Tensor:
-        """What a field shows of spectra, (..., *spectral_shape): rfft(irfft(spectra)), without a transform.
+        """Projection of spectra, (..., *spectral_shape), on those of real fields: rfft(irfft(spectra)), without a transform.
 
-        Only the columns of the last axis that a real field has symmetric, û(−k) = û(k)*, change.
+        Only the columns k = 0 and Nyquist of the last axis change, where the spectrum of a real field has û(−k) = û(k)*.
         """
         if not self.shape:
             return torch.complex(spectra.real, torch.zeros_like(spectra.real))
@@ -154,14 +163,14 @@ class PeriodicGrid:
         return spectra
 
     def _irfft_by_axis(self, spectra: torch.Tensor) -> torch.Tensor:
-        """The same where a library leaves the transform of other columns undefined, as cuFFT does: they are made real by hand."""
+        """`irfft` for cuFFT, whose result is undefined unless the columns k = 0 and Nyquist are Hermitian: they are made real first."""
         spectra = torch.fft.ifft(spectra, dim=-2) if len(self.shape) == 2 else spectra.clone()
         for column in {0, -1} if self.shape[-1] % 2 == 0 else {0}:
             torch.view_as_real(spectra)[..., column, 1] = 0
         return torch.fft.irfft(spectra, n=self.shape[-1], dim=-1)
 
     def apply(self, symbol: torch.Tensor, fields: torch.Tensor) -> torch.Tensor:
-        """The operator with this symbol, applied to real fields."""
+        """Apply the operator with this symbol to real fields, (..., *shape)."""
         spectra = self.rfft(checks.ends_with("fields", fields, self.shape))
         return self.irfft(spectra * cast(symbol, spectra))
 
@@ -171,7 +180,7 @@ class PeriodicGrid:
 
 
 def cast(symbol: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A double-precision symbol in the precision and on the device of the spectra `like`; real symbols stay real."""
+    """A double-precision symbol, cast to the precision and moved to the device of the spectra `like`; real symbols stay real."""
     double = like.dtype in (torch.complex128, torch.float64)
     if symbol.is_complex():
         return symbol.to(like.device, torch.complex128 if double else torch.complex64)

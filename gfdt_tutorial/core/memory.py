@@ -1,4 +1,7 @@
-"""How much memory this process takes, and how to hand back what it no longer needs."""
+"""The memory of this process: its peak, and the return of freed memory to the system.
+
+psutil would not replace these lines: it reports a peak on Windows only (`peak_wset`), and on Linux and macOS the present size alone.
+"""
 
 import contextlib
 import ctypes
@@ -7,9 +10,9 @@ from pathlib import Path
 
 
 def peak_memory_mb() -> float | None:
-    """The largest resident size of this process so far, in MB; None where the system does not tell."""
+    """Peak resident set size of this process so far, in MB; None where the system does not report it (Windows)."""
     try:
-        # not getrusage: on Linux its figure starts from that of the parent process
+        # not getrusage: on Linux its value is inherited from the parent process
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
     except OSError:
@@ -22,7 +25,7 @@ def peak_memory_mb() -> float | None:
 
 
 def free_memory() -> None:
-    """Hand memory that was let go back to the machine, which the C library of Linux would keep for later."""
+    """Return freed memory to the operating system; the C library of Linux would keep it for later allocations."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -1,8 +1,10 @@
-"""What the Makefile asks before it installs anything: is this Python new enough, and how large is the PyTorch that pip would fetch?
+"""Checks that the Makefile runs before it installs anything: is this Python new enough, and how large is the PyTorch that pip would fetch?
 
-Run as a script, by path, when nothing is installed yet: standard library only, and no syntax newer than Python 3.6, so that an old
-Python can still say that it is old.
+It runs as a script, by its path, when nothing is installed yet. It therefore uses the standard library only, and no syntax newer than
+Python 3.6 (which includes its annotations), so that an old Python can still report that it is old.
 """
+
+# ruff: noqa: UP007, UP035, UP045  (newer forms of annotations fail in an old Python)
 
 import importlib.util
 import os
@@ -10,14 +12,15 @@ import re
 import subprocess
 import sys
 import time
+from typing import Collection, Generator, Iterable, Optional, Sequence, Union
 
 MINIMUM = (3, 11)
 CUDA_WHEEL_MB = 400  # the Linux wheel with CUDA is above 500 MB, one for the CPU below 250
 PAUSE = 10  # seconds
 
 
-def python_problem(version, modules):
-    """What is wrong with a Python of this `version` that has these `modules`, and what to do about it; None if nothing is."""
+def python_problem(version: Sequence[Union[int, str]], modules: Collection[str]) -> Optional[str]:
+    """The problem with a Python of this `version` and with these `modules`, and what to do about it; None if there is none."""
     name = ".".join(map(str, version[:3]))
     if tuple(version[:2]) < MINIMUM:
         return (
@@ -36,15 +39,15 @@ def python_problem(version, modules):
     return None
 
 
-def check_python():
+def check_python() -> None:
     """Exit with a message unless this Python can make the virtual environment."""
     problem = python_problem(sys.version_info, [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name)])
     if problem:
         sys.exit(problem)
 
 
-def wants_cuda(lines):
-    """Whether pip, by what it prints, is about to fetch PyTorch with CUDA. Reads no further than the line that tells."""
+def wants_cuda(lines: Iterable[str]) -> bool:
+    """Whether the output of pip shows that it would download PyTorch with CUDA. Stops reading at the first line that shows it."""
     for line in lines:
         wheel = re.search(r"Downloading torch-\S+\.whl \((\d+)\S* MB\)", line)
         if re.search(r"Collecting (nvidia|cuda)-", line) or (wheel and int(wheel.group(1)) >= CUDA_WHEEL_MB):
@@ -52,11 +55,11 @@ def wants_cuda(lines):
     return False
 
 
-def pip_plan(requirement):
-    """What pip prints while it works out how to install `requirement`, line by line; stopped when the caller stops reading.
+def pip_plan(requirement: str) -> Generator[str, None, None]:
+    """The lines that pip prints while it resolves `requirement`; pip is terminated when the caller stops reading.
 
-    Not `--report`: that comes at the end, and until pip 25.3, or where the index keeps no separate metadata, a dry run downloads
-    every wheel on the way there.
+    `--report` would not do: it is written at the end, and until pip 25.3, or where the index has no separate metadata, a dry run downloads
+    every wheel before that.
     """
     options = ["--dry-run", "--no-input", "--progress-bar=off", "-c", "constraints.txt"]
     pip = subprocess.Popen(
@@ -66,23 +69,25 @@ def pip_plan(requirement):
         stderr=subprocess.DEVNULL,
         encoding="utf-8",
         errors="replace",
-        env=dict(os.environ, PYTHONUNBUFFERED="1"),  # each line when it is printed, not when a block is full
+        env=dict(os.environ, PYTHONUNBUFFERED="1"),  # lines arrive when they are printed, not when a block is full
     )
+    output = pip.stdout
+    assert output is not None  # because of stdout=PIPE
     try:
-        yield from pip.stdout
+        yield from output
     finally:
         pip.terminate()
         pip.wait()
-        pip.stdout.close()
+        output.close()
 
 
-def torch_pin(constraints):
+def torch_pin(constraints: Iterable[str]) -> str:
     """The line of the constraints that names torch, or plain "torch"."""
     return next((line.strip() for line in constraints if line.startswith("torch==")), "torch")
 
 
-def cuda_notice(pin):
-    """What to say before PyTorch with CUDA is fetched."""
+def cuda_notice(pin: str) -> str:
+    """The message before PyTorch with CUDA is downloaded."""
     return (
         "\nPyTorch for NVIDIA graphics cards will now be installed: about 2.8 GB to download. The lessons do not need one.\n"
         "For the much smaller CPU build, press Ctrl-C, do one of these, and call make again:\n"
@@ -92,8 +97,8 @@ def cuda_notice(pin):
     )
 
 
-def check_torch():
-    """Say how large the download will be and how to avoid it, if it is large; a terminal gets time to press Ctrl-C."""
+def check_torch() -> None:
+    """If the download of PyTorch is large, say so and how to avoid it; on a terminal, leave time to press Ctrl-C."""
     if importlib.util.find_spec("torch"):
         return
     with open("constraints.txt", encoding="utf-8") as constraints:
@@ -105,7 +110,7 @@ def check_torch():
         return
     print(cuda_notice(pin), flush=True)
     if sys.stdin is not None and sys.stdin.isatty():
-        print(f"Going on in {PAUSE} seconds.", flush=True)
+        print(f"Continuing in {PAUSE} seconds.", flush=True)
         time.sleep(PAUSE)
 
 

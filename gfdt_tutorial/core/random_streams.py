@@ -1,4 +1,4 @@
-"""Random streams: every stochastic routine takes a seed, and noise belongs to (seed, member), never to a batch or a worker."""
+"""Random streams: every stochastic routine takes a seed, and noise is determined by (seed, member), never by a batch or a worker."""
 
 from enum import IntEnum
 
@@ -9,37 +9,37 @@ from gfdt_tutorial.core import checks
 
 
 class Stream(IntEnum):
-    """What a stream of random numbers is for. Two routines that get one seed share no numbers, as their streams differ."""
+    """The purpose of a stream of random numbers. Two routines with the same seed share no numbers, because their streams differ."""
 
-    NOISE = 0  # of a run: (seed, NOISE, member)
-    INITIAL = 1  # the state that a run starts from: (seed, INITIAL, member)
-    KICK_SIGNS = 2  # of kicked twins: (seed, KICK_SIGNS, pair)
-    BATCH = 3  # of a training step: (seed, BATCH, step + 1), and 0 for validation
-    GENERATION = 4  # of a field drawn from a score: (seed, GENERATION, field)
-    GRADIENTS = 5  # for the variance of a gradient
-    CLUSTERS = 6  # the noise that a score by clusters adds
+    NOISE = 0  # the noise of a run: (seed, NOISE, member)
+    INITIAL = 1  # the initial state of a run: (seed, INITIAL, member)
+    KICK_SIGNS = 2  # the random signs of a kick, for kicked twins: (seed, KICK_SIGNS, pair)
+    BATCH = 3  # the batch of a training step: (seed, BATCH, step + 1), and 0 for validation
+    GENERATION = 4  # sampling a field from a score: (seed, GENERATION, field)
+    GRADIENTS = 5  # samples for the variance of a gradient
+    CLUSTERS = 6  # the noise that a cluster-based score (KGMM) adds
     SMALL_NETWORK = 7  # weights, batches and noise of a network for one variable
-    FORCING = 8  # the phases of hidden waves: (seed, FORCING, member)
-    BOOTSTRAP = 9  # which groups a resample holds: (seed, BOOTSTRAP, groups)
+    FORCING = 8  # the phases of the hidden forcing: (seed, FORCING, member)
+    BOOTSTRAP = 9  # the groups in a bootstrap resample: (seed, BOOTSTRAP, groups)
     KICK_SHAPE = 10  # a smooth random kick
-    NUDGE = 11  # by which a jump of an observable is found
-    TRACE = 12  # signs for the trace of a derivative: (seed, TRACE, fingerprint of the snapshot)
-    BENCH = 13  # numbers that a benchmark spends
-    SUBSAMPLE = 14  # values that stand for all
-    PAIR_SCORE = 15  # weights, batches and noise of the score of a number given an earlier one
+    NUDGE = 11  # small displacements that detect a discontinuous observable
+    TRACE = 12  # signs of Hutchinson's trace estimator: (seed, TRACE, fingerprint of the snapshot)
+    BENCH = 13  # random numbers of a benchmark
+    SUBSAMPLE = 14  # a random subsample of the values
+    PAIR_SCORE = 15  # weights, batches and noise of the score of a number given an earlier sample
 
 
 def generator(seed: int, stream: Stream, *number: int, device: torch.device | str = "cpu") -> torch.Generator:
     """An independent torch generator for (seed, stream, *number).
 
-    The seed sequence of NumPy mixes the integers, so neighbouring seeds and members share nothing.
+    NumPy's seed sequence mixes the integers, so that neighbouring seeds and members yield independent streams.
 
     Raises:
         ValueError: the seed is not a whole number ≥ 0.
-        TypeError: a stream that is not one of `Stream`.
+        TypeError: `stream` is not a member of `Stream`.
     """
     if not isinstance(stream, Stream):
-        raise TypeError(f"stream is {stream!r}; expected one of randomness.Stream, such as Stream.NOISE")
+        raise TypeError(f"stream is {stream!r}; expected a member of random_streams.Stream, such as Stream.NOISE")
     sequence = np.random.SeedSequence(checks.whole("seed", seed), spawn_key=(int(stream), *number))
     state = int(sequence.generate_state(1, np.uint64)[0])
     return torch.Generator(device).manual_seed(state >> 1)  # torch takes signed 64-bit seeds

@@ -1,4 +1,4 @@
-"""Nearly independent groups of origins, the blocks of the bootstrap."""
+"""Nearly independent groups of time origins: the blocks of the block bootstrap."""
 
 import math
 import warnings
@@ -21,19 +21,19 @@ class Origins:
     stop: int
 
 
-MANY = 8  # independent runs, of which each is a group; and pieces of fewer runs that are wanted
-BLOCK = 3.0  # decorrelation times that a piece of a run lasts at least
-SHORT = 25.0  # decorrelation times in a whole record that is cut in time, below which a band promises too much
+MANY = 8  # independent runs or more are the groups themselves; fewer are cut into about this many pieces in all
+BLOCK = 3.0  # minimum length of a piece of a run, in decorrelation times
+SHORT = 25.0  # length of a whole record that is cut in time, in decorrelation times, below which a band is too narrow
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Nearly independent groups of origins, the blocks of the bootstrap.
+    """Nearly independent groups of time origins: the blocks of the block bootstrap.
 
     Attributes:
-        windows: (group) of lists of `Origins`.
-        widening: by which the standard error that their scatter gives is to be multiplied, as pieces of a run remember one another.
-        short: decorrelation times that the whole record lasts, where it is cut in time and they are fewer than SHORT; else None.
+        windows: the list of `Origins` of each group.
+        widening: factor by which to multiply the standard error from the scatter of the groups, because pieces of one run are correlated.
+        short: length of the whole record in decorrelation times, where it is cut in time and shorter than SHORT; else None.
     """
 
     windows: list[list[Origins]]
@@ -44,36 +44,37 @@ class Groups:
         return len(self.windows)
 
     def warn(self, stacklevel: int) -> None:
-        """Tell the user of a band that cannot be trusted to hold what it promises."""
+        """Warn if the data are too few for the band to have its stated coverage."""
         if self.short is not None:
             warnings.warn(
-                f"the band is too narrow: the whole record lasts {self.short:.2g} decorrelation times, and its {len(self)} blocks tell too "
-                "little of how they scatter. In tests, 90 % bands from records of 4 to 10 decorrelation times covered the true value in 70 "
-                f"to 85 % of cases; take a longer series, or more members, until the record lasts {SHORT:g}",
+                f"the band is too narrow: the whole record lasts {self.short:.2g} decorrelation times, and its {len(self)} blocks are "
+                "too few to measure their scatter. In tests, 90 % bands from records of 4 to 10 decorrelation times covered the truth in "
+                f"70 to 85 % of cases; take a longer series, or more members, until the record lasts {SHORT:g}",
                 stacklevel=stacklevel,
             )
         elif len(self) < MANY:
             warnings.warn(
-                f"the band rests on {len(self)} blocks of data only; a longer series makes it narrower and surer", stacklevel=stacklevel
+                f"the band rests on {len(self)} blocks of data only; a longer series makes it narrower and more reliable",
+                stacklevel=stacklevel,
             )
 
 
 def origin_groups(
     members: int, steps: int, max_lag: int, *, step_bytes: int, groups: int = 32, paired: bool = False, memory: float = 0.0
 ) -> Groups:
-    """Cut an ensemble into nearly independent groups of origins, the blocks of the bootstrap.
+    """Cut an ensemble into nearly independent groups of time origins: the blocks of the block bootstrap.
 
-    Whole members make the groups where there are 8 or more. Fewer are cut in time, into some 8 pieces in all that hold as many products
-    at the largest lag, and none shorter than half of it or than three decorrelation times τ: more and shorter pieces would remember one
-    another, and the band would come out too narrow. Pieces of n steps still do: their scatter is too small by the factor 1 − τ/2n in
-    the variance, to first order in τ/n, for which `widening` makes up. The last piece takes the origins that are too late for the largest
-    lag. A group is a list of windows, each small enough to transform at once (`step_bytes` for one member and step).
+    If there are 8 members or more, the groups are whole members. Fewer members are cut in time, into some 8 pieces in all with equal
+    numbers of products at the largest lag. No piece is shorter than half of that lag or than three decorrelation times τ, because shorter
+    pieces would be correlated and the band too narrow. Pieces of n steps are still correlated: the variance between them is too small by
+    the factor 1 − τ/2n, to first order in τ/n, which `widening` corrects. The last piece takes the origins that are too late for the
+    largest lag. A group is a list of windows, each small enough to transform at once (`step_bytes` for one member and step).
 
     Args:
-        groups: at most so many.
-        paired: members 2i and 2i + 1 are a run and its reverse (`TimeSeries.both_ways`): they stay in one group, and a piece of the first
-            with the same instants of the second.
-        memory: τ, in steps; 0 where it does not matter, as there are 8 members.
+        groups: the maximum number.
+        paired: members 2i and 2i + 1 are a run and its reverse (`TimeSeries.both_ways`); a run and its reverse, and likewise a piece of
+            the run and the same instants of the reverse, stay in one group.
+        memory: τ, in steps; 0 if there are 8 members or more, where it is not needed.
     """
     twice = 2 if paired else 1
     runs = members // twice
@@ -98,7 +99,7 @@ def origin_groups(
 
 
 def groups_of_numbers(observed: torch.Tensor, max_lag: int, *, step_bytes: int, paired: bool = False) -> Groups:
-    """`origin_groups` for numbers side by side, (member, time, n), less their means: the slowest of them decides how long a piece lasts."""
+    """`origin_groups` for n numbers less their means, (member, time, n): the slowest of them determines the length of a piece."""
     members, steps, _ = observed.shape
     runs = observed[::2] if paired else observed
     grid = PeriodicGrid(())
@@ -116,9 +117,8 @@ def _blocked(members: slice, first: int, last: int, max_lag: int, step_bytes: in
 
 
 def _windows(first: int, last: int, max_lag: int, step_bytes: int) -> list[tuple[int, int]]:
-    width = max(
-        4 * max_lag, numerics.BLOCK_BYTES // step_bytes, 1
-    )  # windows overlap by max_lag: short ones would transform the fields twice
+    # windows overlap by max_lag: with short ones, much of the data would be transformed twice
+    width = max(4 * max_lag, numerics.BLOCK_BYTES // step_bytes, 1)
     return _even_cuts_from(first, last, -(-(last - first) // width))
 
 

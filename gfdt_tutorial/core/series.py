@@ -1,11 +1,13 @@
-"""TimeSeries: an unperturbed run, anyone's, with its axes named and its contents checked."""
+"""TimeSeries: an unperturbed time series with named axes and checked contents."""
 
 import hashlib
 import json
 import warnings
-from dataclasses import InitVar, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +16,8 @@ from gfdt_tutorial.core import checks, storage
 from gfdt_tutorial.core.grid import PeriodicGrid
 
 AXES = ("t", "mt", "tx", "mtx", "tyx", "mtyx")
-FINGERPRINT = 2**22  # values, at most, that a fingerprint looks at
+FINGERPRINT = 2**22  # the largest number of values that enter a fingerprint
+OFF_GRID = 1e-6  # relative change of a time by rounding to the sampling grid, above which a warning tells of it
 
 
 @dataclass(frozen=True)
@@ -22,20 +25,20 @@ class TimeSeries:
     """Fields sampled at equal intervals, for one or many independent members.
 
     Args:
-        u: the samples, a tensor or anything NumPy can read; stored as float32 of shape (member, time, *space).
-        times: (time,), equally spaced and increasing, in time units; two at least.
-        axes: what the axes of `u` are, in order: m member, t time, y and x periodic space. Never guessed.
-        context: None, or hidden forcing of shape (member, time, channel, *space).
+        u: the samples, a tensor or anything that NumPy can read; stored as float32 of shape (member, time, *space).
+        times: (time,), two or more, equally spaced and increasing, in time units.
+        axes: letters of the axes of `u`, in order: m member, t time, y and x periodic space. They are never guessed.
+        context: None, or the hidden forcing, of shape (member, time, channel, *space).
         lengths: sides of the periodic box in the order of the space axes; 2π each by default.
-        info: anything worth keeping about where the data came from (plain JSON values); carried along and saved.
-        paired: whether members 2i and 2i + 1 are a run and the same run backwards, as `both_ways` makes them; they count as one.
-        copy: False saves memory where nobody else will write to `u` and `context`, which the series then keeps as they are if it can.
+        info: provenance of the data, as plain JSON values; carried along and saved.
+        paired: whether members 2i and 2i + 1 are a run and the same run reversed in time, as `both_ways` makes them; they count as one.
+        copy: False saves memory if nobody else will write to `u` and `context`: the series then keeps these arrays where it can.
 
     Raises:
-        ValueError: unknown axes, a shape that does not match them, NaN or infinity, times that are not equally spaced.
+        ValueError: unknown axes, a shape that does not match them, NaN or infinity, or times that are not equally spaced.
 
     Warns:
-        UserWarning: values in double precision that hardly differ from one another, so that rounding to float32 blurs them.
+        UserWarning: the values are given in double precision and vary so little about their mean that rounding to float32 blurs them.
 
     >>> TimeSeries(np.zeros((50, 16)), np.arange(50.0), axes="tx").u.shape
     torch.Size([1, 50, 16])
@@ -43,36 +46,38 @@ class TimeSeries:
 
     u: torch.Tensor
     times: torch.Tensor
-    axes: str = "mtyx"
-    context: torch.Tensor | None = None
-    lengths: tuple[float, ...] | None = None
-    info: dict = field(default_factory=dict)
-    paired: bool = False
-    copy: InitVar[bool] = True
+    axes: str
+    context: torch.Tensor | None
+    lengths: tuple[float, ...]
+    info: dict[str, Any]
+    paired: bool
 
-    def __post_init__(self, copy: bool):
-        checks.choice("axes", self.axes, AXES)
-        u = checks.real("u", self.u, copy=copy)
-        if u.ndim != len(self.axes):
-            raise ValueError(f"u has shape {tuple(u.shape)}, {u.ndim} axes; axes={self.axes!r} names {len(self.axes)}")
-        if "m" not in self.axes:
-            u = u[None]
-        if u.numel() == 0:
-            raise ValueError(f"u has shape {tuple(u.shape)}: an axis is empty")
-        times = _times(self.times)
-        if times.shape != u.shape[1:2]:
-            raise ValueError(f"times has shape {tuple(times.shape)}; expected ({u.shape[1]},), one for each sample in time")
-        _check_spacing(times)
-        u = checks.finite("u", u)
-        _warn_of_rounding(self.u, u)
-        object.__setattr__(self, "u", u)
-        object.__setattr__(self, "times", times)
-        object.__setattr__(self, "axes", "mt" + self.axes.replace("m", "")[1:])
-        object.__setattr__(self, "lengths", self.grid.lengths)
-        if self.context is not None:
-            object.__setattr__(self, "context", _check_context(checks.real("context", self.context, copy=copy), u))
-        if self.paired and len(u) % 2:
-            raise ValueError(f"paired=True, and there are {len(u)} members; expected each run beside its reverse")
+    def __init__(
+        self,
+        u: checks.Values,
+        times: checks.Values,
+        axes: str = "mtyx",
+        context: checks.Values | None = None,
+        lengths: Sequence[float] | None = None,
+        info: dict[str, Any] | None = None,
+        paired: bool = False,
+        copy: bool = True,
+    ) -> None:
+        checks.choice("axes", axes, AXES)
+        samples = _samples(u, axes, copy)
+        instants = _times(times)
+        if instants.shape != samples.shape[1:2]:
+            raise ValueError(f"times has shape {tuple(instants.shape)}; expected ({samples.shape[1]},), one for each sample in time")
+        _check_spacing(instants)
+        samples = checks.finite("u", samples)
+        _warn_of_rounding(u, samples)
+        grid = PeriodicGrid(tuple(samples.shape[2:]), lengths)
+        forcing = None if context is None else _check_context(checks.real("context", context, copy=copy), samples)
+        if paired and len(samples) % 2:
+            raise ValueError(f"paired=True, but the number of members is {len(samples)}; expected each run beside its reverse")
+        found = {"u": samples, "times": instants, "axes": "mt" + axes.replace("m", "")[1:], "context": forcing, "lengths": grid.lengths}
+        for name, value in (found | {"info": {} if info is None else info, "paired": paired}).items():
+            object.__setattr__(self, name, value)
 
     @cached_property
     def grid(self) -> PeriodicGrid:
@@ -91,23 +96,29 @@ class TimeSeries:
 
     @property
     def runs(self) -> torch.Tensor:
-        """(run, time, *space): the members that are independent, each run without its reverse."""
+        """The independent members, (run, time, *space): each run without its reverse."""
         return self.u[::2] if self.paired else self.u
 
     @cached_property
     def fingerprint(self) -> str:
-        """A name that follows from the values: equal series have equal ones, and others differ. A series and its `both_ways` share one."""
+        """A hash of the values, equal for equal series. A series and its `both_ways` share one."""
         values = self.u.reshape(-1)[:: -(-self.u.numel() // FINGERPRINT)].cpu().numpy()
         about = f"{tuple(self.u.shape)} {self.every:.9g} "
         return hashlib.sha256(about.encode() + np.ascontiguousarray(values).tobytes()).hexdigest()[:32]
 
     def steps(self, lags: float) -> int:
-        """The largest lag `lags`, in sampling steps, to the nearest.
+        """The largest lag, in sampling steps.
+
+        Args:
+            lags: in time units; rounded to the nearest multiple of the sampling interval.
 
         Raises:
-            ValueError: not positive, or beyond half the series, where too few origins remain.
+            ValueError: `lags` is not positive, or beyond half the series, where too few origins remain.
+
+        Warns:
+            UserWarning: rounding changes `lags` by more than a millionth of itself.
         """
-        steps = round(checks.positive("lags", lags) / self.every)
+        steps = checks.steps("lags", lags, self.every)
         limit = (len(self.times) - 1) // 2
         if limit < 1:
             raise ValueError(f"a series of {len(self.times)} samples is too short for any lag; take three samples at least")
@@ -117,42 +128,51 @@ class TimeSeries:
                 f"expected 1 to {limit}, half the series of {len(self.times)} samples: "
                 f"ask for lags ≤ {limit * self.every:g} or take a longer series"
             )
+        if abs(steps * self.every - lags) > OFF_GRID * lags:
+            warnings.warn(
+                f"lags={lags:g} is not a multiple of the sampling interval {self.every:g}; it was rounded to "
+                f"{steps * self.every:.6g}, {steps} sampling steps",
+                stacklevel=3,
+            )
         return steps
 
-    def split(self, share: float) -> tuple["TimeSeries", "TimeSeries"]:
-        """Two series that share no sample: the first `share` of the members and the rest; of a lone member, of its time.
+    def split(self, fraction: float) -> tuple["TimeSeries", "TimeSeries"]:
+        """Two series without a common sample: the first `fraction` of the members (of a single member, of its samples) and the rest.
 
         Raises:
-            ValueError: a share that is not between 0 and 1; a part would have no member, or fewer than 8 samples; the series is one of
-                runs and their reverses.
+            ValueError: `fraction` is not between 0 and 1; a part would have no member, or fewer than 8 samples; the series contains runs
+                and their reverses.
         """
-        share = checks.probability("share", share)
+        fraction = checks.probability("fraction", fraction)
         if self.paired:
-            raise ValueError("this series holds each run beside its reverse; split first, and call both_ways on the parts")
+            raise ValueError("this series contains each run beside its reverse; split first, and call both_ways on the parts")
         alone = len(self.u) == 1
         count = self.u.shape[1] if alone else len(self.u)
         least = 8 if alone else 1
-        cut = min(max(round(count * share), least), count - least)
+        cut = min(max(round(count * fraction), least), count - least)
         if min(cut, count - cut) < least:
-            raise ValueError(f"cannot split {count} {'samples' if alone else 'members'} at a share of {share:g}: a part would be too short")
+            raise ValueError(
+                f"cannot split {count} {'samples' if alone else 'members'} at a fraction of {fraction:g}: a part would be too short"
+            )
         return self._part(slice(0, cut), alone), self._part(slice(cut, None), alone)
 
     def both_ways(self) -> "TimeSeries":
-        """The series and its film run backwards, as twice the members, each beside its own reverse.
+        """The series with each member followed by its time reverse, which doubles the number of members.
 
-        For reversible systems only, such as one variable in a potential with noise: there the film cannot be told from the series, and
-        lagged averages may have less scatter for it. They are no further data: errors count each run with its reverse once.
+        For reversible systems only (detailed balance), such as one variable in a potential with noise: a reversed run then has the same
+        statistics as the run, and lagged averages over both may scatter less. The reverses are no additional data: standard errors count
+        each run with its reverse once.
 
         Raises:
-            ValueError: the series has a hidden forcing, which one direction of time would lead and the other trail.
+            ValueError: the series has a hidden forcing, which breaks time reversal.
         """
         if self.context is not None:
-            raise ValueError("a series with hidden forcing is not reversible; take it as it is")
+            raise ValueError("a series with hidden forcing is not reversible in time; use it without both_ways")
         if self.paired:
             return self
         both = torch.stack([self.u, self.u.flip(1)], dim=1).flatten(0, 1)
         found = TimeSeries(both, self.times, self.axes, None, self.lengths, self.info, paired=True, copy=False)
-        vars(found)["fingerprint"] = self.fingerprint  # of the same values
+        vars(found)["fingerprint"] = self.fingerprint  # the values are the same
         return found
 
     def _part(self, cut: slice, in_time: bool) -> "TimeSeries":
@@ -162,13 +182,13 @@ class TimeSeries:
         return TimeSeries(self.u[where], times, self.axes, context, self.lengths, self.info, copy=False)
 
     def save(self, path: str | Path) -> Path:
-        """Write an .npz with the keys u, times, axes, lengths, info (JSON text) and, where there is one, context."""
+        """Write an .npz with the keys u, times, axes, lengths, info (JSON text) and, if present, context and paired."""
         fields = {"u": self.u, "times": self.times, "axes": self.axes, "lengths": np.array(self.lengths), "info": json.dumps(self.info)}
         return storage.save_npz(path, fields | {"context": self.context, "paired": self.paired or None})
 
     @classmethod
     def load(cls, path: str | Path) -> "TimeSeries":
-        """Read what `save` wrote, or any .npz with the keys u, times and axes."""
+        """Read a file that `save` wrote, or any .npz with the keys u, times and axes."""
         found = storage.load_npz(path, required=("u", "times", "axes"))
         lengths = tuple(found["lengths"].flatten().tolist()) if "lengths" in found else None
         info = storage.parse(path, "info", found["info"]) if "info" in found else {}
@@ -184,28 +204,40 @@ class TimeSeries:
         )
 
 
-def check_series(data) -> None:
-    """Raises ValueError unless it is a TimeSeries."""
+def check_series(data: object) -> None:
+    """Raises ValueError unless `data` is a TimeSeries."""
     if not isinstance(data, TimeSeries):
         raise ValueError(
-            f"data is of type {type(data).__name__}; expected a series: TimeSeries(u, times, axes=...), or what simulate gives"
+            f"data is of type {type(data).__name__}; expected a series: TimeSeries(u, times, axes=...), or the result of simulate"
         )
 
 
-def _warn_of_rounding(given, u: torch.Tensor) -> None:
-    if getattr(given, "dtype", None) not in (np.float64, torch.float64):
+def _samples(given: checks.Values, axes: str, copy: bool) -> torch.Tensor:
+    """(member, time, *space), in single precision."""
+    u = checks.real("u", given, copy=copy)
+    if u.ndim != len(axes):
+        raise ValueError(f"u has shape {tuple(u.shape)}, {u.ndim} axes; axes={axes!r} names {len(axes)}")
+    if "m" not in axes:
+        u = u[None]
+    if u.numel() == 0:
+        raise ValueError(f"u has shape {tuple(u.shape)}: an axis is empty")
+    return u
+
+
+def _warn_of_rounding(given: checks.Values, u: torch.Tensor) -> None:
+    if not isinstance(given, np.ndarray | torch.Tensor) or given.dtype not in (np.float64, torch.float64):
         return
-    given = given.detach() if isinstance(given, torch.Tensor) else given
-    step, spread = float(u.abs().max()) * torch.finfo(torch.float32).eps, float(given.std())
+    spread = float(given.detach().std() if isinstance(given, torch.Tensor) else given.std())
+    step = float(u.abs().max()) * torch.finfo(torch.float32).eps
     if step > 1e-3 * spread > 0:
         warnings.warn(
             f"u varies by {spread:.2g} about values as large as {float(u.abs().max()):.3g}, which float32 rounds to {step:.1g}: "
-            "take the mean off first",
+            "subtract the mean first",
             stacklevel=4,
         )
 
 
-def _times(values) -> torch.Tensor:
+def _times(values: checks.Values) -> torch.Tensor:
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"times holds {array.dtype}; expected numbers in time units, such as days since the start")
@@ -214,15 +246,17 @@ def _times(values) -> torch.Tensor:
 
 def _check_spacing(times: torch.Tensor) -> None:
     if len(times) < 2:
-        raise ValueError(f"the series has {len(times)} sample; expected two at least")
+        raise ValueError(f"the series has {len(times)} sample; expected at least two")
     gaps = checks.finite("times", times).diff()
     mean = gaps.mean()
     if bool((gaps < 0).all()):
-        raise ValueError("times must increase, and these fall; turn both round: u.flip and times.flip, or [::-1] along time in NumPy")
+        raise ValueError(
+            "times must increase, but these decrease; reverse u and times: u.flip and times.flip, or [::-1] along time in NumPy"
+        )
     if not bool(mean > 0) or bool(((gaps - mean).abs() > 1e-3 * mean).any()):
         raise ValueError(
             f"times must increase in equal steps; the gaps run from {float(gaps.min()):g} to {float(gaps.max()):g}: "
-            "interpolate, or cut at the break and pass the pieces as members"
+            "interpolate, or cut the series at the break and pass the pieces as members"
         )
 
 

@@ -1,4 +1,4 @@
-"""Power spectra of fields: covariance by wavevector, averages over shells, a smoothed spectrum."""
+"""Power spectra of fields: covariance by wavevector, averages over shells, and a spectrum smoothed by shrinkage."""
 
 import math
 
@@ -13,7 +13,7 @@ def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0)
 
     Args:
         fields: (..., *shape); the average runs over all leading axes.
-        mean: ⟨u⟩, taken off first.
+        mean: ⟨u⟩, subtracted first.
 
     Returns:
         (*spectral_shape,), double precision, in units of the field squared; the pixel variance is the mean of C_k over all wavevectors.
@@ -27,10 +27,10 @@ def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0)
 
 
 def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean over the wavevectors whose |k| rounds to the same multiple of the lowest wavenumber.
+    """Mean over each shell: the wavevectors whose |k| rounds to the same multiple of the fundamental wavenumber.
 
     Args:
-        modes: (..., *spectral_shape), one value a wavevector.
+        modes: (..., *spectral_shape), one value for each wavevector.
 
     Returns:
         (k, mean): (shell,) and (..., shell), up to the Nyquist wavenumber of the shortest side.
@@ -42,7 +42,7 @@ def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor
     last = int(min(math.pi * n / length for n, length in zip(grid.shape, grid.lengths, strict=True)) / unit + 1e-9)
     flat = modes.to(torch.float64).reshape(-1, shell.numel())
     weight = grid.multiplicity.to(flat.device).flatten()
-    where = shell.flatten().clamp_max(last + 1).to(flat.device)  # the rest is cut off, and in a thin box it goes very far
+    where = shell.flatten().clamp_max(last + 1).to(flat.device)  # larger wavenumbers are left out; in a thin box they are very many
     sums = torch.zeros(len(flat), last + 2, dtype=torch.float64, device=flat.device)
     sums.index_add_(1, where, flat * weight)
     counts = torch.bincount(where, weights=weight, minlength=last + 2)
@@ -51,10 +51,7 @@ def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor
 
 
 def shell_mean(grid: PeriodicGrid, modes: torch.Tensor) -> torch.Tensor:
-    """Each wavevector's value, (*spectral_shape), replaced by the mean over its shell: |k| rounds to the same multiple of the lowest.
-
-    Taken, and returned, on the CPU.
-    """
+    """Each wavevector's value, (*spectral_shape), replaced by the mean over its shell (see `shell_average`); computed on the CPU."""
     count, shell = shells_of(grid)
     weight = grid.multiplicity.flatten()
     sums = torch.zeros(count, dtype=torch.float64).index_add(0, shell, modes.double().cpu().flatten() * weight)
@@ -62,18 +59,18 @@ def shell_mean(grid: PeriodicGrid, modes: torch.Tensor) -> torch.Tensor:
 
 
 def shells_of(grid: PeriodicGrid) -> tuple[int, torch.Tensor]:
-    """How many shells hold wavevectors, and the number of the one of each, (mode,): in a thin box most would be empty."""
+    """The number of shells that contain wavevectors, and the shell of each wavevector, (mode,). In a thin box most shells are empty."""
     found, shell = torch.unique((grid.k_squared.sqrt() / grid.unit).round().flatten(), return_inverse=True)
     return len(found), shell
 
 
 def modes_of_shells(grid: PeriodicGrid) -> torch.Tensor:
-    """How many wavevectors each shell of `autocovariance` holds, (shell,)."""
+    """Number of wavevectors in each shell of `autocovariance`, (shell,)."""
     return torch.bincount(shells_of(grid)[1], weights=grid.multiplicity.flatten())
 
 
 def group_covariances(grid: PeriodicGrid, fields: torch.Tensor, mean: float, *, groups: int = 16) -> torch.Tensor:
-    """C_k of nearly independent groups, (group, *spectral_shape): whole members if there are 8 or more, else pieces of each in time."""
+    """C_k of nearly independent groups, (group, *spectral_shape): 8 or more whole members, else pieces of each in time."""
     members, steps = fields.shape[:2]
     if members >= 8:
         cuts = [fields[first:last] for first, last in even_cuts(members, min(groups, members))]
@@ -86,36 +83,36 @@ def group_covariances(grid: PeriodicGrid, fields: torch.Tensor, mean: float, *, 
 def smooth_spectrum(grid: PeriodicGrid, covariances: torch.Tensor) -> torch.Tensor:
     """C_k with less sampling noise than the mean over groups, (group, *spectral_shape) → (*spectral_shape,).
 
-    ln C_k is drawn towards a curve in |k|, linear between the means of whole shells, by as much as its scatter about that curve is
-    explained by sampling, which the scatter between groups measures: the estimator of James and Stein, shell by shell. An isotropic
-    spectrum comes out smooth, with the error of a shell instead of one wavevector's; an anisotropic one keeps what is significant.
-    On one axis a shell is one wavevector, and nothing is gained.
+    ln C_k is shrunk towards a curve in |k| that is linear between the means of whole shells. The shrinkage is the estimator of James and
+    Stein, shell by shell: the fraction of the scatter about the curve that sampling explains, as measured by the scatter between groups,
+    is removed. An isotropic spectrum becomes smooth, with the standard error of a shell instead of a single wavevector; an anisotropic
+    spectrum keeps its significant deviations. On one axis a shell is one wavevector, and nothing is gained.
 
-    With v the relative variance of a sampled C_k, ⟨ln Ĉ_k⟩ = ln C_k − v/2, and the exponential of a mean of such logarithms, of variance
-    w, is C e^{w/2} in the mean. Both are taken out, so that the result is unbiased to first order in v.
+    With v the relative variance of a sampled C_k, ⟨ln Ĉ_k⟩ = ln C_k − v/2, and the mean of the exponential of an average of such
+    logarithms, of variance w, is C e^{w/2}. Both biases are corrected, so that the result is unbiased to first order in v.
     """
     count = len(covariances)
     mean = covariances.mean(0)
-    noise = covariances.var(0) / count / mean.square()  # variance of ln C_k by sampling
+    noise = covariances.var(0) / count / mean.square()  # sampling variance of ln C_k
     weight = grid.multiplicity.to(mean.device)
     radius = (grid.k_squared.sqrt() / grid.unit).to(mean.device)
-    found, shell = torch.unique(radius.round().flatten(), return_inverse=True)  # a thin box leaves some shells empty
+    found, shell = torch.unique(radius.round().flatten(), return_inverse=True)  # in a thin box some shells are empty
     total = torch.zeros(len(found), dtype=mean.dtype, device=mean.device)
 
-    def by_shell(values):
+    def by_shell(values: torch.Tensor) -> torch.Tensor:
         return total.index_add(0, shell, (values * weight).flatten()) / total.index_add(0, shell, weight.flatten().clone())
 
     log = mean.log() + 0.5 * by_shell(noise)[shell].reshape(mean.shape)
     curve = interpolate(by_shell(radius), by_shell(log), radius)
     kept = (1 - by_shell(noise) / by_shell((log - curve).square()).clamp_min(1e-30)).clamp(0, 1)
-    independent = (total.index_add(0, shell, weight.flatten().clone()) / 2).clamp_min(1)  # k and −k have one and the same power
+    independent = (total.index_add(0, shell, weight.flatten().clone()) / 2).clamp_min(1)  # k and −k have the same power
     left = by_shell(noise) * (1 / independent + kept.square() * (1 - 1 / independent))
     kept, left = (values[shell].reshape(log.shape) for values in (kept, left))
     return torch.exp(curve + kept * (log - curve) - 0.5 * left)
 
 
 def interpolate(knots: torch.Tensor, values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Linear between knots, which rise, and beyond the last; of the shape of `where`."""
+    """Linear interpolation between increasing knots, and linear extrapolation beyond them; of the shape of `where`."""
     if len(knots) == 1:
         return values[0].expand(where.shape)
     upper = torch.searchsorted(knots, where.contiguous()).clamp(1, len(knots) - 1)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and hold plain arrays: no pickles."""
+"""Atomic files, which appear complete or not at all, and archives of plain arrays without pickles."""
 
 import contextlib
 import hashlib
@@ -17,16 +17,16 @@ import torch
 
 @contextlib.contextmanager
 def atomic(*paths: str | Path) -> Iterator[list[BinaryIO]]:
-    """Binary files that take their names only once all of them were written and flushed; on any error nothing is left.
+    """Open binary files that take their names only after all of them are written and flushed; on any error nothing is left.
 
     Raises:
-        OSError: as `check_file`, of any of them, before anything is written; or the disk is full.
+        OSError: `check_file` refuses one of the paths, before anything is written; or the disk is full.
     """
     targets = [check_file(path) for path in paths]
     drafts: list[str] = []
     try:
         with contextlib.ExitStack() as opened:
-            files = []
+            files: list[BinaryIO] = []
             for path in targets:
                 handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
                 drafts.append(draft)
@@ -47,10 +47,10 @@ def atomic(*paths: str | Path) -> Iterator[list[BinaryIO]]:
 
 
 def check_file(path: str | Path) -> Path:
-    """`path`, under which a file can be written; nothing is made yet.
+    """`path`, if a file can be written there; nothing is created yet.
 
     Raises:
-        OSError: its folder does not exist, or `path` is itself a folder.
+        OSError: the folder of `path` does not exist, or `path` is itself a folder.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -61,18 +61,18 @@ def check_file(path: str | Path) -> Path:
 
 
 def check_folder(path: str | Path, names: Iterable[str] = ()) -> Path:
-    """`path`, in which files, of these `names` too, can be written, or which can be made; nothing is made yet.
+    """`path`, if it is or can become a folder in which files with these `names` can be written; nothing is created yet.
 
     Raises:
-        ValueError: something else has this name, or writing is not allowed.
-        OSError: as `check_file`, of one of the names.
+        ValueError: a file has this name, or writing is not permitted.
+        OSError: `check_file` refuses one of the names.
     """
     path = Path(path)
     there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
     if not there.is_dir():
         raise ValueError(f"{path} cannot be a folder: {there} is a file; choose another name")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise ValueError(f"{path} cannot be written: you may not write in {there}; choose another folder")
+        raise ValueError(f"{path} cannot be written: you have no permission to write in {there}; choose another folder")
     if path.is_dir():
         for name in names:
             check_file(path / name)
@@ -80,37 +80,38 @@ def check_folder(path: str | Path, names: Iterable[str] = ()) -> Path:
 
 
 def write(path: str | Path, writer: Callable[[BinaryIO], Any]) -> Path:
-    """Call `writer(file)` on an atomic file; returns the path."""
+    """Call `writer(file)` on an atomic file, and return the path."""
     with atomic(path) as [file]:
         writer(file)
     return Path(path)
 
 
 def save_npz(path: str | Path, arrays: Mapping[str, Any]) -> Path:
-    """Tensors, arrays, numbers and text under their names. None is left out."""
+    """Save tensors, arrays, numbers and text under their names; entries that are None are left out."""
     return write(path, lambda file: write_npz(file, arrays))
 
 
 def write_npz(file: BinaryIO, arrays: Mapping[str, Any]) -> None:
-    """The same into a file that is open."""
-    np.savez(file, **{name: _plain(value) for name, value in arrays.items() if value is not None})
+    """`save_npz` into an open file."""
+    plain: dict[str, Any] = {name: _plain(value) for name, value in arrays.items() if value is not None}
+    np.savez(file, **plain)
 
 
 def load_npz(path: str | Path, required: Iterable[str] = ()) -> dict[str, np.ndarray]:
     """The arrays of an .npz file.
 
     Raises:
-        ValueError: not an .npz file, truncated, holding Python objects, or lacking a `required` name.
-        OSError: no such file.
+        ValueError: the file is not an .npz file, is truncated, contains Python objects, or lacks a `required` name.
+        OSError: the file does not exist.
     """
     try:
         with zipfile.ZipFile(path):
-            pass  # an .npy would load too, and has no names
+            pass  # np.load would also accept an .npy file, which has no names
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
-    except Exception as error:  # a damaged archive can fail in any of half a dozen ways
+    except Exception as error:  # a damaged archive raises any of half a dozen exceptions
         raise ValueError(
             f"{path} is not a readable .npz file of plain arrays ({error}); was it truncated, or written by another tool?"
         ) from error
@@ -119,8 +120,8 @@ def load_npz(path: str | Path, required: Iterable[str] = ()) -> dict[str, np.nda
     return arrays
 
 
-def parse(path: str | Path, name: str, text: Any) -> dict:
-    """The JSON object kept under `name` in the file `path`."""
+def parse(path: str | Path, name: str, text: object) -> dict[str, Any]:
+    """The JSON object in `text`, which the file `path` contains under `name`."""
     try:
         found = json.loads(str(text))
     except ValueError as error:
@@ -131,17 +132,17 @@ def parse(path: str | Path, name: str, text: Any) -> dict:
 
 
 def save_json(path: str | Path, value: Any) -> Path:
-    """`value` as indented JSON."""
+    """Save `value` as indented JSON."""
     return write(path, lambda file: file.write(json_bytes(value)))
 
 
 def json_bytes(value: Any) -> bytes:
-    """Indented JSON; NaN and infinity are refused, as JSON has no word for them."""
+    """Indented JSON in UTF-8; NaN and infinity are refused, because JSON cannot represent them."""
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def nulls(value: Any) -> Any:
-    """Plain JSON values, with null for each number that is NaN or infinite."""
+    """`value` with null in place of each number that is NaN or infinite, which JSON cannot represent."""
     if isinstance(value, dict):
         return {key: nulls(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -150,7 +151,7 @@ def nulls(value: Any) -> Any:
 
 
 def digest(path: str | Path) -> str:
-    """The sha256 of a file's content; in JSON the line ends of Windows, which git may have put there, count as those of Unix."""
+    """SHA-256 of the content of a file; in JSON files, Windows line ends, which git may have inserted, count as Unix line ends."""
     content = Path(path).read_bytes()
     return hashlib.sha256(content.replace(b"\r\n", b"\n") if Path(path).suffix == ".json" else content).hexdigest()
 

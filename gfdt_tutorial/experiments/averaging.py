@@ -56,7 +56,7 @@ def answer(
         forms: of the responses, for every score but the Gaussian one, which has R(0) = 1 on its own data.
     """
     system, seconds = recording.system, {}
-    analytic = [system.score] if hasattr(system, "score") else []
+    analytic = [system.score] if system.has("score") else []
     options = {"lags": lags, "symmetries": symmetries}
     start = time.perf_counter()
     data = recording.data

@@ -25,10 +25,10 @@ import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.experiments.parameter_responses import Sampling
 from gfdt_tutorial.responses.sensitivities import sensitivities
 from gfdt_tutorial.responses.theorem import Field, observed
 from gfdt_tutorial.systems.simulate import System, simulate
+from gfdt_tutorial.systems.sizes import Sampling
 
 STEP = 0.05  # relative, of a finite difference: members under the same noise take a small one
 SHORT = 0.3  # |δ ln θ| of a step that tells the slope at its end

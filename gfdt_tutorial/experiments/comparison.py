@@ -6,10 +6,11 @@ from gfdt_tutorial.core.memory import free_memory
 from gfdt_tutorial.core.progress import note
 from gfdt_tutorial.experiments.cache import Cache, Stage
 from gfdt_tutorial.experiments.pipeline import Comparison, plan, run
+from gfdt_tutorial.systems.base import System
 
 
 def compare_methods(
-    system, *, preset: str = "quick", seed: int = 0, device: str = "auto", conditioned: bool = False, cache: Cache | None = None
+    system: System, *, preset: str = "quick", seed: int = 0, device: str = "auto", conditioned: bool = False, cache: Cache | None = None
 ) -> Comparison:
     """Every response this system has, against the truth: its closed form, else the shipped truth, else its own twins.
 
@@ -31,7 +32,13 @@ def compare_methods(
 
 
 def compare_systems(
-    systems: Sequence, *, preset: str = "quick", seed: int = 0, device: str = "auto", conditioned: bool = False, cache: Cache | None = None
+    systems: Sequence[System],
+    *,
+    preset: str = "quick",
+    seed: int = 0,
+    device: str = "auto",
+    conditioned: bool = False,
+    cache: Cache | None = None,
 ) -> list[Comparison]:
     """`compare_methods` for one system after the other, telling on standard error which stage is under way.
 
@@ -41,7 +48,7 @@ def compare_systems(
     Raises:
         ValueError: as there; `conditioned`, and no system has a hidden forcing.
     """
-    hidden = [conditioned and getattr(system, "hidden_forcing", False) for system in systems]
+    hidden = [conditioned and system.hidden_forcing for system in systems]
     if conditioned and not any(hidden):
         names = " and ".join(system.name for system in systems)
         raise ValueError(f"a conditioned score is given the hidden forcing, and {names} has none; leave it out")

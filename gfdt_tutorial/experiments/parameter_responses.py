@@ -18,50 +18,9 @@ from gfdt_tutorial.responses.noise_change import noise_derivative
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.sensitivities import sensitivities
 from gfdt_tutorial.responses.theorem import Field, Perturbation
-from gfdt_tutorial.systems.simulate import System, simulate
+from gfdt_tutorial.systems.base import System
+from gfdt_tutorial.systems.simulate import simulate
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """Size of the undisturbed run, and how far answers are followed; times in the units of the system.
-
-    `every` is what the trapezoid rule needs over the first decay: two phases take up a change of α within a tenth of a time unit, and
-    eddies of a few pixels turn over in a fifth. `resolved`: see `sensitivities`.
-    """
-
-    members: int
-    duration: float
-    every: float
-    lags: float
-    spinup: float | None = None
-    thin: int = 1
-    resolved: float | None = None
-
-
-SAMPLING = {
-    "ornstein-uhlenbeck": {
-        "tiny": Sampling(8, 40.0, 1.0, 10.0),
-        "quick": Sampling(64, 767.0, 1.0, 90.0),
-        "standard": Sampling(256, 1023.0, 1.0, 90.0),
-    },
-    "allen-cahn": {
-        "tiny": Sampling(8, 4.0, 0.125, 1.0, spinup=5.0),
-        "quick": Sampling(128, 60.0, 0.125, 10.0, resolved=2.0),
-        "standard": Sampling(256, 80.0, 0.125, 10.0, resolved=2.0),
-    },
-    "navier-stokes": {
-        "tiny": Sampling(8, 4.0, 0.125, 1.0, spinup=5.0),
-        "quick": Sampling(64, 24.0, 1 / 16, 4.0, thin=2),
-        "standard": Sampling(128, 48.0, 1 / 16, 4.0, thin=2),
-    },
-}
-# what a slider may move. The flow's forcing is left out: without the forcing in the data its answer has no drift to be derived from
-PARAMETERS = {
-    "ornstein-uhlenbeck": ("lam", "kappa", "advection", "epsilon"),
-    "allen-cahn": ("alpha", "kappa", "advection", "epsilon"),
-    "navier-stokes": ("nu", "nu_h", "advection"),
-}
-REACH = {"ornstein-uhlenbeck": 6.0, "allen-cahn": 1.8, "navier-stokes": 2.0}  # |u| up to which the density is shown
 BINS = 20
 
 
@@ -115,13 +74,14 @@ class Measures:
         return slice(2 + len(self.k), None)
 
 
-def measures(system: System) -> Measures:
-    """What is measured of a system.
+def sliders(system: System) -> tuple[str, ...]:
+    """The parameters that the parameter lab may move, and to which responses are predicted."""
+    return tuple(name for name, shown in system.parameter_table.items() if shown.slider)
 
-    Raises:
-        ValueError: a system that is none of the three.
-    """
-    return Measures(system.grid, REACH[checks.choice("system", system.name, REACH)])
+
+def measures(system: System) -> Measures:
+    """What is measured of a system."""
+    return Measures(system.grid, system.reach)
 
 
 def derivative(system: System, parameter: str, score: Callable) -> Perturbation:
@@ -130,7 +90,7 @@ def derivative(system: System, parameter: str, score: Callable) -> Perturbation:
     Raises:
         ValueError: no such parameter.
     """
-    checks.choice(f"parameter of {system.name}", parameter, PARAMETERS[checks.choice("system", system.name, PARAMETERS)])
+    checks.choice(f"parameter of {system.name}", parameter, sliders(system))
     if parameter == "epsilon":
         return noise_derivative(score, system.grid, system.noise_derivative())
     return system.drift_derivative(parameter)
@@ -142,7 +102,7 @@ def undisturbed(system: System, *, preset: str = "quick", seed: int = 0, device:
     Raises:
         ValueError: an unknown system or preset.
     """
-    size = sampling(system.name, preset)
+    size = system.sampling(preset)
     return simulate(system, members=size.members, spinup=size.spinup, duration=size.duration, every=size.every, seed=seed, device=device)
 
 
@@ -163,8 +123,8 @@ def predicted(
     Returns:
         Response whose `info["parameters"]` has names and values of the parameters, in their order.
     """
-    size = sampling(system.name, preset)
-    names = PARAMETERS[system.name]
+    size = system.sampling(preset)
+    names = sliders(system)
     changes = {name: derivative(system, name, score) for name in names}
     found = sensitivities(
         data, score, measures(system).observable, changes, lags=size.lags, form=form, resolved=size.resolved, thin=size.thin
@@ -216,8 +176,8 @@ def resimulated(
     Raises:
         ValueError: no such parameter, a change that is none or leaves its range, or lags that are no multiple of `every`.
     """
-    checks.choice(f"parameter of {system.name}", parameter, PARAMETERS[system.name])
-    size, value = sampling(system.name, preset), getattr(system, parameter)
+    checks.choice(f"parameter of {system.name}", parameter, sliders(system))
+    size, value = system.sampling(preset), getattr(system, parameter)
     if value * checks.number("relative", relative) == 0:
         raise ValueError(
             f"{parameter} = {value:g}, changed by {relative:g} of itself, does not move; give another change, and where the parameter is 0 "
@@ -226,7 +186,7 @@ def resimulated(
     rounds = -(-checks.whole("members", members, minimum=8) // 64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a step that the larger value makes too large by as little as it differs
-        both = [replace(system, **{parameter: value * (1 + sign * relative)}) for sign in (1, -1)]
+        both = [system.changed(**{parameter: value * (1 + sign * relative)}) for sign in (1, -1)]
     ensemble = ChangedEnsemble(
         system,
         both,
@@ -238,13 +198,3 @@ def resimulated(
         spinup=size.spinup if spinup is None else spinup,
     )
     return run(ensemble, rounds=rounds).response()
-
-
-def sampling(system: str, preset: str) -> Sampling:
-    """The sizes for a system's name and a preset.
-
-    Raises:
-        ValueError: an unknown system or preset.
-    """
-    known = SAMPLING[checks.choice("system", system, SAMPLING)]
-    return known[checks.choice("preset", preset, known)]

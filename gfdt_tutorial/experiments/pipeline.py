@@ -17,14 +17,15 @@ from gfdt_tutorial.core import checks
 from gfdt_tutorial.experiments.averaging import StageResponses, answer, by_key
 from gfdt_tutorial.experiments.cache import Cache, Serializer, Stage, StageResult, fetch
 from gfdt_tutorial.experiments.learning import learn
-from gfdt_tutorial.experiments.presets import TRUTHS, Ensemble, ensemble
 from gfdt_tutorial.experiments.recording import Recording
 from gfdt_tutorial.experiments.shipped import ASSETS, load_shipped
 from gfdt_tutorial.responses.errors import Errors, compare
 from gfdt_tutorial.responses.kicked_twins import perturb
 from gfdt_tutorial.responses.response import FORMS, Response, exact_response
 from gfdt_tutorial.scores.learned import LearnedScore
+from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import parameters
+from gfdt_tutorial.systems.sizes import Ensemble
 
 HEADLINE = "normalised"  # the letter's form, R(t) R(0)⁻¹: what is shown for a method that has it
 
@@ -44,7 +45,7 @@ class Comparison:
     `stages` tells of each stage its seconds when it was computed, and whether it now came from a cache or was resumed.
     """
 
-    system: object
+    system: System
     snapshot: torch.Tensor
     truth: Response
     device: str
@@ -81,7 +82,7 @@ class Plan:
         twins, answers: arguments of `perturb` and `answer`.
     """
 
-    system: object
+    system: System
     size: Ensemble
     device: str
     fitted: Recording
@@ -103,16 +104,16 @@ class Plan:
         return Stage(self.system.name, name, config, modules, torch.device(self.device).type, upstream)
 
 
-def plan(system, preset: str, *, seed: int, device: str, conditioned: bool) -> Plan:
+def plan(system: System, preset: str, *, seed: int, device: str, conditioned: bool) -> Plan:
     """The stages of `compare_methods`.
 
     Raises:
         ValueError: an unknown preset or device, or `conditioned` for a system without hidden forcing.
     """
-    if conditioned and not getattr(system, "hidden_forcing", False):
+    if conditioned and not system.hidden_forcing:
         raise ValueError(f"a conditioned score is given the hidden forcing, and {system.name} has none; leave it out")
-    size, where = ensemble(system.name, preset), str(checks.resolve_device(device))
-    closed, known = hasattr(system, "response"), hasattr(system, "score")
+    size, where = system.ensemble(preset), str(checks.resolve_device(device))
+    closed = system.has("response")
     symmetries = () if closed else tuple(name for name in system.symmetries if name != "sign")
     spinup = system.spinup if size.spinup is None else size.spinup
     fit = (size.fit_members or size.members, spinup, size.fit_duration or size.duration, size.fit_every or size.every)
@@ -129,7 +130,7 @@ def plan(system, preset: str, *, seed: int, device: str, conditioned: bool) -> P
             "pairs": size.pairs,
             "seed": seed + 1,
             "every": size.every,
-            "kick": "pixel" if closed or not known else "random signs",
+            "kick": system.kick,
             "amplitude": size.amplitude,
             "spinup": system.spinup if size.twin_spinup is None else size.twin_spinup,
             "symmetries": symmetries,
@@ -166,7 +167,7 @@ def run(planned: Plan, cache: Cache | None = None, begin: Callable[[Stage], None
 
 def _compared(planned: Plan, kept: dict[str, StageResult], scores: list[LearnedScore]) -> Comparison:
     system, size, twins, answers = planned.system, planned.size, kept["perturb"].value, kept["respond"].value
-    closed = hasattr(system, "response")
+    closed = system.has("response")
     truth = truth_of(system, size.lags, size.every) or twins
     found = Comparison(
         system,
@@ -190,15 +191,15 @@ def _compared(planned: Plan, kept: dict[str, StageResult], scores: list[LearnedS
     return found
 
 
-def truth_of(system, lags: float, every: float = 1.0) -> Response | None:
+def truth_of(system: System, lags: float, every: float = 1.0) -> Response | None:
     """The truth that needs no run: the closed form, else the shipped one if it was made for just this system."""
-    return exact_response(system, lags=lags, every=every) if hasattr(system, "response") else shipped_truth(system, lags, every)
+    return exact_response(system, lags=lags, every=every) if system.has("response") else shipped_truth(system, lags, every)
 
 
-def shipped_truth(system, lags: float, every: float) -> Response | None:
+def shipped_truth(system: System, lags: float, every: float) -> Response | None:
     """The shipped reference truth, if it was made for just this system and has these lags."""
     name = f"{system.name}-truth"
-    if system.name not in TRUTHS or not (ASSETS / f"{name}.npz").exists():
+    if system.reference is None or not (ASSETS / f"{name}.npz").exists():
         return None
     found = load_shipped(name)
     fits = found.info["parameters"] == parameters(system) and lags <= float(found.times[-1]) and every % float(found.times[1]) == 0

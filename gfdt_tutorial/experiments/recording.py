@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.systems.simulate import System, parameters, simulate
+from gfdt_tutorial.systems.base import System
+from gfdt_tutorial.systems.simulate import parameters, simulate
 
 
 @dataclass

@@ -1,9 +1,10 @@
 """The truth of a system: its closed form, or the long run of kicked twins."""
 
-from gfdt_tutorial.core import checks
-from gfdt_tutorial.experiments.presets import TRUTHS
+from pathlib import Path
+
 from gfdt_tutorial.responses.kicked_twins import perturb
 from gfdt_tutorial.responses.response import Response, exact_response
+from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.built_in import system_of
 
 
@@ -13,7 +14,13 @@ def truth_for(answer: Response) -> Response:
 
 
 def reference_truth(
-    system, *, pairs: int | None = None, seed: int | None = None, device: str = "auto", checkpoint=None, cluster: str | None = None
+    system: System,
+    *,
+    pairs: int | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    checkpoint: str | Path | None = None,
+    cluster: str | None = None,
 ) -> Response:
     """The long truth of a system: minutes to an hour of one core, resumable from its checkpoint; see `perturb` for a `cluster`.
 
@@ -21,7 +28,9 @@ def reference_truth(
         ValueError: a system whose truth is a closed form; no such cluster.
         ConnectionError: the cluster went away.
     """
-    size = TRUTHS[checks.choice("system with a reference truth", system.name, TRUTHS)]
+    size = system.reference
+    if size is None:
+        raise ValueError(f"{system.name} names no size of a long reference truth: its truth is a closed form, or comes from perturb")
     restarts = size.restarts if pairs is None else 1
     return perturb(
         system,

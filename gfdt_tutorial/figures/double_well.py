@@ -20,7 +20,7 @@ def well(system: DoubleWell) -> go.Figure:
     x, density = system.points, system.density
     shown = density > 1e-3 * density.max()
     figure = make_subplots(1, 3, subplot_titles=WELL_TITLES, horizontal_spacing=0.07)
-    for column, curve in enumerate((system.potential(x), density, system.score(x)), start=1):
+    for column, curve in enumerate((system.energy(x), density, system.score(x)), start=1):
         figure.add_trace(line_trace(x[shown], curve[shown], WELL_TITLES[column - 1], legend=False), 1, column)
     figure.add_hline(y=0, line_width=1, line_color=theme.GREY, row=1, col=3)
     figure.update_traces(line_dash="solid").update_xaxes(title_text="x")

@@ -21,7 +21,7 @@ def figure_one(found: Sequence[Comparison]) -> go.Figure:
         len(found),
         count,
         subplot_titles=titles,
-        row_titles=[one.system.name.replace("-", " ").title().replace(" ", "-") for one in found],
+        row_titles=[one.system.title for one in found],
         horizontal_spacing=0.042,
         vertical_spacing=0.2 / len(found),
     )

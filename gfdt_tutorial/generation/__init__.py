@@ -1,4 +1,4 @@
-"""Sampling from a score: fields drawn from the density whose score was learned.
+"""Generation of fields from a learned score: samples of the density that the score describes.
 
-It imports `scores` and `core`.
+This room imports `scores` and `core`.
 """

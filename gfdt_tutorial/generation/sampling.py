@@ -1,13 +1,14 @@
-"""Generation: fields drawn from the density that a score describes, by turning noise back into data.
+"""Generation: fields drawn from the density that a score describes, by reversing a diffusion from data to noise.
 
-In the coordinates of the network, y = cos φ w + sin φ z runs from data (φ = 0) to noise (φ = π/2), and has the variances
-v_k(φ) = cos²φ λ_k + sin²φ. With the clock τ = −ln cos φ the way back from noise is (τ backwards; Song et al., ICLR 2021)
+In the coordinates of the network, y = cos φ w + sin φ z interpolates between data (φ = 0) and noise (φ = π/2), with the variances
+v_k(φ) = cos²φ λ_k + sin²φ. With the time variable τ = −ln cos φ, run backwards, the reversal is (Song et al., ICLR 2021)
 
     SDE    dy = (y + 2s) dτ + √2 dW,        ODE    dy = (y + s) dτ.
 
-What is linear in both is solved exactly, so that for Gaussian data any number of steps is exact; it leaves r = s_y(y, φ) + y/v, the part
-of the score that is not Gaussian. A step from φ to ψ < φ lasts δ = ln(cos ψ/cos φ), over which r is taken where it will be in the middle,
-by a straight line through its last two values, r + (δ/2δ′)(r − r′): twice the order for no more evaluations of the network.
+The scheme is an exponential Adams-Bashforth sampler of order two. The linear terms of both equations are integrated exactly, so that for
+Gaussian data any number of steps is exact. The remainder r = s_y(y, φ) + y/v is the part of the score that is not Gaussian. A step from φ
+to ψ < φ has the length δ = ln(cos ψ/cos φ); over it, r is extrapolated linearly from its last two values to the middle of the step,
+r + (δ/2δ′)(r − r′). This gives second order at one evaluation of the network per step.
 """
 
 import itertools
@@ -24,28 +25,42 @@ from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.scores.budgets import LARGEST_LEVEL
 from gfdt_tutorial.scores.learned import LearnedScore
 
-Rule = Callable[[PeriodicGrid, torch.Tensor, torch.Tensor, float, torch.Tensor, torch.Tensor], torch.Tensor]
+Step = Callable[[PeriodicGrid, torch.Tensor, torch.Tensor, float, torch.Tensor, torch.Tensor], torch.Tensor]
 CHUNK = 64  # fields drawn together
 
 
-def sde_step(grid: PeriodicGrid, y, rest, lapse: float, variances, noise) -> torch.Tensor:
+def sde_step(
+    grid: PeriodicGrid, y: torch.Tensor, rest: torch.Tensor, length: float, variances: torch.Tensor, noise: torch.Tensor
+) -> torch.Tensor:
     """y ← a (v_ψ/v_φ) y + ((1 − a²)/a) r + ((1 − a²) v_ψ/v_φ)^½ ξ, a = e^(−δ).
 
-    The mean of y at ψ given y at φ, which for any density is (y + (1 − a²) s)/a, and the scatter about it that Gaussian data have.
+    The first two terms are the mean of y at ψ given y at φ, which is (y + (1 − a²) s)/a for any density. The variance about the mean is
+    that of Gaussian data.
+
+    Args:
+        y, noise: (field, *shape), y at φ and white noise ξ.
+        rest: r, like y, extrapolated to the middle of the step.
+        length: δ.
+        variances: v at φ, in the middle and at ψ, (3, *spectral_shape).
     """
     before, _, after = variances
-    decay = math.exp(-lapse)
-    kick = ((1 - decay**2) * after / before).sqrt()
-    return grid.apply(decay * after / before, y) + (1 - decay**2) / decay * rest + grid.apply(kick, noise)
+    decay = math.exp(-length)
+    spread = ((1 - decay**2) * after / before).sqrt()
+    return grid.apply(decay * after / before, y) + (1 - decay**2) / decay * rest + grid.apply(spread, noise)
 
 
-def ode_step(grid: PeriodicGrid, y, rest, lapse: float, variances, noise) -> torch.Tensor:
-    """y ← (v_ψ/v_φ)^½ y + (v_ψ/v)^½ δ r, v in the middle: the probability flow, the same law without noise."""
+def ode_step(
+    grid: PeriodicGrid, y: torch.Tensor, rest: torch.Tensor, length: float, variances: torch.Tensor, noise: torch.Tensor
+) -> torch.Tensor:
+    """y ← (v_ψ/v_φ)^½ y + (v_ψ/v)^½ δ r, v in the middle: the probability flow, with the same marginal densities and without noise.
+
+    Arguments are those of `sde_step`; `noise` is ignored.
+    """
     before, middle, after = variances
-    return grid.apply((after / before).sqrt(), y) + grid.apply(lapse * (after / middle).sqrt(), rest)
+    return grid.apply((after / before).sqrt(), y) + grid.apply(length * (after / middle).sqrt(), rest)
 
 
-RULES: dict[str, Rule] = {"sde": sde_step, "ode": ode_step}
+METHODS: dict[str, Step] = {"sde": sde_step, "ode": ode_step}
 
 
 def angles(lowest: float, steps: int) -> list[float]:
@@ -55,20 +70,20 @@ def angles(lowest: float, steps: int) -> list[float]:
 
 
 @torch.no_grad()
-def denoise(score: LearnedScore, y: torch.Tensor, rule: Rule, steps: int, draw: Callable[[], torch.Tensor]) -> Iterator[torch.Tensor]:
-    """The one loop, from white noise: y after each step, down to the lowest noise angle the network knows and from there to no noise."""
+def denoise(score: LearnedScore, y: torch.Tensor, step: Step, steps: int, draw: Callable[[], torch.Tensor]) -> Iterator[torch.Tensor]:
+    """The loop of the sampler: y after each step, from white noise to the lowest noise angle of the network, and from there to no noise."""
     network, grid = score.network, score.grid
     path = [*angles(network.angle, steps), 0.0]
     y = grid.apply(network.variance(torch.tensor(path[0], device=y.device)).sqrt(), y)
-    last, before = None, 1.0
+    previous, previous_length = None, 1.0
     for angle, following in itertools.pairwise(path):
-        lapse = math.log(math.cos(following) / math.cos(angle))
+        length = math.log(math.cos(following) / math.cos(angle))
         middle = math.acos(math.sqrt(math.cos(angle) * math.cos(following)))
         variances = network.variance(torch.tensor([angle, middle, following], device=y.device))
         rest = network(y, None, torch.full(y.shape[:1], angle, device=y.device)) + grid.apply(1 / variances[0], y)
-        ahead = rest if last is None else rest + lapse / (2 * before) * (rest - last)
-        y = rule(grid, y, ahead, lapse, variances, draw())
-        last, before = rest, lapse
+        ahead = rest if previous is None else rest + length / (2 * previous_length) * (rest - previous)
+        y = step(grid, y, ahead, length, variances, draw())
+        previous, previous_length = rest, length
         yield y
 
 
@@ -77,22 +92,22 @@ def sample(score: LearnedScore, count: int, *, method: str = "sde", seed: int = 
 
     Args:
         score: fitted with noise_levels=True and without context.
-        count: how many.
-        method: "sde", reverse-time diffusion, which forgives errors of the score; or "ode", probability flow.
-        seed: of the noise; field n is the same however many are drawn.
-        steps: noise levels passed.
+        count: number of fields.
+        method: "sde", the reverse-time diffusion, which is robust to errors of the score; or "ode", the probability flow.
+        seed: of the noise; field n is the same for any `count`.
+        steps: number of noise levels.
 
     Returns:
         (count, *shape), on the CPU, in units of the data.
 
     Raises:
-        ValueError: the score knows one level only, or needs a context; an unknown method.
+        ValueError: the score knows one noise level only, or needs a context; an unknown method.
     """
-    rule = RULES[checks.choice("method", method, RULES)]
+    step = METHODS[checks.choice("method", method, METHODS)]
     count, steps = checks.whole("count", count, minimum=1), checks.whole("steps", steps, minimum=1)
-    if not isinstance(score, LearnedScore) or not score.network.levels:
-        raise ValueError("to generate, a score must know all noise levels: fit_score(data, noise_levels=True)")
-    if score.context_mean is not None:
+    if not isinstance(score, LearnedScore) or not score.network.takes_angle:
+        raise ValueError("to generate fields, a score must know all noise levels: fit_score(data, noise_levels=True)")
+    if score.needs_context:
         raise ValueError("this score needs a context; generation without one is not defined")
     network, grid = score.network, score.grid
     device = network.root.device
@@ -100,9 +115,9 @@ def sample(score: LearnedScore, count: int, *, method: str = "sde", seed: int = 
     for start in progress(range(0, count, CHUNK), label=f"sample by {method}"):
         streams = [generator(seed, Stream.GENERATION, member) for member in range(start, min(start + CHUNK, count))]
 
-        def draw(streams=streams):
+        def draw(streams: list[torch.Generator] = streams) -> torch.Tensor:
             return torch.stack([torch.randn(grid.shape, generator=stream) for stream in streams]).to(device)
 
-        y = deque(denoise(score, draw(), rule, steps, draw), maxlen=1)[0]
+        y = deque(denoise(score, draw(), step, steps, draw), maxlen=1)[0]
         drawn.append((grid.irfft(grid.rfft(y) * network.root) + score.mean).cpu())
     return torch.cat(drawn)

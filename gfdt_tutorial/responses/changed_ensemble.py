@@ -1,38 +1,43 @@
-"""A system as it is and as it is changed, run side by side under the same noise: how statistics really move when a parameter moves."""
+"""The true response to a change of parameters: a system and a changed copy of it, run side by side with the same noise."""
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.responses.observable_samples import tail_of
+from gfdt_tutorial.responses.observable_samples import tail_of_numbers
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.theorem import Field, observed
-from gfdt_tutorial.systems.simulate import DivergedError, System, Trajectory
+from gfdt_tutorial.systems.base import DivergedError, System
+from gfdt_tutorial.systems.simulate import Trajectory
 
 
 class ChangedEnsemble:
-    """Members that run undisturbed up to t = 0, and from there on under changed parameters, beside their twins that do not.
+    """Members that run unperturbed up to t = 0 and under changed parameters from there on, beside their twins that stay unperturbed.
 
-    An iterator, one sampling step at a time, the spin-up included; it ends when the last lag is reached. Iterated again it runs further
+    An iterable, one sampling step at a time, the spin-up included; it ends when the last lag is reached. Iterated again it runs further
     members, so that the band narrows round by round, ∝ members^(−½).
 
     Args:
-        system: as it is; it spins up.
-        changed: as it becomes, one system, of the same kind and on the same grid; or two, changed by as much up and down. Then half
-            their difference is taken, which leaves out all that is even in the change.
+        system: the unperturbed system, which spins up.
+        changed: the changed system, of the same kind and on the same grid; or two, with equal changes up and down. Then half their
+            difference is taken, which leaves out everything that is even in the change.
         observable: fields (..., *shape) → (..., n) numbers.
-        lags, every: how long, and how often it is looked at; the first a multiple of the second.
-        members: of a round, 8 or more; more make it faster, and take memory.
+        lags, every: the largest lag and the spacing of the lags; the first a multiple of the second.
+        members: of a round, 8 or more; more of them run faster in all, and take more memory.
+        seed: of start and noise. The default is its own: with the seed of the data the members would share the data's noise, and this
+            truth would not be independent of the estimates that it judges.
         spinup: the system's own by default.
+        device: "auto", "cpu" or "cuda", on which the members run; the results are on the CPU.
 
     Attributes:
         times: (lag,).
         row: the last lag that was reached in this round; −1 during the spin-up.
-        rounds: that were finished.
-        fields: (2, *shape), a member undisturbed and changed, as they are now; None until the first spin-up is over.
+        rounds: the number of rounds that were finished.
+        fields: (2, *shape), a member unperturbed and changed, as they are now; None until the first spin-up is over.
 
     Raises:
         ValueError: a size out of range, a changed system that is of another kind, on another grid or stirred by other waves, or an
@@ -49,12 +54,12 @@ class ChangedEnsemble:
 
     def __init__(
         self, system: System, changed: System | Sequence[System], observable: Field, *, lags: float = 90.0, every: float = 1.0,
-        members: int = 32, seed: int = 3, spinup: float | None = None, device: str = "cpu",
-    ):  # fmt: skip
+        members: int = 32, seed: int = 3, spinup: float | None = None, device: str = "auto",
+    ) -> None:  # fmt: skip
         self.system = system
         self.changed = tuple(changed) if isinstance(changed, list | tuple) else (changed,)
         if len(self.changed) not in (1, 2):
-            raise ValueError(f"give one changed system, or two changed by as much up and down; got {len(self.changed)}")
+            raise ValueError(f"give one changed system, or two with equal changes up and down; got {len(self.changed)}")
         for it in self.changed:
             _check_alike(system, it)
         self.observable, self.seed = observable, seed
@@ -62,21 +67,22 @@ class ChangedEnsemble:
         count = checks.whole("lags / every", round(checks.positive("lags", lags) / every), minimum=1)
         if abs(count * every - lags) > 1e-6 * lags:
             raise ValueError(
-                f"lags = {lags:g} is no multiple of every = {every:g}; try lags = {count * every:g}, or every = {lags / count:g}"
+                f"lags = {lags:g} is not a multiple of every = {every:g}; try lags = {count * every:g}, or every = {lags / count:g}"
             )
         self.times = self.every * torch.arange(count + 1, dtype=torch.float64)
         self.members = checks.whole("members", members, minimum=8)
         self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
         self.device = checks.resolve_device(device)
-        self.row, self.rounds, self.fields = -1, 0, None
+        self.row, self.rounds = -1, 0
+        self.fields: torch.Tensor | None = None
         self._count = torch.zeros(count + 1, dtype=torch.float64)
-        self._sum = self._squares = 0.0
+        self._sum, self._squares = (torch.zeros((), dtype=torch.float64) for _ in range(2))  # room for more, once it is known how much
 
     def __iter__(self) -> Iterator[int]:
         self.row = -1
         first = self.rounds * self.members
         run = Trajectory(self.system, range(first, first + self.members), self.seed, self.every, self.device)
-        for state, noise in run.spin_up(self.spinup):  # noqa: B007 the last ones go on
+        for state, noise in run.spin_up(self.spinup):  # noqa: B007 the last ones are used below
             yield self.row
         paths = [self._path(run, system, state, noise) for system in (self.system, *self.changed)]
         for self.row, states in enumerate(zip(*paths, strict=True)):
@@ -87,7 +93,7 @@ class ChangedEnsemble:
     def response(self, confidence: float = 0.90) -> Response:
         """The change of each observable so far, (lag, n), in its own units, with the standard error from the scatter of members.
 
-        Lags that no member has reached yet are NaN.
+        At lags that no member has reached yet it is NaN.
         """
         count = self._count[:, None]
         mean = self._sum / count
@@ -98,16 +104,16 @@ class ChangedEnsemble:
             self.times, mean.float(), "re-simulated", variance.sqrt().float(), dof=max(members - 1, 0), confidence=confidence, info=info
         )
 
-    def _path(self, run: Trajectory, system: System, state: torch.Tensor, noise) -> Iterator[torch.Tensor]:
-        own = system.continued(noise) if hasattr(system, "continued") else noise.copy()
+    def _path(self, run: Trajectory, system: System, state: torch.Tensor, noise: Any) -> Iterator[torch.Tensor]:
+        own = system.continued(noise)
         return Trajectory(system, run.members, run.seed, run.every, run.device).steps(state, own, len(self.times) - 1)
 
     def _measure(self, states: Sequence[torch.Tensor]) -> None:
-        fields = [self.system.grid.irfft(state) for state in states]
+        fields = [self.system.field(state) for state in states]
         if not all(checks.all_finite(field) for field in fields):
             raise DivergedError(f"{self.system.name} diverged by t = {self.row * self.every:g} when changed: try a smaller change")
-        self.fields = torch.stack([fields[0][0], fields[1][0]])
-        if isinstance(self._sum, float):
+        self.fields = torch.stack([fields[0][0], fields[1][0]]).cpu()
+        if self._sum.ndim == 0:
             self._begin(fields[0])
         numbers = [self._numbers(field) for field in fields]
         change = numbers[1] - numbers[0] if len(numbers) == 2 else 0.5 * (numbers[1] - numbers[2])
@@ -120,23 +126,17 @@ class ChangedEnsemble:
         return observed(self.observable, field[None]).reshape(len(field), -1).double().cpu()
 
     def _begin(self, field: torch.Tensor) -> None:
-        """Room for the sums, once it is seen what the observable returns."""
-        grid = self.system.grid
-        as_series = TimeSeries(field[None], range(len(field)), ("mt", "mtx", "mtyx")[len(grid.shape)], None, grid.lengths, copy=False)
-        tail = tail_of(self.observable, as_series)
-        if tail is None and grid.shape:
-            raise ValueError("the observable returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
-        shape = (len(self.times), math.prod(tail or ()))
+        """Room for the sums, once it is known what the observable returns."""
+        grid, times = self.system.grid, torch.arange(len(field), dtype=torch.float64)
+        as_series = TimeSeries(field[None], times, ("mt", "mtx", "mtyx")[len(grid.shape)], None, grid.lengths, copy=False)
+        shape = (len(self.times), math.prod(tail_of_numbers(self.observable, as_series)))
         self._sum, self._squares = (torch.zeros(shape, dtype=torch.float64) for _ in range(2))
 
 
 def _check_alike(system: System, changed: System) -> None:
     """Raises ValueError unless both can go on from one state, under one noise."""
     if type(changed) is not type(system):
-        raise ValueError(f"the changed system is {type(changed).__name__}, not {type(system).__name__}: move parameters, as by replace")
+        raise ValueError(f"the changed system is {type(changed).__name__}, not {type(system).__name__}: change parameters, as by replace")
     if changed.grid != system.grid:
-        raise ValueError(f"the changed system is on {changed.grid}, not {system.grid}: a field goes on where it is; keep the grid")
-    if getattr(changed, "highest_forced", None) != getattr(system, "highest_forced", None):
-        raise ValueError(
-            "another cutoff forces other waves, whose phases the undisturbed run does not hold; simulate both and compare their averages"
-        )
+        raise ValueError(f"the changed system is on {changed.grid}, not {system.grid}: it goes on from the same field; keep the grid")
+    system.check_change(changed)

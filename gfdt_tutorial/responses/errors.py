@@ -21,13 +21,13 @@ class Errors:
         l2: (Σ_i (R_i − T_i)²)^½ over the whole field, the letter's "rms"; it counts the noise of the truth as error.
         linf: max_i |R_i − T_i|, likewise.
         l2_sq_unbiased: the mean of ⟨R − T_p, R − T_q⟩ over pairs p ≠ q of independent parts of the truth: the noise of the truth
-            drops out. Signed: it may fall below zero where the error is within that noise. Equal to l2² for an exact truth.
-        l2_sq_se: its standard error from the truth's noise, by jackknife over parts; 0 for an exact truth. For an answer that is right it
-            comes out √2 too large, as the jackknife counts a quadratic form twice.
-        quoted: "l2", the root of the mean over lags > 0 of l2_sq_unbiased (negative means give a negative "l2"); "l2_se_truth", its
-            standard error from the truth's noise; "l2_se_data", that from the finite series, by jackknife over the groups of the data,
-            where the response has `deviations`; and "linf", the mean of linf over the same lags. Two responses on the same data share
-            most of both errors: compare them by `difference`.
+            drops out. Signed: it may be negative where the error is within that noise. Equal to l2² for an exact truth.
+        l2_sq_se: its standard error from the truth's noise, by jackknife over parts; 0 for an exact truth. For a response without error
+            it is √2 too large, because the jackknife counts a quadratic form twice.
+        quoted: "l2", the root of the mean over lags > 0 of l2_sq_unbiased (a negative mean gives a negative "l2"); "l2_se_truth", its
+            standard error from the truth's noise; "l2_se_data", its standard error from the finite series, by jackknife over the groups
+            of the data, where the response has `deviations`; and "linf", the mean of linf over the same lags. Two responses on the same
+            data share most of both errors: compare them by `difference`.
     """
 
     times: torch.Tensor
@@ -38,7 +38,7 @@ class Errors:
     quoted: dict[str, float]
 
 
-def compare(answer: Response, truth: Response) -> Errors:
+def compare(response: Response, truth: Response) -> Errors:
     """Errors of a response against `truth`, at its own lags.
 
     Args:
@@ -52,8 +52,8 @@ def compare(answer: Response, truth: Response) -> Errors:
     >>> compare(truth, truth).quoted["l2"]
     0.0
     """
-    rows = _rows(answer, truth)
-    values = answer.values.double().cpu().flatten(1)
+    rows = _rows(response, truth)
+    values = response.values.double().cpu().flatten(1)
     difference = values - truth.values.double().cpu()[rows].flatten(1)
     unbiased = difference.square().sum(1)
     without = None
@@ -61,40 +61,40 @@ def compare(answer: Response, truth: Response) -> Errors:
         each = values - truth.parts.double().cpu()[:, rows].flatten(2)
         unbiased, without = _free_of_noise(each), torch.stack([_free_of_noise(_drop(each, i)) for i in range(len(each))])
     return Errors(
-        times=answer.times,
+        times=response.times,
         l2=difference.norm(dim=1),
         linf=difference.abs().amax(1),
         l2_sq_unbiased=unbiased,
         l2_sq_se=torch.zeros_like(unbiased) if without is None else jackknife(without),
-        quoted=_quoted(unbiased, difference, without) | _from_data(answer, truth, rows),
+        quoted=_quoted(unbiased, difference, without) | _from_data(response, truth, rows),
     )
 
 
-def wave_errors(answer: Response, truth: Response) -> torch.Tensor:
-    """|R̂_k(t) − R_k(t)|² by wavevector, (lag, *spectral_shape), at the lags of `answer`; their sum is N² times the squared L2.
+def wave_errors(response: Response, truth: Response) -> torch.Tensor:
+    """|R̂_k(t) − R_k(t)|² by wavevector, (lag, *spectral_shape), at the lags of the response; their sum is N² times the squared L2.
 
     Where the truth has parts it is freed of the truth's noise, and signed: the mean of Re ⟨R̂ − T_p, R̂ − T_q⟩ over p ≠ q.
 
     Raises:
-        ValueError: as `compare`; or the answers are no fields.
+        ValueError: as `compare`; or the responses are not those of the field to a kick.
     """
-    grid, rows = answer._need_grid(), _rows(answer, truth)
+    grid, rows = response._need_grid(), _rows(response, truth)
     if truth.parts is None:
-        return grid.rfft((answer.values.cpu() - truth.values.cpu()[rows]).double()).abs().square()
-    each = grid.rfft((answer.values.cpu() - truth.parts.cpu()[:, rows]).double())
+        return grid.rfft((response.values.cpu() - truth.values.cpu()[rows]).double()).abs().square()
+    each = grid.rfft((response.values.cpu() - truth.parts.cpu()[:, rows]).double())
     count = len(each)
     return (each.sum(0).abs().square() - each.abs().square().sum(0)) / (count * (count - 1))
 
 
 @dataclass(frozen=True)
 class ErrorSources:
-    """What the squared L2 of a response is made of, at each lag: `score` + `sampling` + `truth` = l2².
+    """The contributions to the squared L2 of a response, at each lag: `score` + `sampling` + `truth` = l2².
 
     Attributes:
         times: (lag,).
-        score: |R_s − R|², by which the answer would be off with endless data: what is wrong with the score. Signed, as it is what is left.
+        score: |R_s − R|², the squared error in the infinite-data limit, which is due to the score. Signed, because it is a remainder.
         sampling: Σ_i ⟨δR_i²⟩, from the finite series, by the bootstrap.
-        truth: the same for the truth, by its parts; 0 for an exact one.
+        truth: the same for the truth, by its parts; 0 for an exact truth.
     """
 
     times: torch.Tensor
@@ -108,18 +108,18 @@ class ErrorSources:
         return {name: signed_root(float(getattr(self, name)[1:].mean())) for name in ("score", "sampling", "truth")}
 
 
-def error_sources(answer: Response, truth: Response) -> ErrorSources:
-    """The squared error of `answer`, split by where it comes from.
+def error_sources(response: Response, truth: Response) -> ErrorSources:
+    """The squared error of a response, split by its sources.
 
-    With answer and truth independent and without bias by sampling, ⟨|R̂ − T̂|²⟩ = |R_s − R|² + Σ_i ⟨δR̂_i²⟩ + Σ_i ⟨δT̂_i²⟩.
+    Where response and truth are independent and sampling gives no bias, ⟨|R̂ − T̂|²⟩ = |R_s − R|² + Σ_i ⟨δR̂_i²⟩ + Σ_i ⟨δT̂_i²⟩.
 
     Raises:
-        ValueError: as `compare`; or the answer has no standard error.
+        ValueError: as `compare`; or the response has no standard error.
     """
-    if answer.standard_error is None:
-        raise ValueError("this answer has no standard error, so what sampling adds is not known; take one from respond")
-    errors = compare(answer, truth)
-    sampling = answer.standard_error.double().square().flatten(1).sum(1)
+    if response.standard_error is None:
+        raise ValueError("this response has no standard error, so the contribution of sampling is not known; take a response from respond")
+    errors = compare(response, truth)
+    sampling = response.standard_error.double().square().flatten(1).sum(1)
     return ErrorSources(errors.times, errors.l2_sq_unbiased - sampling, sampling, errors.l2.square() - errors.l2_sq_unbiased)
 
 
@@ -132,15 +132,16 @@ def _quoted(unbiased: torch.Tensor, difference: torch.Tensor, without: torch.Ten
     return {"l2": l2, "l2_se_truth": error, "linf": float(difference[1:].abs().amax(1).mean())}
 
 
-def _from_data(answer: Response, truth: Response, rows: torch.Tensor) -> dict[str, float]:
-    if answer.deviations is None or len(answer.deviations) < 2:
+def _from_data(response: Response, truth: Response, rows: torch.Tensor) -> dict[str, float]:
+    if response.deviations is None or len(response.deviations) < 2:
         return {}
-    return {"l2_se_data": float(jackknife(torch.stack([_l2(each, truth, rows) for each in _replicates(answer)])))}
+    replicates = _replicates(response.values, response.deviations)
+    return {"l2_se_data": float(jackknife(torch.stack([_l2(each, truth, rows) for each in replicates])))}
 
 
-def _replicates(answer: Response) -> Iterator[torch.Tensor]:
-    """The values without each group in turn, one after the other: all at once would take their room many times."""
-    return (answer.values.cpu().double() + each.double() for each in answer.deviations)
+def _replicates(values: torch.Tensor, deviations: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The values without each group in turn, one after the other: together they would take many times the memory."""
+    return (values.cpu().double() + each.double() for each in deviations)
 
 
 def _l2(values: torch.Tensor, truth: Response, rows: torch.Tensor) -> torch.Tensor:
@@ -167,17 +168,18 @@ class Difference:
 
 
 def difference(one: Response, other: Response, truth: Response) -> Difference:
-    """Two responses on the same data compared: what their errors have in common, of the data and of the truth, drops out.
+    """The difference of two responses on the same data: the part of their errors that they share, from data and truth, cancels.
 
-    Standard errors by the jackknife, over the groups of the data, which both responses must have alike, and over the parts of the truth.
+    Standard errors come from the jackknife over the groups of the data, which must be the same for both responses, and over the parts of
+    the truth.
 
     Raises:
         ValueError: as `compare`; the responses have no `deviations` (a saved one has none), or are not of the same data.
     """
     if one.deviations is None or other.deviations is None:
         raise ValueError(
-            "a response read from a file, or made otherwise than by respond, does not say how groups of its data deviate; "
-            "compute both from their data"
+            "a response that was read from a file, or not made by respond, does not say how groups of its data deviate; "
+            "compute both responses from their data"
         )
     if len(one.deviations) != len(other.deviations) or one.info.get("data") != other.info.get("data"):
         raise ValueError("the two responses are not of the same data; compare each with the truth on its own")
@@ -188,7 +190,8 @@ def difference(one: Response, other: Response, truth: Response) -> Difference:
     def gap(first: torch.Tensor, second: torch.Tensor, against: Response) -> torch.Tensor:
         return _l2(first, against, rows) - _l2(second, against, rows)
 
-    data = jackknife(torch.stack([gap(*pair, truth) for pair in zip(_replicates(one), _replicates(other), strict=True)]))
+    pairs = zip(_replicates(one.values, one.deviations), _replicates(other.values, other.deviations), strict=True)
+    data = jackknife(torch.stack([gap(*pair, truth) for pair in pairs]))
     noise = torch.zeros(())
     if truth.parts is not None and len(truth.parts) > 2:
         without = [replace(truth, parts=_drop(truth.parts, i), standard_error=None) for i in range(len(truth.parts))]
@@ -207,13 +210,13 @@ def _drop(each: torch.Tensor, index: int) -> torch.Tensor:
     return torch.cat([each[:index], each[index + 1 :]])
 
 
-def _rows(answer: Response, truth: Response) -> torch.Tensor:
-    """Where the truth, of the same grid and shape, has the lags of the answer."""
-    if answer.grid is not None and truth.grid is not None and answer.grid != truth.grid:
-        raise ValueError(f"grids differ: answer {answer.grid}, truth {truth.grid}")
-    if answer.values.shape[1:] != truth.values.shape[1:]:
-        raise ValueError(f"shapes differ: answer {tuple(answer.values.shape[1:])}, truth {tuple(truth.values.shape[1:])}")
-    wanted, present = answer.times, truth.times
+def _rows(response: Response, truth: Response) -> torch.Tensor:
+    """Where the truth, of the same grid and shape, has the lags of the response."""
+    if response.grid is not None and truth.grid is not None and response.grid != truth.grid:
+        raise ValueError(f"grids differ: response {response.grid}, truth {truth.grid}")
+    if response.values.shape[1:] != truth.values.shape[1:]:
+        raise ValueError(f"shapes differ: response {tuple(response.values.shape[1:])}, truth {tuple(truth.values.shape[1:])}")
+    wanted, present = response.times, truth.times
     gaps = np.abs(np.asarray(wanted)[:, None] - np.asarray(present)[None, :])
     rows = gaps.argmin(1)
     worst = gaps.min(1)

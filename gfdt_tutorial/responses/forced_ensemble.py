@@ -1,4 +1,4 @@
-"""A push as large as it is, kick or lasting force: the mean answer of many members, and how far it departs from linear."""
+"""The true response to a kick or a forcing of finite size: the mean over many members, and how far it departs from linear."""
 
 import math
 from collections.abc import Iterator
@@ -8,37 +8,41 @@ import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.numerics import signed_root
-from gfdt_tutorial.systems.simulate import DivergedError, System, Trajectory
+from gfdt_tutorial.systems.base import DivergedError, System
+from gfdt_tutorial.systems.simulate import Trajectory
 
 
 @dataclass(frozen=True)
 class Departure:
-    """A figure relative to the linear answer, and its standard error from the scatter of members."""
+    """A number relative to the linear response, and its standard error (`error`) from the scatter of members."""
 
     value: float
     error: float
 
 
 class ForcedEnsemble:
-    """Members pushed up, pushed down and left alone, with the same noise: an iterator, one sampling step at a time, the spin-up included.
+    """Members forced up, forced down and left unperturbed, with the same noise: an iterable, one sampling step at a time, spin-up included.
 
-    A kick raises the field by ±p at t = 0. A force with time profile f pushes it by ±f(t_n) p h every h: half of it before the sample at
-    t_n is taken and half after, which is Strang's splitting of force and free motion. So the first and the last push count by half, as
-    in the trapezoid rule of `Response.to(pattern, time_profile)`: in a linear system both agree to rounding, and differ from a force that
-    never pauses by O(h²).
+    A kick raises the field by ±p at t = 0. A forcing with time profile f adds ±f(t_n) p h to it every h: half before the sample at
+    t_n is taken and half after, which is Strang's splitting of forcing and free motion. So the first and the last step count by half, as
+    in the trapezoid rule of `Response.to(pattern, time_profile)`: in a linear system both agree to rounding, and differ from a
+    continuous forcing by O(h²).
 
     Args:
-        system: to be pushed.
+        system: to be kicked or forced.
         pattern: (*shape), p in units of the field; per unit time with a time profile.
-        linear: (lag, *shape), what a linear system would answer: `truth.to(pattern, time_profile)`.
+        linear: (lag, *shape), the linear response: `truth.to(pattern, time_profile)`.
         time_profile: (lag,), f; None for a kick.
         every: h, spacing of the lags.
         members: how many of each; 8 or more.
-        spinup: time before; the system's own by default.
+        seed: of start and noise. The default is its own: with the seed of the data, or of the twins behind `linear`, the members would
+            share their noise, and this truth would not be independent of what it judges.
+        spinup: time before the kick or the forcing; the system's own by default.
+        device: "auto", "cpu" or "cuda", on which the members run; the results are on the CPU.
 
     Attributes:
         row: the last lag that was reached; −1 during the spin-up.
-        answers: (lag, *shape), mean of (u₊ − u₋)/2; zero where not yet reached.
+        responses: (lag, *shape), mean of (u₊ − u₋)/2; zero where not yet reached.
 
     Raises:
         ValueError: shapes do not fit, or hold NaN.
@@ -48,60 +52,61 @@ class ForcedEnsemble:
     >>> system = OrnsteinUhlenbeck()
     >>> bump, time_profile = kick_pattern(system.grid, "bump"), torch.ones(11)
     >>> linear = exact_response(system, lags=10.0).to(bump, time_profile)
-    >>> pushed = run(ForcedEnsemble(system, bump, linear, time_profile, members=8))
-    >>> bool((pushed.answers - linear).abs().max() < 1e-4)
+    >>> forced = run(ForcedEnsemble(system, bump, linear, time_profile, members=8))
+    >>> bool((forced.responses - linear).abs().max() < 1e-4)
     True
     """
 
     def __init__(
         self, system: System, pattern: torch.Tensor, linear: torch.Tensor, time_profile: torch.Tensor | None = None, *, every: float = 1.0,
-        members: int = 64, seed: int = 2, spinup: float | None = None,
-    ):  # fmt: skip
+        members: int = 64, seed: int = 2, spinup: float | None = None, device: str = "auto",
+    ) -> None:  # fmt: skip
         if tuple(pattern.shape) != system.grid.shape or tuple(linear.shape[1:]) != system.grid.shape:
             raise ValueError(
-                f"pattern and linear answer have shapes {tuple(pattern.shape)} and {tuple(linear.shape)}; "
+                f"pattern and linear response have shapes {tuple(pattern.shape)} and {tuple(linear.shape)}; "
                 f"expected those of the grid, {system.grid.shape}, the second with lags in front"
             )
         if time_profile is not None and len(time_profile) != len(linear):
-            raise ValueError(f"the time profile has {len(time_profile)} values, the linear answer {len(linear)} lags: give one value a lag")
-        self.system, self.linear, self.every = system, checks.finite("linear", linear), checks.positive("every", every)
+            raise ValueError(
+                f"the time profile has {len(time_profile)} values, the linear response {len(linear)} lags: give one value per lag"
+            )
+        where = checks.resolve_device(device)
+        self.system, self.linear, self.every = system, checks.finite("linear", linear).cpu(), checks.positive("every", every)
         self.members = checks.whole("members", members, minimum=8)
         self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
-        self._run = Trajectory(system, range(self.members), seed, self.every, torch.device("cpu"))
-        self._push = system.grid.rfft(checks.finite("pattern", pattern))
-        self._course = (
-            None if time_profile is None else self.every * checks.finite("time_profile", torch.as_tensor(time_profile, dtype=torch.float64))
-        )
+        self._run = Trajectory(system, range(self.members), seed, self.every, where)
+        self._pattern = system.state(checks.finite("pattern", pattern).to(where))
+        self._impulses = None if time_profile is None else self.every * _finite_profile(time_profile)
         self.row = -1
-        self.answers = torch.zeros_like(linear)
-        self._even, self._excess = _Squares(), _Squares()
-        self._steps = self._going_on()
+        self.responses = torch.zeros_like(self.linear)
+        self._even, self._excess = _Squares(self.members), _Squares(self.members)
+        self._steps = self._forced_run()
 
     def __iter__(self) -> Iterator[int]:
-        return self._steps  # one for all who ask, so that a loop that was left goes on where it stopped
+        return self._steps  # the same for every caller, so that a loop that was left goes on where it stopped
 
-    def _going_on(self) -> Iterator[int]:
-        for state, noise in self._run.spin_up(self.spinup):  # noqa: B007 the last ones go on
+    def _forced_run(self) -> Iterator[int]:
+        for state, noise in self._run.spin_up(self.spinup):  # noqa: B007 the last ones are used below
             yield self.row
-        signs = torch.tensor([1.0, -1.0, 0.0]).reshape(3, 1, *[1] * len(self.system.grid.shape))
-        push, step = signs * self._push, self.system.stepper(self.every, self._run.device)
+        signs = torch.tensor([1.0, -1.0, 0.0], device=self._run.device).reshape(3, 1, *[1] * self._pattern.ndim)
+        forcing, step = signs * self._pattern, self.system.stepper(self.every, self._run.device)
         states = state.expand(3, *state.shape).clone()
-        if self._course is None:
-            states = states + push
+        if self._impulses is None:
+            states = states + forcing
         self._measure(states)
         yield self.row
         for row in range(1, len(self.linear)):
-            if self._course is not None:
-                states = states + 0.5 * float(self._course[row - 1]) * push
+            if self._impulses is not None:
+                states = states + 0.5 * float(self._impulses[row - 1]) * forcing
             states = step(states, noise)
-            if self._course is not None:
-                states = states + 0.5 * float(self._course[row]) * push
+            if self._impulses is not None:
+                states = states + 0.5 * float(self._impulses[row]) * forcing
             self._measure(states)
             yield self.row
 
     @property
     def gain(self) -> Departure:
-        """⟨u₊ − u₀⟩·linear over |linear|², over pixels and lags > 0 so far: 1 if linear, less where answers saturate."""
+        """⟨u₊ − u₀⟩·linear over |linear|², over pixels and lags > 0 so far: 1 if linear, less where the response saturates."""
         size = self._size
         if not size:
             return Departure(math.nan, math.nan)
@@ -110,15 +115,18 @@ class ForcedEnsemble:
 
     @property
     def departure(self) -> Departure:
-        """‖⟨u₊ − u₀⟩ − linear‖ over ‖linear‖, over pixels and lags > 0 so far: all that is not linear in the push, even and odd.
+        """‖⟨u₊ − u₀⟩ − linear‖ over ‖linear‖, over pixels and lags > 0 so far: all that is not linear in the forcing, even and odd.
 
-        Freed of what the scatter of members adds: below zero where it is within that.
+        Corrected for the scatter of members: negative where it is smaller than that.
         """
         return self._relative(self._excess)
 
     @property
     def even_part(self) -> Departure:
-        """‖⟨u₊ + u₋ − 2u₀⟩/2‖ over ‖linear‖, likewise: what the opposite push does not turn round; 0 for a field as likely as −u."""
+        """‖⟨u₊ + u₋ − 2u₀⟩/2‖ over ‖linear‖, likewise: the part that keeps its sign when the forcing changes sign.
+
+        0 where u and −u are equally likely.
+        """
         return self._relative(self._even)
 
     @property
@@ -136,22 +144,29 @@ class ForcedEnsemble:
     def _measure(self, states: torch.Tensor) -> None:
         row = self.row + 1
         if not checks.all_finite(states):
-            raise DivergedError(f"{self.system.name} diverged by t = {row * self.every:g} when pushed: try a smaller amplitude")
-        up, down, free = self.system.grid.irfft(states)
-        self.answers[row] = (0.5 * (up - down)).mean(0)
+            raise DivergedError(f"{self.system.name} diverged by t = {row * self.every:g} when kicked or forced: try a smaller amplitude")
+        up, down, free = self.system.field(states).cpu()
+        self.responses[row] = (0.5 * (up - down)).mean(0)
         if row > 0:  # at 0 the kick itself, or nothing yet
             self._even.add(0.5 * (up + down) - free, self.linear[row])
             self._excess.add(up - free - self.linear[row], self.linear[row])
-        self.row = row  # last: what looks on meanwhile finds all of it
+        self.row = row  # last, so that an observer in another thread finds the whole row
+
+
+def _finite_profile(time_profile: torch.Tensor) -> torch.Tensor:
+    return checks.finite("time_profile", torch.as_tensor(time_profile, dtype=torch.float64))
 
 
 class _Squares:
     """|⟨e⟩|² summed over lags, without what the scatter of members adds to it: (|Σe|² − Σ|e|²)/(M(M − 1)), and its jackknife."""
 
-    def __init__(self):
-        self.total, self.along, self.each, self.projected = 0.0, 0.0, 0.0, 0.0  # Σ_t of |S|², S·e_m, |e_m|² and e_m·linear; S = Σ_m e_m
+    def __init__(self, members: int) -> None:
+        # Σ_t of |S|², S·e_m, |e_m|² and e_m·linear, with S = Σ_m e_m
+        self.total = torch.zeros((), dtype=torch.float64)
+        self.along, self.each, self.projected = (torch.zeros(members, dtype=torch.float64) for _ in range(3))
 
     def add(self, fields: torch.Tensor, linear: torch.Tensor) -> None:
+        """One lag of e, (member, *shape)."""
         e = fields.flatten(1).double()
         whole = e.sum(0)
         self.total = self.total + whole.square().sum()

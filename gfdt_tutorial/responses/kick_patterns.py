@@ -1,4 +1,4 @@
-"""Kicks of a few shapes, for lessons and widgets. Any other tensor of the grid's shape will do as well."""
+"""Kicks of a few shapes, for lessons and widgets. Any other tensor of the shape of the grid can be used as well."""
 
 import math
 
@@ -41,16 +41,16 @@ def _pixel(grid: PeriodicGrid, seed: int) -> torch.Tensor:
 
 
 def _bump(grid: PeriodicGrid, seed: int) -> torch.Tensor:
-    width = [length / 12 for length in grid.lengths]
-    decay = sum((k * w) ** 2 for k, w in zip(grid.wavenumbers, width, strict=True))
+    decay = torch.zeros(grid.spectral_shape, dtype=torch.float64)
+    for k, length in zip(grid.wavenumbers, grid.lengths or (), strict=True):
+        decay = decay + (k * (length / 12)) ** 2
     return grid.irfft(torch.exp(-decay / 2).to(torch.complex128).expand(grid.spectral_shape))
 
 
 def _plane_wave(grid: PeriodicGrid, seed: int) -> torch.Tensor:
-    return torch.cos(2 * 2 * math.pi / grid.lengths[-1] * grid.coordinates[-1]).expand(grid.shape)
+    return torch.cos(2 * 2 * math.pi / (grid.lengths or ())[-1] * grid.coordinates[-1]).expand(grid.shape)
 
 
 def _random(grid: PeriodicGrid, seed: int) -> torch.Tensor:
     noise = torch.randn(grid.shape, generator=generator(seed, Stream.KICK_SHAPE), dtype=torch.float64)
-    unit = 2 * math.pi / max(grid.lengths)
-    return grid.apply(torch.exp(-grid.k_squared / (18 * unit**2)), noise)
+    return grid.apply(torch.exp(-grid.k_squared / (18 * grid.unit**2)), noise)

@@ -1,4 +1,4 @@
-"""Kubo's formula: the response of reversible dynamics to a lasting change, from undisturbed data and without a score.
+"""Kubo's formula: the response of reversible dynamics to a lasting change, from unperturbed data and without a score.
 
 Let the drift be ½ D ∇ ln ρ, with D the covariance of the noise per unit time, and let the change of the drift be the gradient of a
 potential in the same metric, f = ½ D ∇φ. With the generator ℒ = ½ D ∇ ln ρ·∇ + ½ ∇·D∇ the weight of the theorem becomes
@@ -14,32 +14,32 @@ The last form is free of the means of A and φ, vanishes at t = 0 in any sample,
 shapes the density and not the noise, φ = ∂ ln ρ/∂p up to a constant: `potential` of a system gives it.
 
 A field that is carried along by advection is reversible in the frame that moves with it. Quantities that do not change when the field
-is shifted do not see the frame, so the formula holds for them, and `kubo` refuses others. It holds as far as the grid lets advection be a
-shift: where products are aliased it is biased (see `AllenCahn.potential`). Whether a series is reversible shows in the
-data, as ⟨A(t) φ(0)⟩ = ⟨A(0) φ(t)⟩ then; `kubo` warns where these differ significantly.
+is shifted do not depend on the frame, so the formula holds for them, and `kubo` refuses others. It holds as far as advection on the grid
+is a shift: where products are aliased it is biased (see `AllenCahn.potential`). Reversibility can be tested on the data, because it
+implies ⟨A(t) φ(0)⟩ = ⟨A(0) φ(t)⟩; `kubo` warns where these differ significantly.
 
 Source: Kubo, Rep. Prog. Phys. 29, 255 (1966), for thermal equilibrium; here for any density.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import scipy.stats
 import torch
 
-from gfdt_tutorial.core import checks
-from gfdt_tutorial.core.confidence_bands import bootstrap_error
 from gfdt_tutorial.core.numerics import blocks
 from gfdt_tutorial.core.resampling_groups import Groups, Origins, groups_of_numbers
-from gfdt_tutorial.core.series import TimeSeries, check_series
-from gfdt_tutorial.responses.observable_samples import lagged_products, tail_of
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.estimation import Estimation
+from gfdt_tutorial.responses.lagged_sums import GroupSums, lagged_products
+from gfdt_tutorial.responses.observable_samples import tail_of_numbers
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.theorem import Field, observed
 
-SOME = 64  # snapshots on which the effect of a shift is looked at
-MOVED = 1e-3  # of the spread between snapshots: a larger effect of a shift is no rounding
-LEVEL = 1e-3  # probability of a false alarm about reversibility, over all lags and observables together
+SOME = 64  # snapshots on which the effect of a shift is tested
+MOVED = 1e-3  # of the spread between snapshots: a larger effect of a shift is more than rounding
+FALSE_ALARM = 1e-3  # probability of a false alarm about reversibility, over all lags and observables together
 
 
 def kubo(
@@ -71,7 +71,8 @@ def kubo(
             numbers of another shape.
 
     Warns:
-        UserWarning: the data are not reversible as far as A and φ tell, so the formula does not hold; or there are few blocks of data.
+        UserWarning: A and φ show that the data are not reversible, so that the formula does not hold; there are few blocks of data; or
+            `lags` is not a multiple of the sampling interval.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, observables, simulate
     >>> system = OrnsteinUhlenbeck()
@@ -80,49 +81,43 @@ def kubo(
     >>> bool(found["lam"].values[-1] < 0)
     True
     """
-    check_series(data)
-    steps = data.steps(lags)
-    checks.probability("confidence", confidence)
-    checks.whole("resamples", resamples, minimum=2)
-    if not isinstance(potentials, dict) or not potentials or not all(map(callable, potentials.values())):
-        raise ValueError("potentials names functions of the field, one or more: {'kappa': system.potential('kappa')}")
-    tail = _tail("the observable", observable, data)
-    _check_unmoved("the observable", observable, data)
-    for name, potential in potentials.items():
-        if _tail(f"the potential of {name!r}", potential, data) != ():
-            raise ValueError(f"the potential of {name!r} must return one number for each field, (..., *shape) → (...)")
-        _check_unmoved(f"the potential of {name!r}", potential, data)
+    common = Estimation(data, lags, confidence, resamples, seed)
+    tail = _check_functions(data, observable, potentials)
     a, phi = _measured(data, [observable]), _measured(data, potentials.values())
-    groups = groups_of_numbers(a, steps, step_bytes=32 * (a.shape[-1] + phi.shape[-1]), paired=data.paired)
-    sums = _sums(a, phi, groups, steps)
-    values, error = sums.lasting(sums.one_each)[0], groups.widening * sums.error(sums.lasting, resamples, seed)
-    apart = _apart(sums, resamples, seed)
-    info = {"device": str(data.u.device), "snapshots": data.snapshots, "groups": sums.groups, "data": data.info}
+    groups = groups_of_numbers(a, common.steps, step_bytes=32 * (a.shape[-1] + phi.shape[-1]), paired=data.paired)
+    sums = _sums(a, phi, groups, common.steps)
+    values, error = sums.lasting(sums.one_each)[0], groups.widening * sums.error(sums.lasting, common.resamples, seed)
+    apart = _apart(sums, common.resamples, seed)
     found = {}
-    for change, name in enumerate(potentials):
-        found[name] = Response(
-            times=data.every * torch.arange(steps + 1, dtype=torch.float64),
-            values=values[..., change].reshape(-1, *tail).float(),
+    for number, name in enumerate(potentials):
+        found[name] = common.response(
+            values[..., number].reshape(-1, *tail).float(),
+            error[..., number].reshape(-1, *tail).float(),
+            len(groups),
             method="kubo",
-            standard_error=error[..., change].reshape(-1, *tail).float(),
-            dof=max(sums.groups - 1, 0),
-            confidence=confidence,
-            info=info | {"irreversibility": float(apart[..., change].max())},
+            info={"irreversibility": float(apart[..., number].max())},
         )
-        _warn_if_irreversible(name, apart[..., change], sums.groups, data.every)
+        _warn_if_irreversible(name, apart[..., number], len(groups), data.every)
     groups.warn(stacklevel=3)
     return found
 
 
-def _tail(name: str, function: Field, data: TimeSeries) -> tuple[int, ...]:
-    """What a function adds to the shape of a series, () or (n,); of a series of lone numbers the numbers are the fields."""
-    tail = tail_of(function, data)
-    if tail is None and data.grid.shape:
-        raise ValueError(f"{name} returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
-    return tail or ()
+def _check_functions(data: TimeSeries, observable: Field, potentials: dict[str, Field]) -> tuple[int, ...]:
+    """Check all functions; return the axes that the observable adds to those of the series, () or (n,)."""
+    if not isinstance(potentials, dict) or not potentials or not all(map(callable, potentials.values())):
+        raise ValueError(
+            "potentials must be a dictionary that names one or more functions of the field: {'kappa': system.potential('kappa')}"
+        )
+    tail = tail_of_numbers(observable, data)
+    _check_unmoved("the observable", observable, data)
+    for name, potential in potentials.items():
+        if tail_of_numbers(potential, data, f"the potential of {name!r}") != ():
+            raise ValueError(f"the potential of {name!r} must return one number for each field, (..., *shape) → (...)")
+        _check_unmoved(f"the potential of {name!r}", potential, data)
+    return tail
 
 
-def _check_unmoved(name: str, function: Callable, data: TimeSeries) -> None:
+def _check_unmoved(name: str, function: Field, data: TimeSeries) -> None:
     """Raises ValueError if a shift by one pixel along some axis changes what a function returns."""
     fields = data.u.flatten(0, 1)
     u = fields[:: max(1, len(fields) // SOME)][:SOME, None]
@@ -137,8 +132,8 @@ def _check_unmoved(name: str, function: Callable, data: TimeSeries) -> None:
             )
 
 
-def _measured(data: TimeSeries, functions) -> torch.Tensor:
-    """What functions return at every snapshot, side by side, less its mean: (member, time, n), double precision, on the CPU."""
+def _measured(data: TimeSeries, functions: Collection[Field]) -> torch.Tensor:
+    """What functions return at every snapshot, side by side, less their means: (member, time, n), double precision, on the CPU."""
     cuts = list(blocks(data.u.shape[1], 32 * data.grid.size))
 
     def of(u: torch.Tensor) -> torch.Tensor:
@@ -149,45 +144,26 @@ def _measured(data: TimeSeries, functions) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class KuboSums:
-    """KuboSums over origins, by group, for n observables and p potentials.
+class KuboSums(GroupSums):
+    """Sums over origins, by group, for n observables A and p potentials φ.
 
     Args:
+        counts: (group, lag), how many origins each lag has.
         still: (group, lag, n, p), Σ A(τ) φ(τ) + A(τ + t) φ(τ + t).
         forward, backward: (group, lag, n, p), Σ A(τ + t) φ(τ) and Σ A(τ) φ(τ + t).
-        counts: (group, lag), how many origins each lag has.
     """
 
     still: torch.Tensor
     forward: torch.Tensor
     backward: torch.Tensor
-    counts: torch.Tensor
-
-    @property
-    def groups(self) -> int:
-        """How many."""
-        return len(self.counts)
-
-    @property
-    def one_each(self) -> torch.Tensor:
-        """(1, group): every group once, the weights of the estimate itself."""
-        return torch.ones(1, self.groups, dtype=torch.float64)
 
     def lasting(self, drawn: torch.Tensor) -> torch.Tensor:
         """½ ⟨[A(t) − A(0)] [φ(t) − φ(0)]⟩, (resample, lag, n, p), each group taken `drawn` (resample, group) times."""
-        return 0.5 * self._mean(drawn, self.still - self.forward - self.backward)
+        return 0.5 * self.mean(drawn, self.still - self.forward - self.backward, self.counts)
 
     def asymmetry(self, drawn: torch.Tensor) -> torch.Tensor:
         """⟨A(t) φ(0)⟩ − ⟨A(0) φ(t)⟩, of the same shape: zero for reversible dynamics."""
-        return self._mean(drawn, self.forward - self.backward)
-
-    def error(self, form: Callable[[torch.Tensor], torch.Tensor], resamples: int, seed: int) -> torch.Tensor:
-        """Standard error of one of these by the bootstrap over groups."""
-        return bootstrap_error(form, self.groups, resamples=resamples, seed=seed)
-
-    def _mean(self, drawn: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
-        drawn = drawn.to(sums)
-        return torch.tensordot(drawn, sums, 1) / (drawn @ self.counts)[..., None, None]
+        return self.mean(drawn, self.forward - self.backward, self.counts)
 
 
 def _sums(observed: torch.Tensor, potentials: torch.Tensor, groups: Groups, steps: int) -> KuboSums:
@@ -197,12 +173,12 @@ def _sums(observed: torch.Tensor, potentials: torch.Tensor, groups: Groups, step
 
 
 def _added(windows: list[tuple[torch.Tensor, ...]]) -> list[torch.Tensor]:
-    """KuboSums of several windows, added up kind by kind."""
+    """The sums of several windows, added up kind by kind."""
     return [torch.stack(kind).sum(0) for kind in zip(*windows, strict=True)]
 
 
 def _of_window(observed: torch.Tensor, potentials: torch.Tensor, window: Origins, steps: int) -> tuple[torch.Tensor, ...]:
-    """The four sums of one window of origins; `still` from running sums, so that no array has both lags and origins."""
+    """The fields of `KuboSums` for one window of origins; `still` from running sums, so that no array has both lags and origins."""
     wide, last = window.stop - window.start, min(window.stop + steps, observed.shape[1])
     a, phi = (values[window.members, window.start : last] for values in (observed, potentials))
     lag = torch.arange(steps + 1)
@@ -213,7 +189,7 @@ def _of_window(observed: torch.Tensor, potentials: torch.Tensor, window: Origins
     still = running[ends] + running[start + ends] - running[start]
     forward = lagged_products(a, phi[:, :wide], steps)
     backward = lagged_products(phi, a[:, :wide], steps).mT
-    return still, forward, backward, len(a) * ends.double()
+    return len(a) * ends.double(), still, forward, backward
 
 
 def _apart(sums: KuboSums, resamples: int, seed: int) -> torch.Tensor:
@@ -226,12 +202,12 @@ def _apart(sums: KuboSums, resamples: int, seed: int) -> torch.Tensor:
 def _warn_if_irreversible(name: str, apart: torch.Tensor, groups: int, every: float) -> None:
     if groups < 2:
         return
-    allowed = float(scipy.stats.t.isf(LEVEL / 2 / apart[1:].numel(), groups - 1))
+    allowed = float(scipy.stats.t.isf(FALSE_ALARM / 2 / apart[1:].numel(), groups - 1))
     worst = int(apart.amax(1).argmax())
     if float(apart[worst].max()) > allowed:
         warnings.warn(
-            f"⟨A(t) φ(0)⟩ and ⟨A(0) φ(t)⟩ differ by {float(apart.max()):.1f} standard errors at t = {worst * every:g} for {name!r}; chance "
-            f"exceeds {allowed:.1f} once in {1 / LEVEL:.0f} series. The dynamics are not reversible as these observables see them, so "
-            "Kubo's formula does not hold; use gfdt.sensitivities with a score",
+            f"⟨A(t) φ(0)⟩ and ⟨A(0) φ(t)⟩ differ by {float(apart.max()):.1f} standard errors at t = {worst * every:g} for {name!r}; "
+            f"by chance they exceed {allowed:.1f} in one of {1 / FALSE_ALARM:.0f} series. The dynamics are not reversible as these "
+            "observables see them, so Kubo's formula does not hold; use gfdt.sensitivities with a score",
             stacklevel=3,
         )

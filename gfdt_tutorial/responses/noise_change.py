@@ -1,41 +1,43 @@
-"""A change of the noise, where it is additive and white, as a change of the drift."""
+"""A change of additive white noise, written as a change of the drift."""
 
 import zlib
-from collections.abc import Callable
 
 import torch
 
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
-from gfdt_tutorial.responses.theorem import Perturbation, along, score_of
+from gfdt_tutorial.responses.theorem import Perturbation, Score, along, score_of
 
 
-def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, seed: int = 0) -> Perturbation:
-    """(f, ∇·f), the change of the drift that moves averages at one time as a change of the noise does.
+def noise_derivative(score: Score, grid: PeriodicGrid, rate: torch.Tensor, seed: int = 0) -> Perturbation:
+    """(f, ∇·f), the change of the drift that has the same effect on averages at one time as a change of the noise.
 
         f = −½ D′ s,    ∇·f = −½ tr(D′ ∇s)
 
-    In the Fokker-Planck equation the noise, of covariance D per unit time between pixels, stands as ½∇·(D∇ρ) = −∇·(−½ D s ρ): as a drift
-    would. D′ is the derivative of D by the parameter: for D = N²ε²Σ and ε it is (2/ε) N²ε²Σ, which `system.noise_derivative("epsilon")`
-    gives. The trace is estimated by tr(D′∇s) ≈ z·(∇s D′z) with random signs z, a derivative of the score along one direction (Hutchinson
-    1989). The signs of a snapshot belong to (seed, snapshot), so the estimate does not depend on how snapshots are blocked.
+    In the Fokker-Planck equation the noise, of covariance D per unit time between pixels, appears as ½∇·(D∇ρ) = −∇·(−½ D s ρ), as a drift
+    −½ D s would. D′ is the derivative of D by the parameter: for D = N²ε²Σ and ε it is (2/ε) N²ε²Σ, which
+    `system.noise_derivative("epsilon")` gives. The trace is estimated by tr(D′∇s) ≈ z·(∇s D′z) with random signs z, a derivative of the
+    score along one direction (Hutchinson 1989). The signs of a snapshot belong to (seed, snapshot), so the estimate does not depend on how
+    snapshots are blocked.
 
-    It takes noise that is additive, white in time and independent of the field. Noise that multiplies the field also changes the drift;
-    noise that remembers, such as the waves that stir the Navier-Stokes flow, is state that the field does not show, and for it there is
-    `drift_derivative("forcing")`, given the forcing.
+    The noise must be additive, white in time and independent of the field. Multiplicative noise also changes the drift. Noise with a
+    memory, such as the waves that stir the Navier-Stokes flow, is a hidden part of the state; for it use `drift_derivative("forcing")`,
+    given the forcing.
 
     Args:
-        score: differentiable by torch, as learned, Gaussian and analytic ones are.
-        rate: D′, (*spectral_shape,), its symbol.
+        score: differentiable by torch, as learned, Gaussian and analytic scores are.
+        rate: the symbol of D′, (*spectral_shape,).
         seed: of the signs.
 
     Raises:
         ValueError: a rate of another shape, a score that needs a context, or one that cannot be differentiated.
     """
     if tuple(rate.shape) != tuple(grid.spectral_shape):
-        raise ValueError(f"rate has shape {tuple(rate.shape)}; expected one value a wavevector, {tuple(grid.spectral_shape)}")
+        raise ValueError(f"rate has shape {tuple(rate.shape)}; expected one value per wavevector, {tuple(grid.spectral_shape)}")
     if getattr(score, "needs_context", False):
-        raise ValueError("this score needs the hidden forcing, which a change of white noise knows nothing of; give one of the field alone")
+        raise ValueError(
+            "this score needs the hidden forcing, on which a change of white noise does not depend; give a score of the field alone"
+        )
 
     def f(u: torch.Tensor) -> torch.Tensor:
         return grid.apply(-0.5 * rate, score_of(score, u, None))
@@ -49,7 +51,7 @@ def noise_derivative(score: Callable, grid: PeriodicGrid, rate: torch.Tensor, se
 
 
 def _signs(u: torch.Tensor, grid: PeriodicGrid, seed: int) -> torch.Tensor:
-    """±1 in the shape of u, drawn for each snapshot from a stream that its values name; +1 for lone numbers, whose trace is one term."""
+    """±1 in the shape of u, drawn for each snapshot from a stream that its values name; +1 for plain numbers, whose trace has one term."""
     if not grid.shape:
         return torch.ones_like(u)
     snapshots = u.detach().cpu().reshape(-1, grid.size).numpy()

@@ -1,11 +1,10 @@
-"""What the theorem needs of a series for observables that are numbers: samples of A, B and ∇A·f, and their lagged sums."""
+"""Samples of A, B and ∇A·f, which the theorem needs of a series for observables that are numbers, and their lagged sums."""
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
-import scipy.fft
 import torch
 
 from gfdt_tutorial.core.correlations import count_products
@@ -13,25 +12,27 @@ from gfdt_tutorial.core.numerics import blocks
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.core.resampling_groups import Groups, Origins, groups_of_numbers
 from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.lagged_sums import LaggedSums, lagged_products
 from gfdt_tutorial.responses.theorem import (
     Field,
+    Perturbation,
+    Score,
     drift_weight,
     force_of,
-    kick_weight,
+    mean_kick_weight,
     observed,
     score_of,
     slope_of,
 )
 
-NUDGE = 0.003  # of the standard deviation of the fields, and
-SOME = 64  # snapshots, by which a jump of an observable is found
+NUDGE = 0.003  # of the standard deviation of the fields: the step along which a jump of an observable is looked for
+SOME = 64  # snapshots on which it is looked for
 ROUNDING = 1e-6  # relative, of an observable in single precision
-SPARSE = 4  # ∇A·f, whose mean has little noise, is taken at every fourth snapshot
-COLLINEAR = 1e-6  # of the largest eigenvalue of the correlations among observables: what is below is one observable said twice
+SPARSE = 4  # ∇A·f, whose mean has little noise, is evaluated at every fourth snapshot
 
 
 def tail_of(observable: Field, data: TimeSeries) -> tuple[int, ...] | None:
-    """What an observable adds to the shape of a series, () or (n,); None if it returns fields.
+    """The axes that an observable adds to those of the series, () or (n,); None if it returns fields.
 
     Raises:
         ValueError: it does neither.
@@ -47,37 +48,24 @@ def tail_of(observable: Field, data: TimeSeries) -> tuple[int, ...] | None:
     return tuple(shape[2:])
 
 
-def sampled(data, score, observable, perturbations, thin: int, with_slopes: bool) -> "Samples":
-    """A, B and ∇A·f at every snapshot, member by member and in blocks that bound the memory."""
-    members, length = data.u.shape[:2]
-    wanted = torch.arange(0, length, thin, device=data.u.device)
-    cuts = list(blocks(length, 32 * data.grid.size))
-    parts = [[_of_part(data, score, observable, perturbations, m, cut, wanted, with_slopes) for cut in cuts] for m in range(members)]
-    observed, weights, slopes = (
-        torch.cat([torch.cat([part[kind] for part in member], 1) for member in parts]).double() if with_slopes or kind < 2 else None
-        for kind in range(3)
-    )
-    return Samples(observed - observed.mean((0, 1)), _less_that_of_others(weights, data.paired), slopes, wanted)
+def tail_of_numbers(observable: Field, data: TimeSeries, name: str = "the observable") -> tuple[int, ...]:
+    """The same for an observable that returns numbers; in a series of plain numbers these are the fields.
 
-
-def _less_that_of_others(weights: torch.Tensor, paired: bool = False) -> torch.Tensor:
-    """B less its mean over the *other* members, (member, origin, p); a run and its reverse are one member.
-
-    Less its own mean, every lag would be off by the covariance between time means of A and B, and the response to a lasting change by
-    twice its length over that of the whole series.
+    Raises:
+        ValueError: it returns fields, or neither.
     """
-    together = 2 if paired else 1
-    runs, mean = len(weights) // together, weights.mean((0, 1))
-    own = weights.unflatten(0, (runs, together)).mean((1, 2)).repeat_interleave(together, 0)[:, None]
-    return weights - (mean if runs == 1 else (runs * mean - own) / (runs - 1))
+    tail = tail_of(observable, data)
+    if tail is None and data.grid.shape:
+        raise ValueError(f"{name} returns fields; here it must return numbers, (...,) or (..., n), such as gfdt.observables do")
+    return tail or ()
 
 
 def check_smooth(observable: Field, data: TimeSeries) -> None:
-    """What jumps has another derivative than torch's wherever it does, and the control variate would take that for its answer at t = 0.
+    """Raises ValueError if an observable jumps: torch's derivative of it is then wrong, and the control variate would start from it.
 
-    Half the difference between both ends of a small nudge is the derivative along it if there is no jump between; the more so, the
-    smaller the nudge. Where there are jumps they are most of the difference. In double precision, where the observable takes it, as the
-    rounding of a number that hardly moves would look like jumps.
+    Half the difference between the values at both ends of a small step equals the derivative along it if there is no jump between, up to
+    an error that vanishes with the step. Where there are jumps, they make up most of the difference. The test runs in double precision
+    where the observable accepts it, because the rounding of a number that hardly moves would look like a jump.
     """
     fields = data.u.flatten(0, 1)
     u = fields[:: max(1, len(fields) // SOME)][:SOME, None]
@@ -92,47 +80,18 @@ def check_smooth(observable: Field, data: TimeSeries) -> None:
     jumps = unseen > 0.25 * moved.square().mean((0, 1))
     if jumps.any():
         raise ValueError(
-            f"number {int(jumps.nonzero()[0])} of the observable jumps, as counts of pixels do: its derivative does not tell how it moves; "
-            "smooth it, as gfdt.observables.exceedance does, or use form='raw'"
+            f"number {int(jumps.nonzero()[0])} of the observable jumps, as counts of pixels do: its derivative does not describe how it "
+            "moves; smooth it, as gfdt.observables.exceedance does, or use form='raw'"
         )
-
-
-def _of_part(data, score, observable, perturbations, member: int, cut: slice, wanted: torch.Tensor, with_slopes: bool) -> tuple:
-    """Of some snapshots of a member: A, B of each change and ∇A·f along each."""
-    u = data.u[member : member + 1, cut]
-    context = None if data.context is None else data.context[member : member + 1, cut]
-    here = wanted[(wanted >= cut.start) & (wanted < cut.start + u.shape[1])] - cut.start
-    fields, hidden = u[:, here], None if context is None else context[:, here]
-    s = score_of(score, fields, hidden)
-    weights, slopes, some = [], [], slice(-cut.start % SPARSE, None, SPARSE)
-    for perturbation in perturbations.values():
-        force = torch.full_like(u, 1 / data.grid.size) if perturbation is None else force_of(perturbation, u, context)
-        weights.append(kick_weight(s) if perturbation is None else drift_weight(perturbation, fields, force[:, here], s))
-        if with_slopes:
-            slopes.append(_rows(slope_of(observable, u[:, some], force[:, some])))
-    return _rows(observed(observable, u)), torch.stack(weights, -1), torch.stack(slopes, -1) if slopes else None
-
-
-def _rows(values: torch.Tensor) -> torch.Tensor:
-    """(member, time) or (member, time, n) → (member, time, n)."""
-    return values.reshape(*values.shape[:2], -1)
-
-
-def integrated(values: torch.Tensor, every: float) -> torch.Tensor:
-    """∫₀ᵗ by the trapezoid rule, (..., lag, n)."""
-    return torch.cat([torch.zeros_like(values[..., :1, :]), torch.cumulative_trapezoid(values, dx=every, dim=-2)], -2)
-
-
-Estimator = Callable[[torch.Tensor], torch.Tensor]  # from how often each group was drawn to responses (resample, lag, n)
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What the theorem needs of a series.
+    """What the theorem needs of a series, for n observables and p perturbations.
 
     Args:
         observed: (member, time, n), A less its mean, double precision.
-        weights: (member, origin, p), B less its mean, for each of p changes of the drift.
+        weights: (member, origin, p), B less its mean.
         slopes: (member, some, n, p), ∇A·f, or None.
         origins: (origin,), steps at which B is known.
     """
@@ -146,110 +105,92 @@ class Samples:
         """The blocks of the bootstrap."""
         return groups_of_numbers(self.observed, steps, step_bytes=32 * self.observed.shape[-1], paired=paired)
 
-    def sums(self, groups: Groups, steps: int) -> "LaggedSums":
-        """LaggedSums by groups of origins."""
+    def sums(self, groups: Groups, steps: int) -> LaggedSums:
+        """Lagged sums by groups of origins, at lags up to `steps`."""
         return LaggedSums(*(torch.stack(sums) for sums in zip(*(self._of(windows, steps) for windows in groups.windows), strict=True)))
 
     def _of(self, windows: list[Origins], steps: int) -> tuple[torch.Tensor, ...]:
-        """Of one group: products with each B and with A, slopes, and how many products each lag has."""
+        """The fields of `LaggedSums` for one group."""
+        found = [self._of_window(window, steps) for window in windows]
+        return tuple(sum(kind, start=torch.zeros_like(kind[0])) for kind in zip(*found, strict=True))
+
+    def _of_window(self, window: Origins, steps: int) -> tuple[torch.Tensor, ...]:
+        later = self.observed[window.members, window.start : min(window.stop + steps, self.observed.shape[1])]
+        inside, wide = (self.origins >= window.start) & (self.origins < window.stop), window.stop - window.start
+        known = self.origins[inside] - window.start
+        earlier = later.new_zeros(len(later), wide, self.weights.shape[-1])
+        earlier[:, known] = self.weights[window.members][:, inside]
         thin = int(self.origins[1] - self.origins[0]) if len(self.origins) > 1 else 1
-        weighted = among = slopes = counts = seen = 0.0
-        for window in windows:
-            later = self.observed[window.members, window.start : min(window.stop + steps, self.observed.shape[1])]
-            inside, wide = (self.origins >= window.start) & (self.origins < window.stop), window.stop - window.start
-            known = self.origins[inside] - window.start
-            earlier = later.new_zeros(len(later), wide, self.weights.shape[-1])
-            earlier[:, known] = self.weights[window.members][:, inside]
-            weighted = weighted + lagged_products(later, earlier, steps)
-            among = among + lagged_products(later, later[:, :wide], steps)
-            if self.slopes is not None:
-                some = slice(-(-window.start // SPARSE), -(-window.stop // SPARSE))
-                found = self.slopes[window.members, some]
-                slopes, seen = slopes + found.sum((0, 1)), seen + found.shape[0] * found.shape[1]
-            first = int(known[0]) if len(known) else wide
-            starts = [count_products(later.shape[1], wide, steps, *grid) for grid in ((thin, first), (1, 0))]
-            counts = counts + len(later) * torch.stack(starts).to(later.device)
-        return weighted, among, torch.as_tensor(slopes, dtype=torch.float64), torch.as_tensor(seen, dtype=torch.float64), counts
+        first = int(known[0]) if len(known) else wide
+        starts = [count_products(later.shape[1], wide, steps, *origins) for origins in ((thin, first), (1, 0))]
+        counts = len(later) * torch.stack(starts).to(later.device)
+        products = lagged_products(later, earlier, steps), lagged_products(later, later[:, :wide], steps)
+        return counts, *products, *self._slopes_of(window)
+
+    def _slopes_of(self, window: Origins) -> tuple[torch.Tensor, torch.Tensor]:
+        """Σ ∇A·f over a window, (n, p), and over how many snapshots."""
+        if self.slopes is None:
+            return self.observed.new_zeros(self.observed.shape[-1], self.weights.shape[-1]), self.observed.new_zeros(())
+        found = self.slopes[window.members, -(-window.start // SPARSE) : -(-window.stop // SPARSE)]
+        return found.sum((0, 1)), found.new_tensor(found.shape[0] * found.shape[1])
 
 
-def lagged_products(later: torch.Tensor, earlier: torch.Tensor, steps: int) -> torch.Tensor:
-    """Σ_τ later_i(τ + m) earlier_j(τ), (lag, i, j), over members too; lags do not fold back, as `lagged_sum` explains."""
-    length = scipy.fft.next_fast_len(max(later.shape[1], earlier.shape[1] + steps))
-    late, early = (torch.fft.rfft(values, length, dim=1) for values in (later, earlier))
-    return torch.fft.irfft(torch.einsum("mfi,mfj->fij", late, early.conj()), length, dim=0)[: steps + 1]
+def sampled(
+    data: TimeSeries, score: Score, observable: Field, perturbations: Mapping[str, Perturbation | None], thin: int, with_slopes: bool
+) -> Samples:
+    """A, B and ∇A·f at every snapshot, member by member and in blocks that bound the memory."""
+    members, length = data.u.shape[:2]
+    wanted = torch.arange(0, length, thin, device=data.u.device)
+    cuts = list(blocks(length, 32 * data.grid.size))
+    parts = [[_of_part(data, score, observable, perturbations, m, cut, wanted, with_slopes) for cut in cuts] for m in range(members)]
+    observed, weights = (_joined([[part[kind] for part in member] for member in parts]) for kind in (0, 1))
+    slopes = _joined([[part.slopes for part in member] for member in parts]) if with_slopes else None
+    return Samples(observed - observed.mean((0, 1)), _less_that_of_others(weights, data.paired), slopes, wanted)
 
 
-@dataclass(frozen=True)
-class LaggedSums:
-    """LaggedSums over origins, by group.
+class _Part(NamedTuple):
+    """Of some snapshots of a member: A (1, time, n), B (1, origin, p) and ∇A·f (1, some, n, p), which is empty where it is not needed."""
 
-    Args:
-        weighted: (group, lag, n, p), Σ A(τ + t) B(τ) for each of p changes of the drift; (group, lag, n) for one.
-        among: (group, lag, n, n), Σ A(τ + t) A(τ)ᵀ.
-        slopes: (group, n, p) or (group, n), Σ ∇A·f over some origins, `seen` in number.
-        counts: (group, 2, lag), how many products the first two hold.
-    """
-
-    weighted: torch.Tensor
-    among: torch.Tensor
+    observed: torch.Tensor
+    weights: torch.Tensor
     slopes: torch.Tensor
-    seen: torch.Tensor
-    counts: torch.Tensor
 
-    def of(self, change: int) -> "LaggedSums":
-        """Those of one change of the drift."""
-        return replace(self, weighted=self.weighted[..., change], slopes=self.slopes[..., change])
 
-    @property
-    def groups(self) -> int:
-        """How many."""
-        return len(self.weighted)
+def _of_part(
+    data: TimeSeries, score: Score, observable: Field, perturbations: Mapping[str, Perturbation | None], member: int, cut: slice,
+    wanted: torch.Tensor, with_slopes: bool,
+) -> _Part:  # fmt: skip
+    u = data.u[member : member + 1, cut]
+    context = None if data.context is None else data.context[member : member + 1, cut]
+    here = wanted[(wanted >= cut.start) & (wanted < cut.start + u.shape[1])] - cut.start
+    fields, hidden = u[:, here], None if context is None else context[:, here]
+    s = score_of(score, fields, hidden)
+    weights, slopes, some = [], [], slice(-cut.start % SPARSE, None, SPARSE)
+    for perturbation in perturbations.values():
+        force = torch.full_like(u, 1 / data.grid.size) if perturbation is None else force_of(perturbation, u, context)
+        weights.append(mean_kick_weight(s) if perturbation is None else drift_weight(perturbation, fields, force[:, here], s))
+        if with_slopes:
+            slopes.append(_rows(slope_of(observable, u[:, some], force[:, some])))
+    return _Part(_rows(observed(observable, u)), torch.stack(weights, -1), torch.stack(slopes, -1) if slopes else u.new_zeros(()))
 
-    @cached_property
-    def one_each(self) -> torch.Tensor:
-        """(1, group): every group once, the weights of the estimate itself."""
-        return torch.ones(1, self.groups, dtype=torch.float64)
 
-    def plain(self, drawn: torch.Tensor) -> torch.Tensor:
-        """R̂_A, (resample, lag, n), each group taken `drawn` (resample, group) times."""
-        return self._mean(drawn, self.weighted, 0)
+def _joined(parts: list[list[torch.Tensor]]) -> torch.Tensor:
+    """Pieces in time of several members as one tensor (member, time, ...), in double precision."""
+    return torch.cat([torch.cat(member, 1) for member in parts]).double()
 
-    def controlled(self, drawn: torch.Tensor) -> torch.Tensor:
-        """R̂_A(t) + K(t) [⟨∇A·f⟩ − R̂_A(0)]."""
-        plain = self.plain(drawn)
-        return plain + self._relaxed(drawn, self._slope(drawn) - plain[:, 0])
 
-    def relaxing(self, form: Estimator, step: int) -> Estimator:
-        """Another form of the answer: the same up to a step, from which on it relaxes as K(t)."""
+def _less_that_of_others(weights: torch.Tensor, paired: bool = False) -> torch.Tensor:
+    """B less its mean over the *other* members, (member, origin, p); a run and its reverse are one member.
 
-        def relaxed(drawn: torch.Tensor) -> torch.Tensor:
-            found = form(drawn)
-            return torch.cat([found[:, :step], self._relaxed(drawn, found[:, step])[:, : found.shape[1] - step]], 1)
+    If a member's own mean were subtracted, every lag would be biased by the covariance between time means of A and B, and the response to a
+    lasting change by twice its length over that of the whole series.
+    """
+    together = 2 if paired else 1
+    runs, mean = len(weights) // together, weights.mean((0, 1))
+    own = weights.unflatten(0, (runs, together)).mean((1, 2)).repeat_interleave(together, 0)[:, None]
+    return weights - (mean if runs == 1 else (runs * mean - own) / (runs - 1))
 
-        return relaxed
 
-    def together(self, drawn: torch.Tensor) -> torch.Tensor:
-        """K(t) ⟨∇A·f⟩, the regression hypothesis for all observables together."""
-        return self._relaxed(drawn, self._slope(drawn))
-
-    def alone(self, drawn: torch.Tensor) -> torch.Tensor:
-        """ρ_A(t) ⟨∇A·f⟩, the regression hypothesis for each observable by itself."""
-        own = self._mean(drawn, self.among.diagonal(dim1=-2, dim2=-1), 1)
-        return own / own[:, :1].clamp_min(1e-300) * self._slope(drawn)[:, None]
-
-    def _relaxed(self, drawn: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
-        """K(t) applied to a change of the observables, (resample, n) → (resample, lag, n)."""
-        covariance = self._mean(drawn, self.among, 1)
-        scale = covariance[:, 0].diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).sqrt()
-        inverse = torch.linalg.pinv(covariance[:, 0] / (scale[:, :, None] * scale[:, None]), rtol=COLLINEAR, hermitian=True)
-        coefficients = torch.einsum("rij,rj->ri", inverse, start / scale) / scale
-        return torch.einsum("rlij,rj->rli", covariance, coefficients)
-
-    def _slope(self, drawn: torch.Tensor) -> torch.Tensor:
-        drawn = drawn.to(self.slopes)
-        return (drawn @ self.slopes) / (drawn @ self.seen)[:, None].clamp_min(1)
-
-    def _mean(self, drawn: torch.Tensor, sums: torch.Tensor, kind: int) -> torch.Tensor:
-        drawn = drawn.to(sums)
-        total, count = torch.tensordot(drawn, sums, 1), drawn @ self.counts[:, kind]
-        return total / count.reshape(*count.shape, *[1] * (sums.ndim - 2))
+def _rows(values: torch.Tensor) -> torch.Tensor:
+    """(member, time) or (member, time, n) → (member, time, n)."""
+    return values.reshape(*values.shape[:2], -1)

@@ -1,8 +1,7 @@
-"""Observables: what may be measured of a field, as functions of fields (..., *shape) that do not change when the field is shifted.
+"""Observables: functions of fields (..., *shape) that do not change when the field is shifted.
 
-Each returns (..., n) numbers in the precision of u, and refuses fields of another grid. All are smooth in u, so that ∇A, which the
-control variate of `respond` needs, is theirs and no accident of rounding: counts of pixels in a bin or above a threshold are blurred
-by a width.
+Each returns (..., n) numbers in the precision of u, and refuses fields of another grid. All are smooth in u, so that ∇A exists, which the
+control variate of `sensitivities` needs: counts of pixels in a bin or above a threshold are blurred by a width.
 
     >>> import torch
     >>> from gfdt_tutorial import PeriodicGrid
@@ -24,13 +23,13 @@ Observable = Callable[[torch.Tensor], torch.Tensor]
 
 
 def moment(grid: PeriodicGrid, order: int) -> Observable:
-    """The mean of uⁿ over pixels, (..., 1): order 1 is the spatial mean, 2 the power, 4 what tells two phases from one."""
+    """The mean of uⁿ over pixels, (..., 1): order 1 is the spatial mean, 2 the power; 4 distinguishes two phases from one."""
     order = checks.whole("order", order, minimum=1)
     return lambda u: _over_pixels(grid, _on(grid, u) ** order)[..., None]
 
 
 def spectrum(grid: PeriodicGrid) -> Observable:
-    """C_k = |û_k|²/N², the mean over each shell of |k|, (..., shell): see `statistics.shell_average` for the shells.
+    """C_k = |û_k|²/N², the mean over each shell of |k|, (..., shell): see `spectra.shell_average` for the shells.
 
     Raises:
         ValueError: the grid has no axes.
@@ -45,24 +44,24 @@ def spectrum(grid: PeriodicGrid) -> Observable:
     return measure
 
 
-def exceedance(grid: PeriodicGrid, thresholds: float | Sequence[float], width: float) -> Observable:
-    """The share of pixels above each threshold c, (..., threshold): the mean of 1/(1 + e^(−(u − c)/w)).
+def exceedance(grid: PeriodicGrid, thresholds: float | Sequence[float] | torch.Tensor, width: float) -> Observable:
+    """The fraction of pixels above each threshold c, (..., threshold): the mean of 1/(1 + e^(−(u − c)/w)).
 
     Args:
-        width: w > 0, in units of the field; as it shrinks, the step becomes sharp and ∇A noisy.
+        width: w > 0, in units of the field; the smaller it is, the sharper the step and the noisier ∇A.
 
     Raises:
         ValueError: no threshold, one that is not finite, or a width that is not positive.
     """
-    levels = torch.as_tensor(thresholds, dtype=torch.float32).reshape(-1)
-    if not len(levels):
+    values = torch.as_tensor(thresholds, dtype=torch.float32).reshape(-1)
+    if not len(values):
         raise ValueError("thresholds is empty; expected one value of the field or more")
-    checks.finite("thresholds", levels)
+    checks.finite("thresholds", values)
     width = checks.positive("width", width)
-    return lambda u: torch.stack([_over_pixels(grid, torch.sigmoid((_on(grid, u) - level) / width)) for level in levels.tolist()], -1)
+    return lambda u: torch.stack([_over_pixels(grid, torch.sigmoid((_on(grid, u) - value) / width)) for value in values.tolist()], -1)
 
 
-def density(grid: PeriodicGrid, edges: Sequence[float], width: float | None = None) -> Observable:
+def density(grid: PeriodicGrid, edges: Sequence[float] | torch.Tensor, width: float | None = None) -> Observable:
     """The density of pixel values between neighbouring edges, (..., edge − 1), per unit of the field, blurred by `width`.
 
     Args:
@@ -72,27 +71,29 @@ def density(grid: PeriodicGrid, edges: Sequence[float], width: float | None = No
     Raises:
         ValueError: fewer than two edges, or edges that do not increase.
     """
-    edges = torch.as_tensor(edges, dtype=torch.float32)
-    bins = edges.diff()
-    if edges.ndim != 1 or len(edges) < 2 or not bool((bins > 0).all()):
-        raise ValueError(f"edges must be two or more increasing values of the field, got {edges.tolist()}")
-    above = exceedance(grid, edges, float(bins.mean()) / 4 if width is None else width)
+    values = torch.as_tensor(edges, dtype=torch.float32)
+    bins = values.diff()
+    if values.ndim != 1 or len(values) < 2 or not bool((bins > 0).all()):
+        raise ValueError(f"edges must be two or more increasing values of the field, got {values.tolist()}")
+    above = exceedance(grid, values, float(bins.mean()) / 4 if width is None else width)
     return lambda u: -above(u).diff(dim=-1) / bins.to(u.device)
 
 
 def together(*observables: Observable) -> Observable:
-    """Several at once, (..., n): their numbers side by side.
+    """Several observables at once, (..., n): their numbers side by side.
 
     Raises:
-        ValueError: none is given.
+        ValueError: no observable is given.
     """
     if not observables:
-        raise ValueError("together() measures nothing; give one observable or more, such as together(moment(grid, 2), spectrum(grid))")
+        raise ValueError(
+            "together() was given no observable; give one observable or more, such as together(moment(grid, 2), spectrum(grid))"
+        )
     return lambda u: torch.cat([observable(u) for observable in observables], -1)
 
 
 def _on(grid: PeriodicGrid, u: torch.Tensor) -> torch.Tensor:
-    """u, seen to be fields of the grid."""
+    """u, which must be fields of the grid."""
     return checks.ends_with("the field that is measured", u, grid.shape)
 
 

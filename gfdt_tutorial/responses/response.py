@@ -1,27 +1,28 @@
-"""The response container."""
+"""The response container, and the exact response of a system that has one."""
 
 import json
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 
 from gfdt_tutorial.core import checks, storage
 from gfdt_tutorial.core.confidence_bands import band_factor
 from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.responses.response_file import FORMAT, form_of, read_response
 
 FORMS = ("raw", "normalised", "controlled")
-FORMAT = 2  # of the file; in format 1 a response with a control variate was called normalised
 
 
 @dataclass(frozen=True)
 class Response:
     """The mean response to a small change, against lag.
 
-    For the response of the field to a kick, `values[m, y, x]` is R(d, t): what pixel x + d shows a time t after pixel x was raised by
-    one, indexed by displacement d = (y, x), periodic. Unit-free: field per field.
+    For the response of the field to a kick, `values[m, y, x]` is R(d, t): the change of pixel x + d a time t after pixel x was raised
+    by one, indexed by displacement d = (y, x), periodic. It has no unit: field per field.
 
     Attributes:
         times: (lag,), in time units, from 0.
@@ -29,13 +30,16 @@ class Response:
         method: "gaussian", "analytic", "generative", "dynamical" or "exact".
         standard_error: like `values`, one standard error of sampling; None where the values are exact.
         dof: degrees of freedom of that error, which widen the band when few groups stand behind it.
-        confidence: level of `band`.
+        confidence: the confidence level of `band`.
         parts: (part, lag, ...), means over independent parts of the sample, or None; `perturb` keeps 16.
-        grid: None where the values are no field.
+        grid: None where the values are not a field.
         form: "raw", as averaged; "normalised", R(t) R(0)⁻¹, the letter's; or "controlled", with the Gaussian response as control variate.
-        info: plain JSON values about how it was made (device, seconds, pairs …).
+        info: plain JSON values about how it was made, such as device, seconds and pairs.
         deviations: (group, lag, ...), by how much the values differ without each group of the data in turn, or None; `difference` compares
             two responses on the same data by them. They are saved on request.
+
+    Raises:
+        ValueError: shapes that do not match one another, an unknown form, or a confidence that is not between 0 and 1.
     """
 
     times: torch.Tensor
@@ -47,10 +51,10 @@ class Response:
     parts: torch.Tensor | None = None
     grid: PeriodicGrid | None = None
     form: str = "raw"
-    info: dict = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
     deviations: torch.Tensor | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.choice("form", self.form, FORMS)
         if self.values.shape[:1] != self.times.shape:
             raise ValueError(f"values of shape {tuple(self.values.shape)} do not match {len(self.times)} lags")
@@ -73,43 +77,43 @@ class Response:
 
     @property
     def halves(self) -> torch.Tensor | None:
-        """(2, lag, ...): means over the even and the odd parts, two independent truths of equal weight a part; None without parts."""
+        """(2, lag, ...): means over the even and the odd parts, two independent responses; None without parts."""
         return None if self.parts is None else torch.stack([self.parts[::2].mean(0), self.parts[1::2].mean(0)])
 
     def along(self, displacement: int) -> torch.Tensor:
         """(lag,): the response `displacement` pixels downstream, along +x; 0, 2, 4, 6 are the letter's R_11, R_31, R_51, R_71."""
-        return self.values[(slice(None), *self._index(displacement))]
+        return self.values[self._index(displacement, leading=1)]
 
     def band_along(self, displacement: int) -> torch.Tensor | None:
         """(2, lag): the band of `along`."""
-        return None if self.band is None else self.band[(slice(None), slice(None), *self._index(displacement))]
+        return None if self.band is None else self.band[self._index(displacement, leading=2)]
 
     def to(self, pattern: torch.Tensor, time_profile: torch.Tensor | None = None) -> torch.Tensor:
-        """The mean answer to a kick of any shape: the convolution Σ_j R(i − j, t) p_j, one product a wavevector.
+        """The mean response to a kick of any shape: the convolution Σ_j R(i − j, t) p_j, one product per wavevector.
 
-        With a time profile f, the answer at each lag to pushes f(t) p that last, by the trapezoid rule over the lags t_m,
+        With a time profile f, the response to the forcing f(t) p, by the trapezoid rule over the lags t_m,
 
             u(t_n) = h Σ_m w_m R(t_m)·p f(t_n − t_m),    w = ½ at both ends, else 1
 
-        exact for kicks that come once every h, the spacing of the lags (`responses.forced_ensemble`); to order h² for a continuous force,
-        where R changes little within h.
+        exact for a forcing by kicks at intervals h, the spacing of the lags (`responses.forced_ensemble`); accurate to order h² for a
+        continuous forcing, where R changes little within h.
 
         Args:
-            pattern: (*shape), the kick, in units of the field; per unit time if there is a time profile.
+            pattern: (*shape), p, the kick in units of the field; with a time profile, the forcing in these units per unit time.
             time_profile: (lag,), f at the times of the lags.
 
         Returns:
             (lag, *shape), in units of the field.
 
         Raises:
-            ValueError: the pattern or the time profile has another shape or holds NaN, or this response is not one of the field to a kick.
+            ValueError: the pattern or the time profile has another shape or holds NaN; or this is not the response of the field to a kick.
         """
         grid = self._need_grid()
         pattern = checks.finite("pattern", checks.real("pattern", pattern))
         if tuple(pattern.shape) != grid.shape:
             raise ValueError(f"pattern has shape {tuple(pattern.shape)}; expected one kick of the grid's shape {grid.shape}")
-        answer = grid.irfft(self._spectra * grid.rfft(pattern.to(self.values.device)))
-        return answer if time_profile is None else torch.tensordot(self._trapezoid(time_profile).to(answer), answer, dims=1)
+        kicked = grid.irfft(self._spectra * grid.rfft(pattern.to(self.values.device)))
+        return kicked if time_profile is None else torch.tensordot(self._trapezoid(time_profile).to(kicked), kicked, dims=1)
 
     def _trapezoid(self, time_profile: torch.Tensor) -> torch.Tensor:
         """(time, lag): h w_m f(t_n − t_m), zero where t_m > t_n."""
@@ -123,11 +127,17 @@ class Response:
         weights = torch.where(gaps >= 0, time_profile[gaps.clamp_min(0)], 0.0) * float(self.times[1] - self.times[0])
         weights[:, 0] /= 2
         weights.diagonal().div_(2)
-        weights[0] = 0  # nothing has acted yet
+        weights[0] = 0  # the forcing has not acted yet
         return weights
 
     def normalise(self) -> "Response":
-        """R(t) R(0)⁻¹, one complex division a wavevector; the values alone, as a band needs the sample (`respond(..., normalise=True)`)."""
+        """R(t) R(0)⁻¹, one complex division per wavevector.
+
+        Only the values: a band needs the sample (`respond(..., form="normalised")`).
+
+        Raises:
+            ValueError: R(0) vanishes for some wavevector, or this is not the response of the field to a kick.
+        """
         grid = self._need_grid()
         if bool((self._spectra[0].abs() < 1e-6).any()):
             raise ValueError("R(0) vanishes for some wavevector, so R(t) R(0)⁻¹ does not exist")
@@ -135,13 +145,13 @@ class Response:
         return replace(self, values=values, standard_error=None, parts=None, form="normalised", deviations=None)
 
     def compact(self, parts: int = 4) -> "Response":
-        """The same in less room: neighbouring parts averaged to `parts`, and they and the standard error in half precision.
+        """The same with less memory: neighbouring parts averaged to `parts`, and these and the standard error in half precision.
 
         Raises:
             ValueError: `parts` does not divide the number of parts.
         """
         if self.parts is not None and len(self.parts) % checks.whole("parts", parts, minimum=1):
-            raise ValueError(f"parts is {parts}; expected a divisor of the {len(self.parts)} parts that there are")
+            raise ValueError(f"parts is {parts}; expected a divisor of the number of parts, {len(self.parts)}")
         kept = None if self.parts is None else self.parts.unflatten(0, (parts, -1)).mean(1).half()
         error = None if self.standard_error is None else self.standard_error.half()
         return replace(self, parts=kept, standard_error=error, deviations=None)
@@ -150,9 +160,11 @@ class Response:
     def _spectra(self) -> torch.Tensor:
         return self._need_grid().rfft(self.values)
 
-    def _index(self, displacement: int) -> tuple[int, ...]:
+    def _index(self, displacement: int, *, leading: int) -> tuple[slice | int, ...]:
+        """Where `displacement` pixels along +x stand in a tensor with some leading axes."""
         grid = self._need_grid()
-        return (*(0,) * (len(grid.shape) - 1), displacement % grid.shape[-1]) if grid.shape else ()
+        place = (*(0,) * (len(grid.shape) - 1), displacement % grid.shape[-1]) if grid.shape else ()
+        return (*(slice(None),) * leading, *place)
 
     def _need_grid(self) -> PeriodicGrid:
         if self.grid is None:
@@ -160,67 +172,82 @@ class Response:
         return self.grid
 
     def save(self, path: str | Path, *, deviations: bool = False) -> Path:
-        """Write an .npz with the keys times, values, standard_error, parts (where there are such) and about (JSON text, `format` 2).
+        """Write an .npz with the keys times, values, standard_error, parts (where there are any) and about (JSON text, `format` 2).
 
         Args:
-            deviations: write these too, which takes as much room as the values once for each group of the data.
+            deviations: write these too; they take as much space as the values, once for each group of the data.
         """
         grid = self.grid and {"shape": self.grid.shape, "lengths": self.grid.lengths}
         dof = self.dof if math.isfinite(self.dof) else None
+        # "level" and "freedom" are the confidence and the degrees of freedom: the keys of the file stay as they were first written
         about = {"format": FORMAT, "method": self.method, "form": self.form, "level": self.confidence, "freedom": dof}
-        about |= {"grid": grid, "info": self.info}
         arrays = {"times": self.times, "values": self.values, "standard_error": self.standard_error, "parts": self.parts}
         arrays |= {"deviations": self.deviations.float() if deviations and self.deviations is not None else None}
-        return storage.save_npz(path, arrays | {"about": json.dumps(about)})
+        return storage.save_npz(path, arrays | {"about": json.dumps(about | {"grid": grid, "info": self.info})})
 
     @classmethod
     def load(cls, path: str | Path) -> "Response":
         """Read what `save` wrote, in this format or the first.
 
         Raises:
-            ValueError: the file is damaged, no response, or of a later format.
-            OSError: no such file.
+            ValueError: the file is damaged, is not a response, or has a later format.
+            OSError: there is no such file.
         """
-        found = storage.load_npz(path, required=("times", "values", "about"))
-        about = storage.parse(path, "about", found["about"])
-        if (version := about.pop("format", 1)) not in (1, FORMAT):
-            raise ValueError(f"{path} was written in format {version}; this version reads formats 1 and {FORMAT}: update the package")
-        names = ("times", "values", "standard_error", "parts", "deviations")
-        arrays = {name: torch.as_tensor(found[name]) for name in names if name in found}
-        arrays = {name: array.float() if array.dtype == torch.float16 else array for name, array in arrays.items()}
+        arrays, about = read_response(path)
         try:
-            box = about["grid"]
-            about["grid"] = None if box is None else PeriodicGrid(tuple(box["shape"]), tuple(box["lengths"]))
-            degrees = about.pop("freedom")
-            about["dof"] = math.inf if degrees is None else degrees
-            about["confidence"] = about.pop("level")
-            if "form" not in about:
-                about["form"] = _form_of_first_format(about.pop("normalised"), about["info"])
-            return cls(**arrays, **about)
+            box, dof = about["grid"], about["freedom"]
+            return cls(
+                times=arrays["times"],
+                values=arrays["values"],
+                method=about["method"],
+                standard_error=arrays.get("standard_error"),
+                dof=math.inf if dof is None else dof,
+                confidence=about["level"],
+                parts=arrays.get("parts"),
+                grid=None if box is None else PeriodicGrid(tuple(box["shape"]), tuple(box["lengths"])),
+                form=form_of(about),
+                info=about["info"],
+                deviations=arrays.get("deviations"),
+            )
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is no response that this version wrote: {error}") from error
+            raise ValueError(f"{path} is not a response that this version can read: {error}") from error
 
 
-def exact_response(system, *, lags: float = 90.0, every: float = 1.0) -> Response:
+class ExactlySolvable(Protocol):
+    """A system with a closed-form response."""
+
+    @property
+    def grid(self) -> PeriodicGrid:
+        """The grid of its field."""
+        ...
+
+    def response(self, times: torch.Tensor) -> torch.Tensor:
+        """(lag, *shape): the response of the field to a kick, at these lags."""
+        ...
+
+
+def exact_response(system: ExactlySolvable, *, lags: float = 90.0, every: float = 1.0) -> Response:
     """The closed-form response of a system that has one, at the lags of `lag_times`.
 
     Raises:
         ValueError: the system has no closed form; its truth comes from `perturb`.
+
+    Warns:
+        UserWarning: `lags` is not a multiple of `every`.
     """
-    if not hasattr(system, "response"):
-        raise ValueError(f"{type(system).__name__} has no closed-form response; use perturb(system, ...)")
     times = lag_times(lags, every)
     return Response(times, system.response(times), "exact", grid=system.grid)
 
 
 def lag_times(lags: float, every: float) -> torch.Tensor:
-    """0, every, 2 every, … to the multiple nearest to `lags`."""
+    """0, every, 2 every, … up to the multiple of `every` that is nearest to `lags`.
+
+    Raises:
+        ValueError: either is not positive, or `lags` is shorter than half of `every`.
+
+    Warns:
+        UserWarning: `lags` is not a multiple of `every`.
+    """
     every = checks.positive("every", every)
-    return every * torch.arange(
-        checks.whole("lags / every", round(checks.positive("lags", lags) / every), minimum=1) + 1, dtype=torch.float64
-    )
-
-
-def _form_of_first_format(normalised: bool, info: dict) -> str:
-    """Format 1 knew one flag, and called a response normalised that has a control variate, and so R(0) = 1 to begin with."""
-    return "controlled" if info.get("control") and "pairs" not in info else "normalised" if normalised else "raw"
+    count = checks.whole("lags / every", checks.steps("lags", lags, every), minimum=1)
+    return every * torch.arange(count + 1, dtype=torch.float64)

@@ -1,20 +1,19 @@
 """Sensitivities of observables that are fields: a map of the response instead of one number.
 
-R_A(x, t) = ⟨ A(u(τ + t))(x) B(u(τ)) ⟩,   B = −∇·f − f·s                letter, eqs. (3), (4)
+R_A(x, t) = ⟨ A(u(τ + t))(x) B(u(τ)) ⟩,   B = −∇·f − f·s                (`theorem`)
 """
 
-from collections.abc import Callable
-
-from gfdt_tutorial.core.series import TimeSeries, check_series
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.estimation import Estimation
 from gfdt_tutorial.responses.field_responses import field_responses
 from gfdt_tutorial.responses.observable_samples import tail_of
 from gfdt_tutorial.responses.response import Response
-from gfdt_tutorial.responses.theorem import Field, Perturbation, check_perturbations
+from gfdt_tutorial.responses.theorem import Field, Perturbation, Score, check_perturbations
 
 
 def sensitivity_maps(
     data: TimeSeries,
-    score: Callable,
+    score: Score,
     observable: Field,
     perturbations: dict[str, Perturbation | None],
     *,
@@ -32,7 +31,8 @@ def sensitivity_maps(
         observable: A, from fields (..., *shape) to fields.
         perturbations: name → (f, ∇·f), two functions of fields (see `system.drift_derivative`); None stands for a unit kick at pixel
             (0, 0), and the map is then indexed by displacement from the kick.
-        integrate: the response to a *lasting* change, switched on at t = 0, by the trapezoid rule over lags; otherwise to an impulse.
+        integrate: the response to a *lasting* change, switched on at t = 0, by the trapezoid rule over lags; otherwise the response to an
+            impulse.
 
     Returns:
         name → Response with values (lag, *shape).
@@ -46,13 +46,11 @@ def sensitivity_maps(
     >>> sensitivity_maps(data, system.score, lambda u: u**3, {"kick": None}, lags=10.0, integrate=False)["kick"].values.shape
     torch.Size([11, 32, 32])
     """
-    check_series(data)
+    common = Estimation(data, lags, confidence, resamples, seed)
     check_perturbations(perturbations)
     if tail_of(observable, data) is not None:
         raise ValueError("the observable returns numbers; here it must return fields, (..., *shape); use gfdt.sensitivities for numbers")
-    options = {"integrate": integrate, "symmetries": (), "thin": thin, "resamples": resamples, "seed": seed}
-
-    def one(perturbation: Perturbation | None) -> Response:
-        return field_responses(data, score, lags, ("raw",), confidence, observable, perturbation, **options)["raw"]
-
-    return {name: one(perturbation) for name, perturbation in perturbations.items()}
+    found = {}
+    for name, perturbation in perturbations.items():
+        found[name] = field_responses(common, score, ("raw",), observable, perturbation, integrate=integrate, thin=thin)["raw"]
+    return found

@@ -1,4 +1,6 @@
-"""Symmetries that a system may have, and averages over them: more data at no cost, but only where they are really there."""
+"""Symmetries that a system may have, and averages over them, which act as more data at no cost where the system really has them."""
+
+from collections.abc import Iterable
 
 import torch
 
@@ -9,7 +11,7 @@ SYMMETRIES = ("reflect x", "reflect y", "transpose", "sign")
 AXES = {"reflect x": -1, "reflect y": -2}
 
 
-def check_symmetries(names, grid: PeriodicGrid) -> tuple[str, ...]:
+def check_symmetries(names: Iterable[str], grid: PeriodicGrid) -> tuple[str, ...]:
     """`names`, which must be symmetries that a field on this grid can have.
 
         reflect x, reflect y    u(y, x) → u(y, −x), u(−y, x); advection along x breaks the first
@@ -17,20 +19,20 @@ def check_symmetries(names, grid: PeriodicGrid) -> tuple[str, ...]:
         sign                    u → −u, about the mean
 
     Raises:
-        ValueError: an unknown name, a single text instead of several, or a symmetry that the grid has not.
+        ValueError: an unknown name, a single text instead of several, or a symmetry that a field on this grid cannot have.
     """
     if isinstance(names, str):
         raise ValueError(f"symmetries is the text {names!r}; give a tuple of names, such as ({names!r},)")
     names = tuple(checks.choice("symmetry", name, SYMMETRIES) for name in names)
     if len(grid.shape) < 2 and {"reflect y", "transpose"} & set(names):
         raise ValueError(f"a grid of shape {grid.shape} has no axis y to reflect or to exchange")
-    if "transpose" in names and (grid.shape[0] != grid.shape[1] or grid.lengths[0] != grid.lengths[1]):
+    if "transpose" in names and (len(set(grid.shape)) > 1 or len(set(grid.lengths or ())) > 1):
         raise ValueError(f"x and y cannot be exchanged on a box of shape {grid.shape} and lengths {grid.lengths}")
     return names
 
 
 def images(fields: torch.Tensor, names: tuple[str, ...]) -> list[torch.Tensor]:
-    """Fields (..., *shape) under every product of the spatial symmetries named, themselves first; pixel 0 stays where it is."""
+    """Fields (..., *shape) under every product of the spatial symmetries named, themselves first; pixel 0 stays in its place."""
     found = [fields]
     for name in names:
         if name in AXES:
@@ -41,6 +43,6 @@ def images(fields: torch.Tensor, names: tuple[str, ...]) -> list[torch.Tensor]:
 
 
 def symmetrise(values: torch.Tensor, names: tuple[str, ...]) -> torch.Tensor:
-    """A response (..., *shape), by displacement, averaged over its images. It does not change under "sign" anyway."""
+    """A response (..., *shape), by displacement, averaged over its images. "sign" leaves a response as it is."""
     found = images(values, names)
-    return values if len(found) == 1 else sum(found) / len(found)
+    return values if len(found) == 1 else sum(found, start=torch.zeros_like(values)) / len(found)

@@ -1,33 +1,39 @@
-"""How much training each preset takes, in steps and never by the clock, and the network it trains. No system is named here."""
+"""How much training each preset takes, in steps and never by the clock, and the network that it trains. No system is named here."""
 
 from dataclasses import dataclass, replace
 
 from gfdt_tutorial.core import checks
 
 NOISES = ("data", "white")
-LARGEST_LEVEL = 20.0  # of σ, relative: noise beyond which a sample has forgotten the data
+LARGEST_LEVEL = 20.0  # of σ, relative: noise beyond which nothing is left of the data
+KINDS = ("data", "white", "intermittent")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What `fit_score` spends.
+    """Steps, noise and network of a training.
 
     Args:
-        steps: of Adam.
-        pairs: antithetic pairs a step.
-        level: noise standard deviation σ relative to the data: to each wavevector's own for noise="data", to a pixel's for "white".
+        steps: number of steps of Adam.
+        pairs: antithetic pairs per step.
+        level: noise standard deviation σ relative to the data: to each wavevector's own for noise="data", to that of a pixel for "white".
         noise: "data", with the spectrum of the data, so that every wavevector is equally resolved; or "white".
-        kernels: side of each circular convolution; 1 mixes channels only. Their sum less their number, plus one, is the receptive field.
-        width: channels.
-        powers: p of the input channels Q^p w, Q being the spectrum of the data: the field ever smoother, to see far with small kernels.
-        gated: hidden layers multiply one set of channels by the sigmoid of another, for fields whose local variance changes from place to
-            place; else they bend one by SiLU.
-        reach: in pixels, of the weight that evens out quiet and lively places in the antithetic loss; 0 for none.
-        rate: Adam's learning rate at the start; it falls to zero along a cosine.
+        kernels: the odd side of each circular convolution; 1 mixes channels only. The receptive field is their sum less their number,
+            plus one.
+        width: channels of each hidden layer.
+        powers: p of the input channels Q^p w, where Q is the spectrum of the data. These are ever smoother fields, which let small kernels
+            see far.
+        gated: hidden layers multiply one set of channels by the sigmoid of another (GLU), for fields whose local variance changes from
+            place to place; otherwise they apply SiLU.
+        reach: in pixels, the range of the weight that balances quiet and variable places in the antithetic loss; 0 for none.
+        rate: Adam's learning rate at the start, which falls to zero along a cosine.
         filter_rate: the same for the spectral filter, whose parameters are logarithms.
         average: decay of the exponential moving average of the weights.
-        check_every: steps between two looks at the validation loss.
-        antithetic: False trains with the naive loss instead, to see what it costs.
+        check_every: steps between two evaluations of the validation loss.
+        antithetic: False trains with the naive loss instead, which shows what it costs.
+
+    Raises:
+        ValueError: a number out of range, an unknown noise, or kernels with an even side.
     """
 
     steps: int
@@ -45,7 +51,7 @@ class Budget:
     check_every: int = 25
     antithetic: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("steps", "pairs", "width", "check_every"):
             object.__setattr__(self, name, checks.whole(name, getattr(self, name), minimum=1))
         for name in ("level", "rate", "filter_rate"):
@@ -53,9 +59,9 @@ class Budget:
         checks.choice("noise", self.noise, NOISES)
         object.__setattr__(self, "average", checks.probability("average", self.average))
         if self.level >= LARGEST_LEVEL:
-            raise ValueError(f"level is {self.level!r}; expected less than {LARGEST_LEVEL:g}, where no data are left under the noise")
+            raise ValueError(f"level is {self.level!r}; expected less than {LARGEST_LEVEL:g}, beyond which the noise hides the data")
         if isinstance(self.kernels, int) or not self.kernels:
-            raise ValueError(f"kernels is {self.kernels!r}; expected one odd side a layer, such as (5, 1, 1)")
+            raise ValueError(f"kernels is {self.kernels!r}; expected one odd side per layer, such as (5, 1, 1)")
         object.__setattr__(self, "kernels", tuple(checks.whole("a kernel side", k, minimum=1) for k in self.kernels))
         if any(k % 2 == 0 for k in self.kernels):
             raise ValueError(f"kernels {self.kernels} has an even side; circular padding needs odd ones")
@@ -67,43 +73,73 @@ BUDGETS = {
     "standard": Budget(steps=2000, pairs=64, average=0.995, check_every=100),
     "paper": Budget(steps=20_000, pairs=128, width=64, average=0.999, check_every=500),
 }
+# steps and reach: with few data, training is better without the weight; 400 steps give a lower loss than 200, but no better responses
+INTERMITTENT_STEPS = {"tiny": (10, 0.0), "quick": (160, 0.0), "standard": (200, 2.0), "paper": (20_000, 2.0)}  # lesson 05
 
 
-WHITE = {"noise": "white", "level": 0.01, "kernels": (3, 1), "rate": 1e-2}  # lesson 04 has the measurements behind these
-# to generate: noise still below the weakest wavevector, a view of neighbours' neighbours, and four times the steps of a quarter the size
-WHITE_LEVELS = {"noise": "white", "level": 0.05, "kernels": (3, 3, 1), "rate": 4e-3}
-INTERMITTENT = {"level": 0.05, "kernels": (7, 5, 5), "powers": (0.0, 0.5, 1.0, 1.5), "gated": True, "width": 24, "rate": 4e-3}
-# steps, and reach: with few data better without; and 400 steps give a lower loss, but no better responses, than 200 (lesson 05)
-INTERMITTENT_STEPS = {"tiny": (10, 0.0), "quick": (160, 0.0), "standard": (200, 2.0), "paper": (20_000, 2.0)}
-WIDE = {"level": 0.05, "kernels": (7, 5, 1), "rate": 4e-3}  # lesson 07: on a ring whose sites act on the next but one
-KINDS = ("data", "white", "intermittent")
+def budget(preset: str = "quick", *, kind: str = "data", noise_levels: bool = False) -> Budget:
+    """The budget of a preset, for one of three kinds of data and for one noise level or all; `fit_score` chooses by looking at the data.
 
-
-def wide(budget: Budget) -> Budget:
-    """The same with a network that sees five pixels to either side, and three times the steps that it needs."""
-    return replace(budget, steps=3 * budget.steps, **WIDE)
-
-
-def budget(preset: str = "quick", kind: str = "data", noise_levels: bool = False) -> Budget:
-    """The budget of a preset, for one of three kinds of data and for one level or for all; `fit_score` chooses by looking at them.
-
-
-        "data"           noise in the spectrum of the data: suits any
-        "white"          white noise leaves the field as it is, so that a small network sees what is local in the density; it needs every
-                         wavevector to stand well above the noise
-        "intermittent"   noise in the spectrum of the data, and a network that sees far and adapts to how lively each place is: for fields
-                         which are quiet here and wild there, such as turbulence
+    Args:
+        preset: "tiny", "quick", "standard" or "paper".
+        kind:
+            "data": noise with the spectrum of the data; suits any data.
+            "white": white noise leaves the field as it is, so that a small network sees what is local in the density; it requires that
+            the variance of every wavevector be well above that of the noise.
+            "intermittent": noise with the spectrum of the data, and a network that sees far and adapts to the local variance, for fields
+            such as turbulence, in which quiet and violent places alternate.
+        noise_levels: whether the network is to know all noise levels.
 
     Raises:
         ValueError: an unknown preset or kind.
     """
     found = BUDGETS[checks.choice("preset", preset, BUDGETS)]
     if checks.choice("kind", kind, KINDS) == "intermittent":
-        (steps, reach), pairs, average = INTERMITTENT_STEPS[preset], min(found.pairs, 32), min(found.average, 0.98)
-        return replace(found, steps=steps, reach=reach, pairs=pairs, average=average, **INTERMITTENT)
+        return _intermittent(found, *INTERMITTENT_STEPS[preset])
     if kind == "data":
         return found
-    if not noise_levels:
-        return replace(found, **WHITE)
-    small = {"steps": 4 * found.steps, "pairs": found.pairs // 4, "check_every": 4 * found.check_every}
-    return replace(found, **small, **WHITE_LEVELS, average=max(found.average, 0.99))
+    return _white_for_all_levels(found) if noise_levels else _white(found)
+
+
+def wide(budget: Budget) -> Budget:
+    """The budget of a network that sees five pixels to either side, with the three times as many steps that it needs.
+
+    Lesson 07 uses it, on a ring whose sites interact with their second neighbours.
+    """
+    return replace(budget, steps=3 * budget.steps, level=0.05, kernels=(7, 5, 1), rate=4e-3)
+
+
+def _white(budget: Budget) -> Budget:
+    """Lesson 04 has the measurements behind these numbers."""
+    return replace(budget, noise="white", level=0.01, kernels=(3, 1), rate=1e-2)
+
+
+def _white_for_all_levels(budget: Budget) -> Budget:
+    """For generation: noise below the weakest wavevector, a view of second neighbours, and four times as many steps, each of a quarter."""
+    return replace(
+        budget,
+        steps=4 * budget.steps,
+        pairs=budget.pairs // 4,
+        check_every=4 * budget.check_every,
+        noise="white",
+        level=0.05,
+        kernels=(3, 3, 1),
+        rate=4e-3,
+        average=max(budget.average, 0.99),
+    )
+
+
+def _intermittent(budget: Budget, steps: int, reach: float) -> Budget:
+    return replace(
+        budget,
+        steps=steps,
+        reach=reach,
+        pairs=min(budget.pairs, 32),
+        average=min(budget.average, 0.98),
+        level=0.05,
+        kernels=(7, 5, 5),
+        powers=(0.0, 0.5, 1.0, 1.5),
+        gated=True,
+        width=24,
+        rate=4e-3,
+    )

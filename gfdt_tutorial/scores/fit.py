@@ -1,8 +1,10 @@
-"""fit_score: one training, from a preset to a score, with a bar, safe to interrupt."""
+"""fit_score: one training, from a preset to a score, with a progress bar, safe to interrupt."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
+
+import torch
+from torch import nn
 
 from gfdt_tutorial.core.progress import progress
 from gfdt_tutorial.core.series import TimeSeries, check_series
@@ -12,9 +14,10 @@ from gfdt_tutorial.scores.diagnostics import kurtosis
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
 
-SOME = 4096  # fields are enough to see a spectrum
-VALUES = 64  # pixels a field, below which more fields make up for it
+SOME = 4096  # fields are enough to estimate a spectrum
+VALUES = 64  # pixels per field; smaller fields come in larger batches
 INTERMITTENCY = 3.5  # kurtosis of whitened fields; 3 for Gaussian ones
+MARGIN = 10  # by which the variance of every wavevector must exceed that of white noise
 
 
 def fit_score(
@@ -24,56 +27,74 @@ def fit_score(
     seed: int = 0,
     context: bool = False,
     noise_levels: bool = False,
+    network: nn.Module | None = None,
     budget: Budget | None = None,
     start: str = "gaussian",
     validation: float = 0.2,
     calibrate: bool = True,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     checkpoint: str | Path | None = None,
 ) -> LearnedScore:
-    """Learn ∇ ln ρ from an unperturbed series by denoising score matching, and tune its linear part to them (`LearnedScore.calibrated`).
+    """Learn ∇ ln ρ from an unperturbed series by denoising score matching, and adjust its linear part (`LearnedScore.calibrated`).
 
-    Interrupt it while it trains (Ctrl-C, or the stop button of a notebook): the best score so far comes back, and `metrics["interrupted"]`
-    says so; with a checkpoint, the next call goes on from there. An interrupt of the tuning that follows is passed on; what was trained
-    is in the checkpoint.
+    If training is interrupted (Ctrl-C, or the stop button of a notebook), the best score so far is returned, and `metrics["interrupted"]`
+    is True; with a checkpoint, the next call continues from there. An interrupt of the adjustment that follows is re-raised; the
+    checkpoint then holds the whole training.
 
     Args:
         data: the series. Keep another part of it to average over: `fit, use = data.split(0.5)`.
-        preset: how long to train: "tiny", "quick", "standard", "paper"; `suited` says with which noise.
+        preset: how long to train: "tiny", "quick", "standard", "paper"; `suited` states with which noise.
         seed: of weights, batches and noise.
-        context: give the network `data.context`, hidden forcing.
-        noise_levels: know every noise level, so that `sample` can generate.
-        budget: a Budget of your own instead of the preset's.
+        context: give the network `data.context`, the hidden forcing.
+        noise_levels: learn the score at every noise level, so that `sample` can generate fields.
+        network: a `torch.nn.Module` of your own, (batch, *shape) → the same, in place of the built-in convolutions. The linear part of the
+            score stays, so that training starts from the Gaussian score. `scores.own_network.NonlinearPart` states the whole contract.
+        budget: a Budget of your own instead of that of the preset.
         start, validation, device: see `Training`.
-        calibrate: whether to tune the linear part at the end.
-        checkpoint: a file to go on from, if it exists, and to write at each look at the validation loss.
+        calibrate: whether to adjust the linear part at the end.
+        checkpoint: a file to continue from, if it exists, and to write at each evaluation of the validation loss.
 
     Raises:
-        ValueError: an unknown preset, data too short to split or without variance, a checkpoint that is damaged or another training's.
+        ValueError: an unknown preset, data too short to split or without variance, a checkpoint that is damaged or of another training, or
+            a network that breaks its contract.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, simulate
     >>> data = simulate(OrnsteinUhlenbeck(), members=8, duration=20.0)
     >>> fit_score(data, preset="tiny")(data.u[0, :3]).shape
     torch.Size([3, 32, 32])
+
+    The same with a network of one's own, which adds the channel axis that convolutions need:
+
+    >>> class Neighbours(torch.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.first = torch.nn.Conv2d(1, 8, 3, padding=1, padding_mode="circular")
+    ...         self.second = torch.nn.Conv2d(8, 1, 1)
+    ...
+    ...     def forward(self, y):
+    ...         return self.second(torch.tanh(self.first(y[:, None])))[:, 0]
+    >>> score = fit_score(data, preset="tiny", network=Neighbours())
+    >>> score(data.u[0, :3]).shape
+    torch.Size([3, 32, 32])
     """
     check_series(data)
-    budget = suited(data, preset, noise_levels) if budget is None else budget
+    budget = suited(data, preset=preset, noise_levels=noise_levels) if budget is None else budget
     training = Training(
-        data, budget, seed=seed, noise_levels=noise_levels, context=context, start=start, validation=validation, device=device
+        data,
+        budget,
+        seed=seed,
+        noise_levels=noise_levels,
+        context=context,
+        network=network,
+        start=start,
+        validation=validation,
+        device=device,
     )
     if checkpoint is not None and Path(checkpoint).exists():
         training.resume(checkpoint)
     elif checkpoint is not None:
-        training.save(checkpoint)  # a path that cannot be written shows now, and not after the first hour
-    interrupted = False
-    try:
-        for _ in progress(training, total=budget.steps - training.step, label="fit score"):
-            if checkpoint is not None and training.step == training.validations[-1][0]:
-                training.save(checkpoint)
-    except KeyboardInterrupt:
-        interrupted = True
-        if checkpoint is not None:
-            training.save(checkpoint)
+        training.save(checkpoint)  # a path that cannot be written is reported now, not after the first hour
+    interrupted = _run(training, checkpoint)
     score = training.score()
     if calibrate:
         score = score.calibrated(training.fitted)
@@ -81,31 +102,43 @@ def fit_score(
     return score
 
 
-def suited(data: TimeSeries, preset: str = "quick", noise_levels: bool = False) -> Budget:
+def _run(training: Training, checkpoint: str | Path | None) -> bool:
+    """Train to the end; returns whether it was interrupted."""
+    try:
+        for _ in progress(training, total=training.budget.steps - training.step, label="fit score"):
+            if checkpoint is not None and training.step == training.validations[-1][0]:
+                training.save(checkpoint)
+    except KeyboardInterrupt:
+        if checkpoint is not None:
+            training.save(checkpoint)
+        return True
+    return False
+
+
+def suited(data: TimeSeries, *, preset: str = "quick", noise_levels: bool = False) -> Budget:
     """The budget of a preset that suits the data.
 
-    White noise where even the weakest wavevector has ten times the variance of the (least) noise. Else noise with the spectrum of the
-    data; and if fields that are whitened by it have a kurtosis above 3.5, and one level is all that is asked for, the budget for
-    intermittent ones: where every wavevector is as strong as any other, a wide density shows strength that varies from place to place.
-    Small fields, and lone numbers, come in larger batches: a step learns from pixels. On one axis, where it costs little, the network sees
-    far (`wide`), and on a side of two points no further than round the box.
+    White noise is chosen where the variance of even the weakest wavevector is ten times that of the (least) noise. Otherwise the noise has
+    the spectrum of the data. If fields that are whitened by this spectrum have a kurtosis above 3.5, and only one noise level is asked for,
+    the budget is that for intermittent fields: where all wavevectors are equally strong, a density with heavy tails indicates that the
+    variance changes from place to place.
+
+    A step learns from pixels, so small fields, and single numbers, come in larger batches. On one axis, where it costs little, the network
+    sees far (`budgets.wide`), but no further than once round the box.
     """
-    budget, largest = _suited(data, preset, noise_levels), 2 * min(data.grid.shape, default=math.inf) + 1
-    return replace(budget, pairs=budget.pairs * max(1, VALUES // data.grid.size), kernels=tuple(min(k, largest) for k in budget.kernels))
+    budget, sides = _suited(data, preset, noise_levels), data.grid.shape
+    kernels = tuple(min(k, 2 * min(sides) + 1) for k in budget.kernels) if sides else budget.kernels
+    return replace(budget, pairs=budget.pairs * max(1, VALUES // data.grid.size), kernels=kernels)
 
 
 def _suited(data: TimeSeries, preset: str, noise_levels: bool) -> Budget:
+    white, coloured = budget(preset, kind="white", noise_levels=noise_levels), budget(preset)
     if len(data.grid.shape) == 1 and not noise_levels:
-        return _of_noise(data, wide(budget(preset, "white")), wide(budget(preset)), preset)
-    return _of_noise(data, budget(preset, "white", noise_levels), budget(preset), None if noise_levels else preset)
-
-
-def _of_noise(data: TimeSeries, white: Budget, coloured: Budget, preset: str | None) -> Budget:
-    """`white` or `coloured`, or for a preset the budget for intermittent fields."""
+        white, coloured = wide(white), wide(coloured)
     grid, some = data.grid, data.u[:, :: -(-data.snapshots // SOME)]
     covariance = mode_covariance(grid, some, float(some.mean()))
     noise = white.level**2 * grid.trace(covariance) / grid.size
-    if float(covariance.min()) >= 10 * noise:
+    if float(covariance.min()) >= MARGIN * noise:
         return white
     whitened = grid.apply(covariance.clamp_min(1e-12 * float(covariance.max())).rsqrt(), some.flatten(0, 1) - some.mean())
-    return budget(preset, "intermittent") if preset and kurtosis(whitened) > INTERMITTENCY else coloured
+    return budget(preset, kind="intermittent") if not noise_levels and kurtosis(whitened) > INTERMITTENCY else coloured

@@ -1,4 +1,4 @@
-"""A learned score: the network, the coordinates it lives in, and how it is written and read."""
+"""A learned score: its network, the coordinates in which the network works, and its files."""
 
 import hashlib
 import json
@@ -9,48 +9,53 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 import torch
+from torch import nn
 
 from gfdt_tutorial.core import checks, storage
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
 from gfdt_tutorial.core.numerics import unit_of
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.core.spectra import shell_mean
+from gfdt_tutorial.scores import own_network
+from gfdt_tutorial.scores.configuration import NetworkConfig, build
+from gfdt_tutorial.scores.linear_correction import linear_correction
 from gfdt_tutorial.scores.network import ScoreNetwork
 
 FORMAT = 2
+BATCH = 32  # fields evaluated at a time, so that the values between the layers stay in the cache; more of them if they have fewer than
+PIXELS = 1024  # pixels
 
 
 @dataclass(frozen=True)
 class LearnedScore:
     """s(u) ≈ ∇ ln ρ(u), learned from data alone.
 
-    The network knows the score of noisy data. Two things make it the score of clean data: the field is not scaled down (the noisy
-    coordinates keep the variance of the data, so the network sees what it was trained on), and its linear part f_k is freed of the
-    noise exactly, f_k → cos²φ f_k / (1 + sin²φ f_k), which is exact at any noise level if the data are Gaussian. A third tunes the linear
-    part to the data it was fitted to: see `calibrated`.
+    The network returns the score of noisy data. Two steps turn it into the score of clean data. The field is not scaled down, since the
+    noisy coordinates keep the variance of the data and the network sees fields of the size on which it was trained. The effect of the
+    noise on its linear part f_k is removed, f_k → cos²φ f_k / (1 + sin²φ f_k), which is exact at any noise level if the data are Gaussian.
+    A third step adjusts the linear part to the data to which the score was fitted: see `calibrated`.
 
     Args:
         network: trained, in coordinates w = Q^(−½)(u − ⟨u⟩).
         mean: ⟨u⟩.
+        config: the values from which the network can be built again.
         context_mean, context_std: (channel,), of the context, or None.
-        config: what is needed to build the network again.
-        metrics: how training went.
+        metrics: number of steps, validation loss, and the like.
         correction: c_k, (*spectral_shape,), added as c_k (u − ⟨u⟩)_k to the score of clean data, times the square of `unit`; or None.
-        fitted_to: fingerprint of the series that it was fitted to, or None.
+        fitted_to: fingerprint of the series to which it was fitted, or None.
     """
 
     network: ScoreNetwork
     mean: float
-    config: dict
+    config: NetworkConfig
     context_mean: torch.Tensor | None = None
     context_std: torch.Tensor | None = None
-    metrics: dict = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
     correction: torch.Tensor | None = None
     fitted_to: str | None = None
 
     @property
     def unit(self) -> float:
-        """A power of two as large as the fields: in its units all squares fit single precision."""
+        """A power of two near the size of the fields; in this unit their squares fit single precision."""
         return unit_of(self.network.root)
 
     @property
@@ -65,20 +70,21 @@ class LearnedScore:
 
     @property
     def grid(self) -> PeriodicGrid:
-        """Of the fields."""
+        """The grid of the fields."""
         return self.network.grid
 
     @torch.no_grad()
-    def __call__(self, u: torch.Tensor, context: torch.Tensor | None = None, sigma: float | None = None) -> torch.Tensor:
-        """The score at u, (..., *shape) → the same, per unit of the field; computed where the network is, returned where u is.
+    def __call__(self, u: torch.Tensor, context: torch.Tensor | None = None, *, sigma: float | None = None) -> torch.Tensor:
+        """The score at u, (..., *shape) → the same, per unit of the field; computed on the network's device, returned on that of u.
 
         Args:
             context: (..., channel, *shape), for a score that was fitted with one.
-            sigma: the score of u plus noise of this size instead, relative to the spectrum that the network was trained with
-                (`config["noise"]`); any for a score fitted with noise_levels=True, else only the level it was trained at.
+            sigma: if given, the score is that of u plus noise of this standard deviation, relative to the spectrum of the noise in training
+                (`config["noise"]`). A score fitted with noise_levels=True accepts any value; others only the level of their training.
 
         Raises:
-            ValueError: another grid, a context missing, superfluous or of a wrong shape, a sigma ≤ 0 or unknown to the network.
+            ValueError: fields on another grid; a context that is missing, superfluous or of a wrong shape; a sigma that is not positive, or
+                that the network was not trained for.
         """
         grid, network = self.grid, self.network
         flat = checks.ends_with("u", u, grid.shape).reshape(-1, *grid.shape).to(network.root)
@@ -107,13 +113,14 @@ class LearnedScore:
     def _noisy(self, spectra: torch.Tensor, context: torch.Tensor | None, sigma: float) -> torch.Tensor:
         """With x = w + σ z = y / cos φ: s_x(x) = cos φ s_y(cos φ x)."""
         angle = math.atan(checks.positive("sigma", sigma))
-        if not self.network.levels and abs(angle - self.network.angle) > 1e-6:
+        if not self.network.takes_angle and abs(angle - self.network.angle) > 1e-6:
             raise ValueError(f"this score knows sigma={math.tan(self.network.angle):g} alone; fit one with noise_levels=True for others")
         angles = torch.full(spectra.shape[:1], angle, device=spectra.device)
         return math.cos(angle) * self.network(math.cos(angle) * self.grid.irfft(spectra), context, angles)
 
     def _channels(self, context: torch.Tensor | None, u: torch.Tensor) -> torch.Tensor | None:
-        if self.context_mean is None:
+        """The context, standardised channel by channel, (batch, channel, *shape)."""
+        if self.context_mean is None or self.context_std is None:
             if context is not None:
                 raise ValueError("this score was fitted without context; leave it out")
             return None
@@ -125,55 +132,32 @@ class LearnedScore:
         return (flat - self.context_mean.reshape(wide)) / self.context_std.reshape(wide)
 
     def calibrated(self, data: TimeSeries) -> "LearnedScore":
-        """The same with a linear part that obeys −⟨û ŝ*⟩/N² = 1 on these data, in the mean over every shell of |k| and along each axis.
+        """The same score with a linear part that obeys −⟨û ŝ*⟩/N² = 1 on these data, averaged over each shell of |k| and along each axis.
 
-        Adding c_k u_k to a score changes the loss of score matching, ½⟨|s|²⟩ + ⟨∇·s⟩, by a parabola in c_k whose minimum is just there:
-        this is the exact last step of training, for the part of the score to which the responses of slow modes are most sensitive.
-        With c_k = a + i Σ_j b_j k_j/|k| on a shell, a few numbers average over many wavevectors; b is what advection does to a density.
+        This is the exact last step of training, as the module `linear_correction` shows.
         """
-        grid, unit = self.grid, self.unit
-        power = torch.zeros(grid.spectral_shape, dtype=torch.float64)
-        product, count = torch.zeros(grid.spectral_shape, dtype=torch.complex128), 0
-        step = -(-data.snapshots // CALIBRATION)
-        for member in range(len(data.u)):
-            u = data.u[member, member % step :: step]
-            context = None if data.context is None or self.context_mean is None else data.context[member, member % step :: step]
-            spectra = grid.rfft((u - self.mean) / unit)
-            power += spectra.abs().square().sum(0).double().cpu()
-            product += (spectra.conj() * grid.rfft(unit * self(u, context))).sum(0).to(torch.complex128).cpu()
-            count += len(u)
-        missing = -count * grid.size - product
-        change = (shell_mean(grid, missing.real) / shell_mean(grid, power)).to(torch.complex128)
-        change += 1j * self._slope(missing.imag, power)
+        change = linear_correction(data, self, mean=self.mean, unit=self.unit, with_context=self.needs_context)
         before = 0.0 if self.correction is None else self.correction.cpu()
         return replace(self, correction=(before + change).to(self.network.root.device, torch.complex64))
 
-    def _slope(self, missing: torch.Tensor, power: torch.Tensor) -> torch.Tensor | float:
-        """Σ_j b_j k_j/|k| by least squares on each shell."""
-        grid = self.grid
-        if not grid.shape:
-            return 0.0
-        slopes = [grid.derivative(axis).imag / grid.k_squared.sqrt().clamp_min(1e-12) for axis in grid.axes]
-        normal = torch.stack([torch.stack([shell_mean(grid, power * a * b) for a in slopes], -1) for b in slopes], -2)
-        wanted = torch.stack([shell_mean(grid, missing * slope) for slope in slopes], -1)
-        b = (torch.linalg.pinv(normal, hermitian=True) @ wanted[..., None])[..., 0]  # on some shells an axis has no slope
-        return sum(slope * b[..., axis] for axis, slope in enumerate(slopes))
-
-    def to(self, device: str) -> "LearnedScore":
-        """The same on another device; the network is moved in place."""
+    def to(self, device: str | torch.device) -> "LearnedScore":
+        """The same score on another device; the network is moved in place."""
         where = checks.resolve_device(device)
         mean, std, correction = (None if t is None else t.to(where) for t in (self.context_mean, self.context_std, self.correction))
         return LearnedScore(self.network.to(where), self.mean, self.config, mean, std, self.metrics, correction, self.fitted_to)
 
     def save(self, folder: str | Path) -> Path:
-        """Write weights.safetensors and score.json, which holds the hash of the first; the folder is made if needed."""
+        """Write weights.safetensors and score.json, which holds the hash of the former; the folder is created if needed.
+
+        A network of the user's own is saved by its weights alone; `load` needs the module itself again.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"network.{name}": tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        if self.context_mean is not None:
-            tensors |= {"context_mean": self.context_mean.cpu(), "context_std": self.context_std.cpu()}
-        if self.correction is not None:
-            tensors["correction"] = self.correction.cpu()
+        tensors = {f"network.{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in self.network.state_dict().items()}
+        extra = {"context_mean": self.context_mean, "context_std": self.context_std, "correction": self.correction}
+        if isinstance(self.network, own_network.OwnNetwork):
+            extra["probe"] = self.network.probe()
+        tensors |= {name: tensor.cpu() for name, tensor in extra.items() if tensor is not None}
         content = safetensors.torch.save(tensors)
         about = {"format": FORMAT, "mean": self.mean, "config": self.config, "metrics": self.metrics, "fitted_to": self.fitted_to}
         about |= {"sha256": hashlib.sha256(content).hexdigest()}
@@ -183,11 +167,15 @@ class LearnedScore:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path) -> "LearnedScore":
+    def load(cls, folder: str | Path, *, network: nn.Module | None = None) -> "LearnedScore":
         """Read what `save` wrote.
 
+        Args:
+            network: for a score with a network of the user's own, that module; its weights are replaced, in a copy, by those of the file.
+
         Raises:
-            ValueError: a file is damaged or truncated, the two do not belong together, or another version wrote them.
+            ValueError: a file is damaged or truncated, the two do not belong together, another version wrote them, or `network` is missing,
+                superfluous or another one.
             OSError: a file is missing.
         """
         folder = Path(folder)
@@ -203,32 +191,17 @@ class LearnedScore:
             )
         if hashlib.sha256(content).hexdigest() != digest:
             raise ValueError(f"{folder / 'weights.safetensors'} is not what score.json describes: damaged, truncated, or of another score")
+        own_network.check_given(folder, config.get("network"), network)
         try:
             tensors = safetensors.torch.load(content)
-            network = build(config)
-            network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")})
+            built = build(config, module=network)
+            built.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")})
         except (RuntimeError, KeyError, TypeError, safetensors.SafetensorError) as error:
-            raise ValueError(f"the weights in {folder} do not fit its config ({error})") from error
+            target = "its config" if network is None else "the network that was given"
+            raise ValueError(f"the weights in {folder} do not fit {target} ({error})") from error
+        own_network.check_same(folder, built, tensors.get("probe"))
         correction = tensors.get("correction")
         if correction is not None and about["format"] == 1:  # there it was in units of the data
-            correction = correction * unit_of(network.root) ** 2
-        context = (tensors.get(name) for name in ("context_mean", "context_std"))
-        return cls(network.eval(), mean, config, *context, metrics, correction, about.get("fitted_to"))
-
-
-CALIBRATION = 8192  # fields, about, that a linear part is tuned to
-BATCH = 32  # fields evaluated at a time: what lies between the layers should stay in the cache; and of smaller fields than
-PIXELS = 1024  # as many more
-
-
-def build(config: dict, seed: int = 0) -> ScoreNetwork:
-    """An untrained network from its config; its spectra are filled in by the weights. The global random state is left alone."""
-    grid = PeriodicGrid(tuple(config["shape"]), tuple(config["lengths"]))
-    ones = torch.ones(grid.spectral_shape, dtype=torch.float64)
-    # a white network has one input channel less, which it tells from a constant root
-    whitening = ones if config["noise"] == "white" else ones + grid.k_squared
-    sizes = {name: config[name] for name in ("angle", "width", "context", "levels", "gated")}
-    sizes |= {name: tuple(config[name]) for name in ("kernels", "powers")}
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)  # torch's layers take no generator
-        return ScoreNetwork(grid, whitening, ones, **sizes)
+            correction = correction * unit_of(built.root) ** 2
+        context_mean, context_std = tensors.get("context_mean"), tensors.get("context_std")
+        return cls(built.eval(), mean, config, context_mean, context_std, metrics, correction, about.get("fitted_to"))

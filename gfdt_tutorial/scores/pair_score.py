@@ -1,4 +1,4 @@
-"""The score of a number given an earlier one, ∂ ln ρ(z | z′)/∂z, learned as the score of the number alone is."""
+"""The conditional score of a number given an earlier one, ∂ ln ρ(z | z′)/∂z, by denoising score matching."""
 
 import math
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ FEWEST = 100  # pairs
 
 @dataclass(frozen=True)
 class PairScores:
-    """s(z | z′) = −(z − ρz′)/(1 − ρ²) + N(z, z′): the Gaussian pair score and what a small network adds, one for each part of a series.
+    """s(z | z′) = −(z − ρz′)/(1 − ρ²) + N(z, z′): the Gaussian pair score plus a small network, one for each part of a series.
 
     The loss is the antithetic one of denoising score matching, with noise on z alone: ½⟨s²⟩ + ⟨ζ [s(z + σζ | z′) − s(z − σζ | z′)]⟩/(2σ),
-    whose minimum is the score of ρ(z | z′) blurred by σ, as for `scores.one_variable.NetworkScore`. The networks of all parts are trained
-    side by side, which takes as long as one.
+    whose minimum is the score of ρ(z | z′) convolved with a Gaussian of width σ, as for `scores.one_variable.NetworkScore`. The networks of
+    all parts are trained in parallel, which takes no longer than training one.
 
     Args:
         correlation: ρ.
@@ -39,25 +39,26 @@ class PairScores:
 
     @classmethod
     def fit(
-        cls, parts: Sequence[torch.Tensor], steps: int = 200, sigma: float = 0.06, *, width: int = 24, pairs: int = 512, seed: int = 0
+        cls, parts: Sequence[torch.Tensor], *, steps: int = 200, sigma: float = 0.06, width: int = 24, pairs: int = 512, seed: int = 0
     ) -> "PairScores":
-        """Train one network on each part by Adam.
+        """Train one network for each part by Adam.
 
         Args:
             parts: of shape (sample, 2), pairs (z, z′) of mean zero and variance one.
+            steps: number of steps of Adam.
             sigma: σ of the noise.
-            width: of two hidden layers.
-            pairs: antithetic pairs a step.
+            width: of the two hidden layers.
+            pairs: antithetic pairs of noise per step.
             seed: of weights, batches and noise, which are the same for all parts.
 
         Raises:
-            ValueError: fewer than FEWEST pairs in a part, pairs that are the same number twice, a size out of range.
+            ValueError: fewer than FEWEST pairs in a part, pairs of equal numbers, or a size out of range.
         """
         sigma, rng = checks.positive("sigma", sigma), generator(seed, Stream.PAIR_SCORE)
         parts = [part.float() for part in parts]
         score = cls(_correlation(parts), *_layers(len(parts), checks.whole("width", width, minimum=1), rng))
         adam = torch.optim.Adam([*score.weights, *score.biases], lr=1e-2)
-        falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, checks.whole("steps", steps, minimum=1))
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, checks.whole("steps", steps, minimum=1))
         for _ in range(steps):
             where, noise = torch.rand(pairs, generator=rng), torch.randn(pairs, generator=rng)
             batch = torch.stack([part[(where * len(part)).long().clamp_max(len(part) - 1)] for part in parts])
@@ -67,7 +68,7 @@ class PairScores:
             adam.zero_grad()
             loss.backward()
             adam.step()
-            falling.step()
+            schedule.step()
         return cls(score.correlation, *(tuple(one.detach() for one in each) for each in (score.weights, score.biases)))
 
 
@@ -77,13 +78,14 @@ def _correlation(parts: list[torch.Tensor]) -> float:
         raise ValueError(f"a part holds {min(len(part) for part in parts)} pairs; expected {FEWEST} at least: take a longer series")
     correlation = float(torch.cat([part.prod(1) for part in parts]).mean())
     if abs(correlation) > 1 - 1e-6:
-        raise ValueError("each pair holds the same number twice, so that neither has a density given the other; take them farther apart")
+        raise ValueError("each pair holds the same number twice, so that neither has a density given the other; choose a larger lag")
     return correlation
 
 
 def _layers(parts: int, width: int, rng: torch.Generator) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
-    """Weights and biases of two hidden layers and of the last, which is zero at the start; the same numbers for every part."""
-    weights, biases = [], []
+    """Weights and biases of the two hidden layers and of the last, which is zero at the start; the same for every part."""
+    weights: list[torch.Tensor] = []
+    biases: list[torch.Tensor] = []
     for inputs, outputs in ((2, width), (width, width), (width, 1)):
         bound = 0.0 if outputs == 1 else 1 / math.sqrt(inputs)
         for kept, rows in ((weights, inputs), (biases, 1)):

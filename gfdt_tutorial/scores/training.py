@@ -1,50 +1,60 @@
-"""Training, as an iterator that its caller owns: stop it, look at it, save it, go on."""
+"""Training as an iterator that its caller owns: the caller can stop it, inspect it, save it and continue it."""
 
 import copy
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import safetensors.torch
 import torch
+from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from gfdt_tutorial.core import checks, storage
+from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.numerics import mean_in_double
-from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.core.spectra import group_covariances, smooth_spectrum
-from gfdt_tutorial.scores.budgets import LARGEST_LEVEL, Budget
-from gfdt_tutorial.scores.learned import LearnedScore, build
+from gfdt_tutorial.scores import checkpoints
+from gfdt_tutorial.scores.batches import Batch, Batches, context_moments
+from gfdt_tutorial.scores.budgets import Budget
+from gfdt_tutorial.scores.configuration import NetworkConfig, build
+from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.matching import antithetic_loss, naive_loss
 from gfdt_tutorial.scores.network import ScoreNetwork
+from gfdt_tutorial.scores.own_network import OwnNetwork, described
 
 STARTS = ("gaussian", "wrong")
 VALIDATION_FIELDS = 256
-TRAINING_FIELDS = 64  # behind a training loss of the averaged weights, which is looked at and decides nothing
+TRAINING_FIELDS = 64  # for a training loss of the averaged weights, which is shown and decides nothing
+CLIP = 5.0  # the largest norm of the gradient
+WARM_UP = 10  # steps over which the learning rate rises
 
 
 class Training:
-    """A run of denoising score matching on one series.
+    """Denoising score matching on one series.
 
-    Each iteration is one step of Adam and gives the training loss; it ends after `budget.steps`, and can go on at any time from where
-    it stopped. Batch and noise of a step depend on (seed, step) alone, so a run that was interrupted, saved and resumed ends with the same
-    bits as one that was not.
+    Each iteration takes one step of Adam and yields the training loss. The iterator ends after `budget.steps`; a loop that was left can be
+    entered again at any time. Batch and noise of a step depend only on (seed, step), so a run that was interrupted, saved and resumed ends
+    with the same bits as one that was not.
 
     Args:
-        data: the series; `validation` of its members (or of the time of a lone one) are held out.
-        budget: the budget.
-        seed: of everything random.
-        noise_levels: one network for all noise levels, from `budget.level` to 20, by an input; needed to generate.
+        data: the series; the fraction `validation` of its members (or of the time of a single member) is held out.
+        budget: steps, noise and network.
+        seed: of weights, batches and noise.
+        noise_levels: train one network for all noise levels, from `budget.level` to 20, which takes the level as an input; needed to
+            generate fields.
         context: whether to give the network `data.context`.
-        start: "gaussian", the smoothed spectrum of the data; or "wrong", a white spectrum ten times too large, to see the filter learn
-            (noise="white" only, as otherwise the coordinates know the spectrum).
-        validation: share held out.
+        network: a `torch.nn.Module` of your own in place of the built-in convolutions; `own_network.NonlinearPart` states its contract.
+            The linear part stays, so training starts from the Gaussian score. `kernels`, `width`, `powers` and `gated` of the budget then
+            have no effect.
+        start: "gaussian", the smoothed spectrum of the data; or "wrong", a white spectrum ten times too large, which shows how the filter
+            learns (only with noise="white", since otherwise the coordinates contain the spectrum).
+        validation: the fraction held out.
         device: "auto", "cpu" or "cuda".
 
     Raises:
-        ValueError: data too short to split, without variance, or without the context asked for.
+        ValueError: data too short to split, without variance, or without the context asked for; a network that breaks its contract.
     """
 
     def __init__(
@@ -52,50 +62,37 @@ class Training:
         data: TimeSeries,
         budget: Budget,
         *,
-        seed=0,
-        noise_levels=False,
-        context=False,
-        start="gaussian",
-        validation=0.2,
-        device="auto",
-    ):
+        seed: int = 0,
+        noise_levels: bool = False,
+        context: bool = False,
+        network: nn.Module | None = None,
+        start: str = "gaussian",
+        validation: float = 0.2,
+        device: str | torch.device = "auto",
+    ) -> None:
         checks.choice("start", start, STARTS)
         if start == "wrong" and budget.noise != "white":
-            raise ValueError('start="wrong" needs a budget with noise="white": coordinates whitened by the data know the spectrum')
-        if context and data.context is None:
-            raise ValueError("context=True, and the series carries none; simulate with context=True, or leave it out")
+            raise ValueError('start="wrong" needs a budget with noise="white": coordinates whitened by the data contain the spectrum')
         self.budget, self.seed = budget, checks.whole("seed", seed)
         self.device = checks.resolve_device(device)
         self.fitted, self.held = data.split(1 - checks.probability("validation", validation))
         self.mean = mean_in_double(self.fitted.u)
+        self.context_mean: torch.Tensor | None = None
+        self.context_std: torch.Tensor | None = None
+        if context:
+            self.context_mean, self.context_std = context_moments(self.fitted, self.device)
         covariance = self._covariance()
-        white = torch.full_like(covariance, data.grid.trace(covariance) / data.grid.size)
-        self.config = {
-            "shape": list(data.grid.shape),
-            "lengths": list(data.grid.lengths),
-            "noise": budget.noise,
-            "angle": math.atan(budget.level),
-            "kernels": list(budget.kernels),
-            "width": budget.width,
-            "powers": list(budget.powers),
-            "gated": budget.gated,
-            "context": data.context.shape[2] if context else 0,
-            "levels": noise_levels,
-            "start": start,
-        }
-        self.network = build(self.config, self.seed)
-        with torch.no_grad():
-            whitening = white if budget.noise == "white" else covariance
-            self.network.root.copy_(whitening.sqrt())
-            self.network.ratio.copy_((white / 10 if start == "wrong" else covariance) / whitening)
-        self.network.to(self.device)
-        self._set_context(context)
+        self.config = _configuration(data, budget, noise_levels=noise_levels, context=context, start=start)
+        self.network = build(self.config, self.seed, module=network)
+        if isinstance(self.network, OwnNetwork):
+            self.config["network"] = described(self.network.module)
+        self._set_coordinates(covariance)
+        moments = self.context_mean, self.context_std
+        self._batches = Batches(self.seed, self.mean, self.network.root, budget.level, noise_levels, *moments)
         self.average = copy.deepcopy(self.network)
         self.best = copy.deepcopy(self.network)
-        slow, fast = [p for n, p in self.network.named_parameters() if n != "log_gain"], [self.network.log_gain]
-        groups = [{"params": slow, "lr": budget.rate}, {"params": fast, "lr": budget.filter_rate}]
-        self._rates = [budget.rate, budget.filter_rate]
-        self.adam = torch.optim.Adam(groups)
+        self._move_average = get_ema_multi_avg_fn(budget.average)
+        self.adam, self._rates = self._optimizer()
         self.step = 0
         self.losses: list[float] = []
         self.averaged: list[tuple[int, float]] = []
@@ -108,19 +105,16 @@ class Training:
             yield self._advance()
 
     def _advance(self) -> float:
-        """One step; returns the training loss."""
+        """Take one step; returns the training loss."""
         budget = self.budget
-        fraction = self.step / budget.steps
-        for group, rate in zip(self.adam.param_groups, self._rates, strict=True):
-            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * fraction)) * min(1.0, (self.step + 1) / 10)
+        self._set_rates()
         self.adam.zero_grad(set_to_none=True)
         loss = self.loss(self.network, self.batch(self.fitted, budget.pairs, self.step))
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.whole = False  # until the step is done: a checkpoint of half a step would take it twice
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
+        self.whole = False  # until the step is complete: a checkpoint of half a step would repeat it
         self.adam.step()
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - budget.average)
+        self._move_average(list(self.average.parameters()), list(self.network.parameters()), None)
         self.step += 1
         self.losses.append(float(loss.detach()))
         if not math.isfinite(self.losses[-1]):
@@ -132,88 +126,68 @@ class Training:
         self.whole = True
         return self.losses[-1]
 
-    def loss(self, network: ScoreNetwork, batch: tuple) -> torch.Tensor:
-        """What is minimised."""
-        return antithetic_loss(network, *batch, self.budget.reach) if self.budget.antithetic else naive_loss(network, *batch)
+    def _set_rates(self) -> None:
+        """A cosine after a short rise.
 
-    def batch(self, data: TimeSeries, count: int, number: int) -> tuple:
+        It is a function of the step alone, so a checkpoint need not hold it. The schedules of torch.optim.lr_scheduler keep a state of
+        their own and are evaluated in another order, which would change the bits of training.
+        """
+        fraction = self.step / self.budget.steps
+        for group, rate in zip(self.adam.param_groups, self._rates, strict=True):
+            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * fraction)) * min(1.0, (self.step + 1) / WARM_UP)
+
+    def loss(self, network: ScoreNetwork, batch: Batch) -> torch.Tensor:
+        """The loss that training minimises."""
+        return antithetic_loss(network, *batch, reach=self.budget.reach) if self.budget.antithetic else naive_loss(network, *batch)
+
+    def batch(self, data: TimeSeries, count: int, number: int) -> Batch:
         """(w, z, angle, context) of batch `number` from `data`: the same for the same seed and number."""
-        rng = generator(self.seed, Stream.BATCH, number + 1)
-        member = torch.randint(data.u.shape[0], (count,), generator=rng)
-        instant = torch.randint(data.u.shape[1], (count,), generator=rng)
-        noise = torch.randn(count, *data.grid.shape, generator=rng).to(self.device)
-        fields = data.u[member.to(data.u.device), instant.to(data.u.device)].to(self.device)
-        w = self.network.grid.irfft(self.network.grid.rfft(fields - self.mean) / self.network.root)
-        given = None
-        if self.context_mean is not None:
-            given = data.context[member.to(data.u.device), instant.to(data.u.device)].to(self.device)
-            given = (given - self._wide(self.context_mean)) / self._wide(self.context_std)
-        return w, noise, self._angles(count, rng).to(self.device), given
+        return self._batches.draw(data, count, number)
 
     def score(self) -> LearnedScore:
-        """The best so far by validation loss, as a score; training may go on without touching it."""
+        """The best so far by validation loss, as a score; further training does not change it."""
         validation = min(value for _, value in self.validations)
         metrics = {"steps": self.step, "validation": validation, "seed": self.seed, "at_start": self.validations[0][1]}
         return self._frozen(self.best, metrics)
 
     def current(self) -> LearnedScore:
-        """The averaged weights as they stand, better or worse."""
+        """The averaged weights as they are now, better or worse than the best."""
         return self._frozen(self.average, {"steps": self.step, "seed": self.seed})
 
-    def _frozen(self, network: ScoreNetwork, metrics: dict) -> LearnedScore:
+    def _frozen(self, network: ScoreNetwork, metrics: dict[str, float]) -> LearnedScore:
         copied = copy.deepcopy(network).eval().requires_grad_(False)
-        options = {"metrics": metrics, "fitted_to": self.fitted.fingerprint}
-        return LearnedScore(copied, self.mean, self.config, self.context_mean, self.context_std, **options)
+        fitted_to = self.fitted.fingerprint
+        return LearnedScore(copied, self.mean, self.config, self.context_mean, self.context_std, metrics, fitted_to=fitted_to)
 
     def save(self, path: str | Path) -> Path:
-        """A checkpoint, one safetensors file; after an interrupt in the middle of a step, nothing is written and the last one stays."""
+        """Write a checkpoint. After an interrupt in the middle of a step nothing is written, and the previous checkpoint stays."""
         if not self.whole:
             return Path(path)
-        tensors = {f"{part}.{name}": t for part in MODELS for name, t in getattr(self, part).state_dict().items()}
-        for index, state in self.adam.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
-        tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-        looks = {"averaged": self.averaged, "validations": self.validations}
-        about = {"step": self.step, "losses": self.losses, **looks, "run": self._identity()}
-        content = safetensors.torch.save(tensors, metadata={"about": json.dumps(about)})
-        return storage.write(path, lambda file: file.write(content))
+        about = {"step": self.step, "losses": self.losses, "averaged": self.averaged, "validations": self.validations}
+        return checkpoints.write(path, self._models, self.adam, about | {"run": self._identity()})
 
     def resume(self, path: str | Path) -> "Training":
-        """Go on from a checkpoint of the same training.
+        """Continue from a checkpoint of the same training.
 
         Raises:
-            ValueError: the file is damaged, or of a training with another configuration or seed.
+            ValueError: the file is damaged, or belongs to a training with another configuration or seed.
             OSError: no such file.
         """
-        try:
-            with safetensors.safe_open(str(path), "pt") as file:
-                about = json.loads(file.metadata()["about"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a readable checkpoint ({error}); start anew without it") from error
-        if "averaged" not in about:
-            raise ValueError(f"{path} was written by another version of the package; start anew without it")
-        if about["run"] != json.loads(json.dumps(self._identity())):
-            raise ValueError(
-                f"{path} belongs to another training: its data, configuration, budget or seed differ; use those, or start anew"
-            )
-        for part in MODELS:
-            getattr(self, part).load_state_dict({n.removeprefix(f"{part}."): t for n, t in tensors.items() if n.startswith(f"{part}.")})
-        state: dict[int, dict] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("adam."):
-                _, index, key = name.split(".")
-                state.setdefault(int(index), {})[key] = tensor
-        self.adam.load_state_dict(self.adam.state_dict() | {"state": state})
+        about, tensors = checkpoints.read(path, run=self._identity())
+        checkpoints.restore(self._models, self.adam, tensors)
         self.step, self.losses = about["step"], about["losses"]
-        self.averaged, self.validations = ([(step, value) for step, value in about[name]] for name in ("averaged", "validations"))
+        self.averaged, self.validations = checkpoints.pairs(about["averaged"]), checkpoints.pairs(about["validations"])
         return self
 
-    def _identity(self) -> dict:
-        """What must agree for a checkpoint to be of this training."""
+    @property
+    def _models(self) -> dict[str, ScoreNetwork]:
+        return {"network": self.network, "average": self.average, "best": self.best}
+
+    def _identity(self) -> dict[str, Any]:
+        """What must agree for a checkpoint to belong to this training."""
         u = self.fitted.u
         sums = self.mean, float(u.square().mean(dtype=torch.float64)), float(u[-1, -1].norm())
-        data = [list(u.shape), *(f"{value:.6g}" for value in sums)]  # how sums round depends on the number of threads
+        data = [list(u.shape), *(f"{value:.6g}" for value in sums)]  # the rounding of sums depends on the number of threads
         return {"config": self.config, "budget": asdict(self.budget), "seed": self.seed, "data": data}
 
     def _covariance(self) -> torch.Tensor:
@@ -227,26 +201,28 @@ class Training:
             )
         return smooth_spectrum(grid, covariances).cpu()
 
-    def _set_context(self, context: bool) -> None:
-        self.context_mean = self.context_std = None
-        if context:
-            rows = self.fitted.context.movedim(2, 0).flatten(1)
-            self.context_mean, self.context_std = rows.mean(1).to(self.device), rows.std(1).clamp_min(1e-12).to(self.device)
+    @torch.no_grad()
+    def _set_coordinates(self, covariance: torch.Tensor) -> None:
+        """Give the network its spectra, and move it to the device."""
+        grid = self.fitted.grid
+        white = torch.full_like(covariance, grid.trace(covariance) / grid.size)
+        whitening = white if self.budget.noise == "white" else covariance
+        self.network.root.copy_(whitening.sqrt())
+        self.network.ratio.copy_((white / 10 if self.config["start"] == "wrong" else covariance) / whitening)
+        self.network.to(self.device)
 
-    def _wide(self, numbers: torch.Tensor) -> torch.Tensor:
-        return numbers.reshape(-1, *[1] * len(self.network.grid.shape))
-
-    def _angles(self, count: int, rng: torch.Generator) -> torch.Tensor:
-        """Noise angles: one, or spread evenly in ln tan φ, a different part of the range to each field."""
-        lowest = self.budget.level
-        if not self.config["levels"]:
-            return torch.full((count,), math.atan(lowest))
-        spread = (torch.arange(count) + torch.rand(count, generator=rng)) / count
-        return torch.atan(lowest * (LARGEST_LEVEL / lowest) ** spread)
+    def _optimizer(self) -> tuple[torch.optim.Adam, list[float]]:
+        """Adam, and the learning rates of its groups: the weights, and the numbers that scale the parts of the score."""
+        scales = ("log_gain", "strength")
+        slow = [p for n, p in self.network.named_parameters() if n not in scales]
+        fast = [p for n, p in self.network.named_parameters() if n in scales]
+        rates = [self.budget.rate, self.budget.filter_rate]
+        groups: list[dict[str, Any]] = [{"params": slow, "lr": rates[0]}, {"params": fast, "lr": rates[1]}]
+        return torch.optim.Adam(groups), rates
 
     @torch.no_grad()
     def _check(self) -> None:
-        """Both losses of the averaged weights, on the same fields and noise each time; those of the least validation loss are kept."""
+        """Both losses of the averaged weights, on the same fields and noise each time; the weights of least validation loss are kept."""
         training = self._loss_of_average(self.fitted, TRAINING_FIELDS)
         validation = self._loss_of_average(self.held, VALIDATION_FIELDS)
         if all(validation < value for _, value in self.validations):
@@ -255,7 +231,20 @@ class Training:
         self.validations.append((self.step, validation))
 
     def _loss_of_average(self, data: TimeSeries, fields: int) -> float:
-        return float(antithetic_loss(self.average, *self.batch(data, fields, -1), self.budget.reach))
+        return float(antithetic_loss(self.average, *self.batch(data, fields, -1), reach=self.budget.reach))
 
 
-MODELS = ("network", "average", "best")
+def _configuration(data: TimeSeries, budget: Budget, *, noise_levels: bool, context: bool, start: str) -> NetworkConfig:
+    return {
+        "shape": list(data.grid.shape),
+        "lengths": list(data.grid.lengths or ()),
+        "noise": budget.noise,
+        "angle": math.atan(budget.level),
+        "kernels": list(budget.kernels),
+        "width": budget.width,
+        "powers": list(budget.powers),
+        "gated": budget.gated,
+        "context": data.context.shape[2] if context and data.context is not None else 0,
+        "levels": noise_levels,
+        "start": start,
+    }

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -11,7 +11,9 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
 from gfdt_tutorial.core.random_streams import Stream
-from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
+from gfdt_tutorial.systems.base import Function, Parameter, Stepper, System
+from gfdt_tutorial.systems.sizes import LAB, Ensemble, Sampling, Truth
+from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 STAGE = complex(1, math.sqrt(5)) / 6  # μ + i(μ(1 − μ))^½ with μ = 1/6: see two_stages
 PHASE = 0.9  # |u| in the middle of a phase
@@ -26,7 +28,7 @@ LARGEST_RATIO = (
 
 
 @dataclass(frozen=True)
-class AllenCahn:
+class AllenCahn(System):
     """∂ₜu = κ Δu − A ∂ₓu + α Σ[u(1 − u²)] + ε Σ^½ ξ,   Σ = (1 − Δ)⁻¹           letter, eq. (9)
 
     ξ is space-time white with its delta function normalised on unit area, so that on the grid the noise over dt has the covariance
@@ -65,10 +67,36 @@ class AllenCahn:
     epsilon: float = 4e-3**0.5  # the letter's ε² = 4·10⁻³
     grid: PeriodicGrid = field(default_factory=PeriodicGrid)
     dt: float = 1 / 32
-    name: ClassVar[str] = "allen-cahn"
-    spinup: ClassVar[float] = 50.0
+    name = "allen-cahn"
+    label = "Allen-Cahn"
+    spinup = 50.0
+    lags = 90.0
+    kick = "random signs"
+    reach = 1.8
+    parameter_table: ClassVar[Mapping[str, Parameter]] = {
+        "alpha": Parameter("α", "strength of the double well", "per unit time", low=2.0, high=16.0),
+        "kappa": Parameter("κ", "diffusivity", "per unit time"),
+        "advection": Parameter("A", "advection speed", "per unit time", low=-0.05, high=0.05),
+        "epsilon": Parameter("ε", "noise strength"),
+    }
+    ensembles: ClassVar[Mapping[str, Ensemble]] = {
+        "tiny": Ensemble(members=8, duration=63, every=1.0, lags=20, pairs=16),
+        "quick": Ensemble(members=128, duration=400, every=1.0, lags=90, pairs=256, fit_members=64),
+        "standard": Ensemble(members=256, duration=800, every=1.0, lags=90, pairs=1024, fit_members=128),
+        "paper": Ensemble(members=128, duration=2000, every=1.0, lags=90, pairs=12_800),
+        LAB: Ensemble(members=16, duration=200.0, every=1.0, lags=90, pairs=64),
+    }
+    # two phases take up a change of α within a tenth of a time unit, which the trapezoid rule must resolve
+    samplings: ClassVar[Mapping[str, Sampling]] = {
+        "tiny": Sampling(8, 4.0, 0.125, 1.0, spinup=5.0),
+        "quick": Sampling(128, 60.0, 0.125, 10.0, resolved=2.0),
+        "standard": Sampling(256, 80.0, 0.125, 10.0, resolved=2.0),
+        LAB: Sampling(32, 4.0, 1.0, 10.0, spinup=25.0),
+    }
+    lab_changes: ClassVar[Mapping[str, float]] = {"dt": 1 / 48}  # a third stronger well needs a third smaller steps
+    reference = Truth(pairs=55_296, lags=90, every=1.0, restarts=12, seed=1_000_000)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.positive("alpha", self.alpha)
         checks.positive("kappa", self.kappa, zero=True)
         checks.positive("advection", abs(checks.number("advection", self.advection)), zero=True)
@@ -106,9 +134,7 @@ class AllenCahn:
         roughness = self.kappa * (grid.laplacian - grid.laplacian.square())
         return 2 / (grid.size * self.epsilon**2) * (self.alpha * (u - u**3) + grid.apply(roughness, u))
 
-    score.method = "analytic"
-
-    def drift_derivative(self, parameter: str) -> tuple[Callable, Callable]:
+    def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
         """(f, ∇·f): how the drift changes per unit of a parameter, and its divergence over pixels.
 
             α: f = Σ[u(1 − u²)], ∇·f = Σ(0) Σ_x (1 − 3u²)        κ: f = Δu, ∇·f = tr Δ        A: f = −∂ₓu, ∇·f = 0
@@ -158,7 +184,7 @@ class AllenCahn:
         terms = {"alpha": self.alpha, "epsilon": self.epsilon, "smoothing": grid.inverse_helmholtz}
         return two_stages(grid, rates, every, self.dt, device, **terms)
 
-    def potential(self, parameter: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    def potential(self, parameter: str) -> Function:
         """φ = ∂ ln ρ/∂p up to a constant, fields (..., *shape) → (...): the change of the drift is ½ N²ε²Σ ∇φ, for `gfdt.kubo`.
 
             α: φ = Σ_x (u² − ½u⁴)/(N²ε²)        κ: φ = Σ_x u(Δ − Δ²)u/(N²ε²)        ε: φ = −(2/ε) (α φ_α + κ φ_κ)

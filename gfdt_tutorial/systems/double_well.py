@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,9 +12,9 @@ from scipy.linalg import lapack
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
-from gfdt_tutorial.systems.noise import Stepper
+from gfdt_tutorial.systems.base import Function, Stepper, System
 
-Observable = Callable[[torch.Tensor], torch.Tensor]
+Observable = Function
 
 STEP = 1 / 80  # largest time step, of the simulation and of the backward equation
 REACH, CELLS = 3.2, 641  # the line −REACH … REACH, beyond which no walker goes, and its points
@@ -36,7 +35,7 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class DoubleWell:
+class DoubleWell(System):
     """dx = −V′(x) dt + ε dW,   V(x) = h (x² − 1)² − a x
 
     Two valleys near x = ±1, a hill of height h between them (exactly h for a = 0), tilted to the right by a > 0. Its stationary density
@@ -68,11 +67,13 @@ class DoubleWell:
     barrier: float = 0.5
     tilt: float = 0.3
     epsilon: float = 1.0
-    name: ClassVar[str] = "double-well"
-    grid: ClassVar[PeriodicGrid] = PeriodicGrid(())
-    spinup: ClassVar[float] = 0.0
+    name = "double-well"
+    label = "double well"
+    lags = 2.0
+    every = 0.05
+    grid: PeriodicGrid = field(default=PeriodicGrid(()), init=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.positive("barrier", self.barrier)
         checks.positive("epsilon", self.epsilon)
         if abs(checks.number("tilt", self.tilt)) > 1 or math.isnan(self.tilt):
@@ -85,8 +86,8 @@ class DoubleWell:
         if self.epsilon**2 < 0.02 * self.barrier:
             raise ValueError(f"epsilon {self.epsilon:g} is too small for a barrier of {self.barrier:g}: walkers would never cross it")
 
-    def potential(self, x: torch.Tensor) -> torch.Tensor:
-        """V(x)."""
+    def energy(self, x: torch.Tensor) -> torch.Tensor:
+        """The potential V(x)."""
         return self.barrier * (x.square() - 1).square() - self.tilt * x
 
     def drift(self, x: torch.Tensor) -> torch.Tensor:
@@ -103,9 +104,7 @@ class DoubleWell:
             raise ValueError("the score of the blurred density has no closed form here; leave sigma out")
         return 2 / self.epsilon**2 * self.drift(x)
 
-    score.method = "analytic"
-
-    def drift_derivative(self, parameter: str) -> tuple[Callable, Callable]:
+    def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
         """(f, ∂ₓf): how the drift changes per unit of a parameter, and its derivative.
 
             a: f = 1, ∂ₓf = 0        h: f = −4x(x² − 1), ∂ₓf = 4 − 12x²
@@ -127,7 +126,7 @@ class DoubleWell:
     @cached_property
     def density(self) -> torch.Tensor:
         """ρ at the points, (point,), integral 1."""
-        exponent = -2 * self.potential(self.points) / self.epsilon**2
+        exponent = -2 * self.energy(self.points) / self.epsilon**2
         weight = torch.exp(exponent - exponent.max())
         return weight / (weight.sum() * self._spacing)
 
@@ -225,7 +224,7 @@ class DoubleWell:
 
         They keep ρ exactly: ρ_i k(i → i + 1) = ρ_{i+1} k(i + 1 → i).
         """
-        climb = np.diff(2 * self.potential(self.points).numpy() / self.epsilon**2)
+        climb = np.diff(2 * self.energy(self.points).numpy() / self.epsilon**2)
         rate = self.epsilon**2 / 2 / self._spacing**2
         up, down = rate * _bernoulli(climb), rate * _bernoulli(-climb)
         return down, -np.append(up, 0) - np.insert(down, 0, 0), up

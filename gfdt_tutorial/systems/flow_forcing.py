@@ -6,7 +6,7 @@ import torch
 
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
-from gfdt_tutorial.systems.noise import copied
+from gfdt_tutorial.systems.white_noise import copied
 
 MEAN_LEFT = 0.1  # of the forcing's spatial mean: the letter's code takes off nine tenths
 CHUNK = 16  # steps drawn a member at a time

@@ -1,7 +1,7 @@
 """Two-dimensional turbulence stirred by waves that the field does not show: no analytic score, seven decades of spectrum, hidden state."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -11,9 +11,10 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
 from gfdt_tutorial.core.random_streams import Stream
+from gfdt_tutorial.systems.base import DivergedError, Function, Parameter, Stepper, System
 from gfdt_tutorial.systems.flow_forcing import WaveForcing
-from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
-from gfdt_tutorial.systems.simulate import DivergedError
+from gfdt_tutorial.systems.sizes import LAB, Ensemble, Sampling, Truth
+from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 LARGEST_COURANT = 2.0  # the Runge-Kutta scheme is stable up to 2.8
 # |k| and C_k of the stationary field at the letter's parameters: `bench --only navier-stokes-statistics` prints it anew
@@ -24,12 +25,8 @@ SPECTRUM = (
 )  # fmt: skip
 
 
-class NoAnalyticScoreError(AttributeError, ValueError):
-    """An attribute that is not there, so that hasattr says so, and bad input to a command that asks for it."""
-
-
 @dataclass(frozen=True)
-class NavierStokes:
+class NavierStokes(System):
     """∂ₜu = ∂ₓψ ∂ᵧu − ∂ₓu ∂ᵧψ − A ∂ₓu − (ν_h Δ⁻² + ν Δ²) u − ν₀∫u + ς,   Δψ = u           letter, eqs. (11)-(13)
 
     u is vorticity (with these signs minus the vorticity of the velocity that carries it, which is harmless), ν₀ = (2π)⁻² lets the
@@ -37,7 +34,7 @@ class NavierStokes:
     does not show: with ς held as it is, the exact response to a kick uses ∇_u ln ρ(u, ς). `simulate(..., context=True)` keeps ς.
 
     Advection by the flow is skew-symmetric, the mean of ∂ₓψ ∂ᵧu − ∂ₓu ∂ᵧψ and ∂ᵧ(u ∂ₓψ) − ∂ₓ(u ∂ᵧψ), so that without forcing and
-    damping it conserves ∫u² but for the error of the step. ρ is not known, so there is no `score`: learn one.
+    damping it conserves ∫u² but for the error of the step. ρ is not known, so there is no score in closed form: learn one.
 
     The large eddies take some 200 time units to fill from nothing. `initial` starts from waves with the stationary spectrum and random
     phases, and `spinup` is what they need to become turbulence; with other parameters or grids give them 200.
@@ -70,12 +67,38 @@ class NavierStokes:
     nyquist: bool = True
     grid: PeriodicGrid = field(default_factory=PeriodicGrid)
     dt: float | None = None
-    name: ClassVar[str] = "navier-stokes"
-    spinup: ClassVar[float] = 80.0
-    symmetries: ClassVar[tuple[str, ...]] = ("reflect y",)  # u(y, x) → −u(−y, x)
-    hidden_forcing: ClassVar[bool] = True
+    name = "navier-stokes"
+    label = "Navier-Stokes"
+    spinup = 80.0
+    lags = 4.0
+    every = 1 / 16
+    reach = 2.0
+    # `forcing` has no slider: unless the data hold the forcing, the response to it has no drift to be derived from
+    parameter_table: ClassVar[Mapping[str, Parameter]] = {
+        "nu": Parameter("ν", "damping of the small scales, by Δ²", "per unit time"),
+        "nu_h": Parameter("ν_h", "damping of the large scales, by Δ⁻²", "per unit time"),
+        "advection": Parameter("A", "speed of the mean flow", "per unit time"),
+        "forcing": Parameter("a", "amplitude of each forcing wave", "per unit time", slider=False),
+    }
+    # twins start from the stationary spectrum, whose response differs little from that of turbulence: a shorter spin-up suffices
+    ensembles: ClassVar[Mapping[str, Ensemble]] = {
+        "tiny": Ensemble(8, 8, 1 / 8, 2, 16, 8, 16, 2.0, thin=4, amplitude=1 / 64, spinup=10.0, twin_spinup=2.0),
+        "quick": Ensemble(64, 40, 1 / 16, 4, 128, 64, 60, 2.0, thin=8, amplitude=1 / 64, twin_spinup=20.0),
+        "standard": Ensemble(192, 64, 1 / 16, 4, 512, 128, 96, 2.0, thin=8, amplitude=1 / 64, twin_spinup=20.0),
+        "paper": Ensemble(128, 64, 1 / 16, 4, 128, 2048, 64, 2.0, thin=8, amplitude=1 / 64, twin_spinup=20.0),
+        LAB: Ensemble(16, 16.0, 1 / 16, 4, 64, amplitude=1 / 64, spinup=20.0),
+    }
+    # eddies of a few pixels turn over in a fifth of a time unit, which the trapezoid rule must resolve
+    samplings: ClassVar[Mapping[str, Sampling]] = {
+        "tiny": Sampling(8, 4.0, 0.125, 1.0, spinup=5.0),
+        "quick": Sampling(64, 24.0, 1 / 16, 4.0, thin=2),
+        "standard": Sampling(128, 48.0, 1 / 16, 4.0, thin=2),
+        LAB: Sampling(32, 4.0, 1.0, 4.0, spinup=20.0),
+    }
+    reference = Truth(pairs=20_480, lags=4, every=1 / 16, restarts=40, seed=1_000_000, kick="pixel", amplitude=1 / 64, spinup=200.0)
+    hidden_forcing = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("nu", "nu_h", "forcing"):
             checks.positive(name, getattr(self, name), zero=True)
         checks.positive("advection", abs(checks.number("advection", self.advection)), zero=True)
@@ -104,17 +127,13 @@ class NavierStokes:
     @property
     def forcing_variance(self) -> float:
         """⟨ς²⟩ at any pixel; ⟨ς(t) ς(0)⟩ = ⟨ς²⟩ e^(−|t|)."""
-        weights = self.noise(range(1), 0, torch.device("cpu")).weights
+        weights = self.make_noise(range(1), 0, torch.device("cpu")).weights
         return 0.5 * self.forcing**2 * float((weights**2 * self.grid.multiplicity).sum())
 
     @property
-    def score(self):
-        """Not known.
-
-        Raises:
-            NoAnalyticScoreError: always.
-        """
-        raise NoAnalyticScoreError("the density of this flow has no closed form, nor has its score; use GaussianScore.fit or fit_score")
+    def symmetries(self) -> tuple[str, ...]:
+        """u(y, x) → −u(−y, x)."""
+        return ("reflect y",)
 
     @property
     def rates(self) -> torch.Tensor:
@@ -129,7 +148,7 @@ class NavierStokes:
         along = 1j * self.grid.wavenumbers[-1] if self.nyquist else self.grid.derivative(-1)
         return -damping - self.advection * along
 
-    def drift_derivative(self, parameter: str) -> tuple[Callable, Callable]:
+    def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
         """(f, ∇·f): how the drift changes per unit of a parameter, and its divergence over pixels.
 
             ν: f = −Δ²u, ∇·f = −tr Δ²        ν_h: f = −Δ⁻²u, ∇·f = −tr Δ⁻²        A: f = −∂ₓu, ∇·f = 0        a: f = ς/a, ∇·f = 0
@@ -149,7 +168,7 @@ class NavierStokes:
         return (lambda u: grid.apply(symbol, u)), (lambda u: torch.full(u.shape[: u.ndim - 2], trace, device=u.device))
 
     @property
-    def _forced(self) -> Callable:
+    def _forced(self) -> Function:
         if not self.forcing:
             raise ValueError("a flow that is not forced has no shape of forcing to change the strength of; set forcing > 0")
 
@@ -159,7 +178,7 @@ class NavierStokes:
         force.needs_context = True
         return force
 
-    def noise(self, members: range, seed: int, device: torch.device) -> WaveForcing:
+    def make_noise(self, members: range, seed: int, device: torch.device) -> WaveForcing:
         """The forcing of a run."""
         return WaveForcing(self.grid, members, seed, amplitude=self.forcing, cutoff=self.highest_forced, device=device)
 
@@ -168,6 +187,22 @@ class NavierStokes:
         twin = noise.copy(self.forcing)
         twin.frozen = self.frozen
         return twin
+
+    def check_change(self, changed: "NavierStokes") -> None:
+        """Another cutoff forces other waves, whose phases a run does not hold.
+
+        Raises:
+            ValueError: the cutoff was changed.
+        """
+        if changed.highest_forced != self.highest_forced:
+            raise ValueError(
+                "another cutoff forces other waves, whose phases the unperturbed run does not hold; simulate both, and compare averages"
+            )
+
+    def settle(self, noise: WaveForcing) -> None:
+        """The phases stand still from here on, if this flow is `frozen`."""
+        if self.frozen:
+            noise.frozen = True
 
     def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
         """Spectra of random waves with the spectrum of the letter's stationary field, (member, *spectral_shape)."""

@@ -1,6 +1,6 @@
 """The Ornstein-Uhlenbeck field: everything about it is known in closed form, so it judges all the rest."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -9,11 +9,13 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
 from gfdt_tutorial.core.random_streams import Stream
-from gfdt_tutorial.systems.noise import Stepper, WhiteNoise
+from gfdt_tutorial.systems.base import Function, Parameter, Stepper, System
+from gfdt_tutorial.systems.sizes import LAB, Ensemble, Sampling
+from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 
 @dataclass(frozen=True)
-class OrnsteinUhlenbeck:
+class OrnsteinUhlenbeck(System):
     """∂ₜu = −λ Σu + κ Δu − A ∂ₓu + ε Σ^½ ξ,   Σ = (1 − Δ)⁻¹                 letter, eq. (6)
 
     ξ is space-time white with its delta function normalised on unit area, so that on the grid the noise over dt has the covariance
@@ -46,10 +48,31 @@ class OrnsteinUhlenbeck:
     advection: float = 2e-2
     epsilon: float = 4e-3**0.5  # the letter's ε² = 4·10⁻³
     grid: PeriodicGrid = field(default_factory=PeriodicGrid)
-    name: ClassVar[str] = "ornstein-uhlenbeck"
-    spinup: ClassVar[float] = 0.0
+    name = "ornstein-uhlenbeck"
+    label = "Ornstein-Uhlenbeck"
+    spinup = 0.0
+    lags = 90.0
+    reach = 6.0
+    parameter_table: ClassVar[Mapping[str, Parameter]] = {
+        "lam": Parameter("λ", "relaxation rate", "per unit time"),
+        "kappa": Parameter("κ", "diffusivity", "per unit time"),
+        "advection": Parameter("A", "advection speed", "per unit time", low=-0.1, high=0.1),
+        "epsilon": Parameter("ε", "noise strength"),
+    }
+    ensembles: ClassVar[Mapping[str, Ensemble]] = {
+        "tiny": Ensemble(members=8, duration=63, every=1.0, lags=20, pairs=16),
+        "quick": Ensemble(members=64, duration=767, every=1.0, lags=90, pairs=64),
+        "standard": Ensemble(members=256, duration=1023, every=1.0, lags=90, pairs=64),
+        "paper": Ensemble(members=128, duration=2000, every=1.0, lags=90, pairs=12_800),
+        LAB: Ensemble(members=32, duration=383.0, every=1.0, lags=90, pairs=64),
+    }
+    samplings: ClassVar[Mapping[str, Sampling]] = {
+        "tiny": Sampling(8, 40.0, 1.0, 10.0),
+        "quick": Sampling(64, 767.0, 1.0, 90.0),
+        "standard": Sampling(256, 1023.0, 1.0, 90.0),
+    }
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.positive("lam", self.lam)
         checks.positive("kappa", self.kappa, zero=True)
         checks.positive("advection", abs(checks.number("advection", self.advection)), zero=True)
@@ -86,9 +109,7 @@ class OrnsteinUhlenbeck:
         blur = 0.0 if sigma is None else checks.positive("sigma", sigma, zero=True) ** 2
         return self.grid.apply(-1 / (self.mode_covariance + blur), u)
 
-    score.method = "analytic"
-
-    def drift_derivative(self, parameter: str) -> tuple[Callable, Callable]:
+    def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
         """(f, ∇·f): how the drift changes per unit of a parameter, and its divergence over pixels.
 
             λ: f = −Σu, ∇·f = −tr Σ        κ: f = Δu, ∇·f = tr Δ        A: f = −∂ₓu, ∇·f = 0
@@ -132,7 +153,7 @@ class OrnsteinUhlenbeck:
     def _fields(self, symbols: torch.Tensor) -> torch.Tensor:
         return self.grid.irfft(symbols).to(torch.float32)
 
-    def potential(self, parameter: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    def potential(self, parameter: str) -> Function:
         """φ = ∂ ln ρ/∂p up to a constant, fields (..., *shape) → (...): the change of the drift is ½ N²ε²Σ ∇φ, for `gfdt.kubo`.
 
             λ: φ = −Σ_x u²/(N²ε²)        κ: φ = Σ_x u(Δ − Δ²)u/(N²ε²)        ε: φ = −(2/ε) (λ φ_λ + κ φ_κ)

@@ -1,49 +1,25 @@
 """One loop for every system: start, spin up, sample."""
 
-import json
+import inspect
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.cluster import workers
-from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.progress import progress
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.systems.noise import CHUNK, Stepper, WhiteNoise
+from gfdt_tutorial.systems.base import DivergedError, System
+from gfdt_tutorial.systems.white_noise import CHUNK
 
-BLOCK = 32  # members a task of a cluster: fixed, so that the answer does not depend on the workers
-
-
-class System(Protocol):
-    """What the loop needs of a system; states are spectra (member, *spectral_shape).
-
-    A system may also bring `noise(members, seed, device)`, what its stepper is driven by, where that is not WhiteNoise, and
-    `continued(noise)`, a copy that goes on as the system's own parameters say, where they shape that noise; name
-    `hidden_forcing = True`, if that keeps `spectra`, the forcing as it is now; and `frozen = True`, if it is to stand still once the
-    spin-up is over.
-    """
-
-    grid: PeriodicGrid
-    name: str
-    spinup: float
-
-    def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor: ...
-
-    def stepper(self, every: float, device: torch.device) -> Stepper: ...
-
-
-class DivergedError(RuntimeError):
-    """A run left the finite numbers; `.partial` holds the TimeSeries computed before, or None."""
-
-    partial: TimeSeries | None = None
+BLOCK = 32  # members a task of a cluster: fixed, so that the result does not depend on the workers
 
 
 @dataclass(frozen=True)
@@ -62,8 +38,7 @@ class Trajectory:
 
     def spin_up(self, spinup: float) -> Iterator[tuple[torch.Tensor, Any]]:
         """The same step by step, for a caller who may want to stop: state and noise at the start and after each sampling step."""
-        make = getattr(self.system, "noise", partial(WhiteNoise, self.system.grid))
-        noise = make(self.members, self.seed, device=self.device)
+        noise = self.system.make_noise(self.members, self.seed, self.device)
         state = self.system.initial(self.members, self.seed, self.device)
         step, count = self.system.stepper(self.every, self.device), math.ceil(spinup / self.every - 1e-9)
         for number in range(1, count + 1):
@@ -71,8 +46,7 @@ class Trajectory:
             state = step(state, noise)
             if number % CHUNK == 0:
                 self._check(state, number, "the spin-up's ")
-        if getattr(self.system, "frozen", False):
-            noise.frozen = True
+        self.system.settle(noise)
         yield state, noise
 
     def steps(self, state: torch.Tensor, noise: Any, count: int) -> Iterator[torch.Tensor]:
@@ -108,7 +82,7 @@ def simulate(
     """An unperturbed, stationary ensemble.
 
     Args:
-        system: one of the systems of this package, or a dataclass of your own with all that `System` names.
+        system: one of the systems of this package, or one of your own that keeps the contract in `gfdt_tutorial.systems.base`.
         members: independent runs.
         spinup: time before the first sample, in whole sampling intervals, the last of which may go beyond it; the system's own `spinup`
             by default (0 where the stationary law is sampled exactly).
@@ -137,7 +111,7 @@ def simulate(
     every = checks.positive("every", every)
     count = checks.whole("duration / every", round(checks.positive("duration", duration) / every), minimum=1)
     spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
-    if context and not getattr(system, "hidden_forcing", False):
+    if context and not system.hidden_forcing:
         raise ValueError(f"{system.name} has no hidden forcing, so there is no context to keep; leave context=False")
     members = checks.whole("members", members, minimum=1)
     size = members if cluster is None else BLOCK
@@ -158,8 +132,8 @@ def _sampled(run: Trajectory, *, spinup: float, count: int, context: bool, label
     try:
         state, noise = run.start(spinup)
         steps = run.steps(state, noise, count)
-        for done, spectra in enumerate(progress(steps, total=count + 1, label=label) if label else steps):
-            u[:, done] = system.grid.irfft(spectra)
+        for done, state in enumerate(progress(steps, total=count + 1, label=label) if label else steps):
+            u[:, done] = system.field(state)
             if context:
                 forcing[:, done, 0] = system.grid.irfft(noise.spectra)
     except DivergedError as error:
@@ -172,6 +146,8 @@ def _sampled(run: Trajectory, *, spinup: float, count: int, context: bool, label
 def _series(run: Trajectory, spinup: float, u: torch.Tensor, context: torch.Tensor | None) -> TimeSeries:
     system = run.system
     info = {"system": system.name, "parameters": parameters(system), "seed": run.seed, "spinup": spinup, "device": str(run.device)}
+    if (place := _own_place(system)) is not None:
+        info["class"] = place
     times = run.every * torch.arange(u.shape[1], dtype=torch.float64)
     return TimeSeries(u, times, _axes(system), context, system.grid.lengths, info, copy=False)
 
@@ -198,15 +174,29 @@ def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
     return torch.from_numpy(np.empty(shape, np.float32)) if device.type == "cpu" else torch.empty(shape, device=device)
 
 
-def check_system(system) -> None:
+def _own_place(system: System) -> str | None:
+    """Where the class of a system that is not one of this package stands, so that its parameters can be read back."""
+    kind = type(system)
+    if kind.__module__.startswith("gfdt_tutorial.systems."):
+        return None
+    try:
+        return f"{inspect.getfile(kind)}:{kind.__qualname__}"
+    except (OSError, TypeError):  # typed at a prompt
+        return None
+
+
+def check_system(system: object) -> None:
     """Raises ValueError unless it is a system: with its parameters, and neither its class nor its name."""
-    if isinstance(system, type) or not hasattr(system, "stepper"):
-        raise ValueError(f"system is {system!r}; expected a system with its parameters, such as AllenCahn() or AllenCahn(alpha=8.0)")
+    if not isinstance(system, System):
+        raise ValueError(
+            f"system is {system!r}; expected a system with its parameters, an instance of a class that inherits from gfdt.System, such as "
+            "AllenCahn() or AllenCahn(alpha=8.0)"
+        )
 
 
 def parameters(system: System) -> dict:
-    """The dataclass fields of a system as plain JSON values, those from NumPy or torch too."""
-    return json.loads(json.dumps(asdict(system), default=lambda value: value.tolist()))
+    """What makes a system what it is, as plain JSON values."""
+    return system.settings()
 
 
 def _axes(system: System) -> str:

@@ -57,7 +57,7 @@ def predictions_data(view: Predictions, time: float, measured: ForcedEnsemble | 
     row, times = view.row(time), view.times.numpy()
     reached = -1 if measured is None else measured.row
     fields = [field[row] for field in view.fields.values()]
-    found = None if measured is None or reached < 0 else measured.answers[: reached + 1]
+    found = None if measured is None or reached < 0 else measured.responses[: reached + 1]
     fields.append(torch.zeros(view.grid.shape) if found is None else found[min(row, reached)])
     scale = max(1.1 * float(view.linear[row].abs().max()), 1e-9)
     shown: list[TraceData] = [{"z": centred(view.grid, field), "zmin": -scale, "zmax": scale, "visible": True} for field in fields]

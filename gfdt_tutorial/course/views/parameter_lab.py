@@ -7,18 +7,18 @@ from functools import cache, cached_property
 import torch
 
 from gfdt_tutorial.core import checks
-from gfdt_tutorial.experiments.parameter_responses import PARAMETERS, Measures, measures
-from gfdt_tutorial.experiments.shipped import load_shipped
+from gfdt_tutorial.experiments.parameter_responses import Measures, measures, predicted, sliders, undisturbed
+from gfdt_tutorial.experiments.shipped import load_shipped, shipped_names
 from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.response import Response
-from gfdt_tutorial.systems.built_in import SYSTEMS
+from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.systems.base import System
+from gfdt_tutorial.systems.built_in import find_system
 from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.sizes import LAB
 
-SYMBOLS = {"lam": "λ", "alpha": "α", "kappa": "κ", "advection": "A", "epsilon": "ε", "nu": "ν", "nu_h": "ν_h"}
 METHODS = ("gaussian", "generative")
 MEMBERS = 32  # of a round
-SPINUP = {"ornstein-uhlenbeck": 0.0, "allen-cahn": 25.0, "navier-stokes": 20.0}
-STEPS = {"allen-cahn": {"dt": 1 / 48}}  # a third stronger well needs a third smaller steps
 TRAINED = 0.1  # relative change beyond which the warning comes: a second order as large as the first would then be a tenth of it
 SURE = 3.0  # standard errors that tell measured from predicted
 
@@ -32,24 +32,39 @@ class LabSystem:
         mean: (number,), undisturbed, from a short run: what changes are told relative to.
     """
 
-    system: object
+    system: System
     measures: Measures
     answers: dict[str, Response]
     mean: torch.Tensor
 
 
-@cache
-def known(name: str) -> LabSystem:
-    """What is shipped of a system.
+def known(system: str | System) -> LabSystem:
+    """What is known of a system: the shipped responses to its parameters, else those that a short run gives.
 
     Raises:
-        ValueError: no such system.
+        ValueError: no such system, or one that names no parameter for a slider.
     """
-    system = SYSTEMS[checks.choice("system", name, PARAMETERS)](**STEPS.get(name, {}))
-    measured = measures(system)
-    answers = {method: load_shipped(f"{name}-parameters-{method}") for method in METHODS}
-    run = simulate(system, members=2 * MEMBERS, spinup=SPINUP[name], duration=4.0, seed=4, device="cpu")
-    return LabSystem(system, measured, answers, measured.observable(run.u).mean((0, 1)))
+    return _known(find_system(system))
+
+
+@cache
+def _known(system: System) -> LabSystem:
+    if not sliders(system):
+        raise ValueError(f"{system.name} names no parameter that a slider may move; fill `parameters` in its class")
+    shipped = shipped_names()
+    size, measured = system.sampling(LAB), measures(system)
+    at_rest = {name: f"{system.name}-parameters-{name}" for name in METHODS if f"{system.name}-parameters-{name}" in shipped}
+    spinup = system.spinup if size.spinup is None else size.spinup
+    run = simulate(system, members=2 * MEMBERS, spinup=spinup, duration=4.0, seed=4, device="cpu")
+    if system == type(system)() and at_rest:
+        responses = {method: load_shipped(name) for method, name in at_rest.items()}
+    else:
+        data = undisturbed(system, preset=LAB, device="cpu")
+        responses = {"gaussian": predicted(system, data, GaussianScore.fit(data), preset=LAB)}
+        if system.has("score"):
+            responses["analytic"] = predicted(system, data, system.score, preset=LAB)
+    started = system.changed(**system.lab_changes) if system.lab_changes else system
+    return LabSystem(started, measured, responses, measured.observable(run.u).mean((0, 1)))
 
 
 @dataclass(frozen=True)
@@ -57,20 +72,20 @@ class Shift:
     """A system whose parameters are moved, for good, at t = 0.
 
     Args:
-        name: of the system.
+        name: the system, or what `find_system` finds.
         relative: (parameter, change over the letter's value), such as (("alpha", 0.1),).
 
     Raises:
         ValueError: no such system, or no such parameter among those that its answers are shipped for.
     """
 
-    name: str
+    name: str | System
     relative: tuple[tuple[str, float], ...] = ()
 
-    def __post_init__(self):
-        checks.choice("system", self.name, PARAMETERS)
+    def __post_init__(self) -> None:
+        system = find_system(self.name)
         for parameter, _ in self.relative:
-            checks.choice(f"parameter of {self.name}", parameter, PARAMETERS[self.name])
+            checks.choice(f"parameter of {system.name}", parameter, sliders(system))
 
     @property
     def known(self) -> LabSystem:
@@ -83,16 +98,16 @@ class Shift:
         return next(iter(self.known.answers.values())).times
 
     @cached_property
-    def _made(self) -> tuple[object, list[str]]:
+    def _made(self) -> tuple[System, list[str]]:
         """The system as it becomes, and what it has to say against its parameters."""
         system = self.known.system
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            changed = replace(system, **{name: getattr(system, name) * (1 + relative) for name, relative in self.relative})
+            changed = system.changed(**{name: getattr(system, name) * (1 + relative) for name, relative in self.relative})
         return changed, [str(one.message) for one in said]
 
     @property
-    def changed(self) -> object:
+    def changed(self) -> System:
         """The system as it becomes."""
         return self._made[0]
 
@@ -113,8 +128,10 @@ class Shift:
     def ensemble(self) -> ChangedEnsemble:
         """Members under the old parameters and the new, with the same noise; a round more each time it is iterated."""
         every, last = float(self.times[1]), float(self.times[-1])
-        options = {"every": every, "members": MEMBERS, "spinup": SPINUP[self.name]}
-        return ChangedEnsemble(self.known.system, self.changed, self.known.measures.observable, lags=last, **options)
+        system, observable = self.known.system, self.known.measures.observable
+        size = system.sampling(LAB)
+        spinup = system.spinup if size.spinup is None else size.spinup
+        return ChangedEnsemble(system, self.changed, observable, lags=last, every=every, members=MEMBERS, spinup=spinup)
 
     def row(self, run: ChangedEnsemble | None) -> int:
         """The lag up to which a run has measured; −1 for none."""
@@ -122,7 +139,8 @@ class Shift:
 
     def doubts(self, run: ChangedEnsemble | None = None) -> list[str]:
         """What should make one careful: parameters far from those the score was learned at, or what was measured departs."""
-        far = [f"{SYMBOLS[name]} {100 * relative:+.0f} %" for name, relative in self.relative if abs(relative) > TRAINED]
+        shown = self.known.system.parameter_table
+        far = [f"{shown[name].symbol} {100 * relative:+.0f} %" for name, relative in self.relative if abs(relative) > TRAINED]
         said = [f"{', '.join(far)}: outside what the score was learned at; the prediction extrapolates its first order"] if far else []
         return said + self._made[1] + self._departures(run)
 
@@ -130,7 +148,7 @@ class Shift:
         row = self.row(run)
         if row < 1:
             return []
-        found, expected = run.response(), self.predicted["generative"]
+        found, expected = run.response(), list(self.predicted.values())[-1]
         said = []
         for number, name in enumerate(self.known.measures.names[:2]):
             (measured, by), (first, about) = (

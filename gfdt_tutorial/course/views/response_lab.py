@@ -12,23 +12,18 @@ from gfdt_tutorial.experiments.shipped import load_shipped, shipped_names
 from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
 from gfdt_tutorial.responses.kick_patterns import PATTERNS, kick_pattern
 from gfdt_tutorial.responses.kick_response import respond
+from gfdt_tutorial.responses.kicked_twins import perturb
 from gfdt_tutorial.responses.response import Response, exact_response
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.systems.built_in import SYSTEMS
+from gfdt_tutorial.systems.base import System
+from gfdt_tutorial.systems.built_in import SYSTEMS, find_system
 from gfdt_tutorial.systems.simulate import simulate
+from gfdt_tutorial.systems.sizes import LAB, Ensemble
 
 METHODS = ("gaussian", "analytic", "generative", "conditioned")
 READY = ("nothing", *PATTERNS)
 TIME_PROFILES = ("step", "ramp", "periodic", "drawn")
-# an undisturbed ensemble that takes a second or three, for the Gaussian response where none is shipped
-SAMPLES = {
-    "ornstein-uhlenbeck": {"members": 32, "duration": 383.0, "every": 1.0, "spinup": 0.0},
-    "allen-cahn": {"members": 16, "duration": 200.0, "every": 1.0, "spinup": 50.0},
-    "navier-stokes": {"members": 16, "duration": 16.0, "every": 0.0625, "spinup": 20.0},
-}
-LAGS = {"ornstein-uhlenbeck": 90.0, "allen-cahn": 90.0, "navier-stokes": 4.0}
 MEMBERS = 64  # that are pushed to check a prediction
-SPINUP = {"ornstein-uhlenbeck": 0.0, "allen-cahn": 50.0, "navier-stokes": 20.0}
 LINEAR = 0.1  # a departure up to here still passes for linear
 
 
@@ -54,16 +49,25 @@ class KickDesign:
         """
         checks.choice("kick", self.ready, READY)
         pattern = torch.zeros(grid.shape) if self.ready == "nothing" else kick_pattern(grid, self.ready, self.amplitude)
+        places = as_map(pattern)
         for row, column, value in self.drawing:
-            pattern[row % grid.shape[0], column % grid.shape[1]] += self.amplitude * value
+            places[row % len(places), column % places.shape[1]] += self.amplitude * value
         return pattern
 
-    def code(self) -> list[str]:
-        """Lines that make the pattern anew."""
+    def code(self, axes: int = 2) -> list[str]:
+        """Lines that make the pattern anew, on a grid of so many axes."""
         empty = "torch.zeros(system.grid.shape)"
         start = empty if self.ready == "nothing" else f'gfdt.kick_pattern(system.grid, "{self.ready}", {self.amplitude:.6g})'
-        runs = [f"kick[{row}, {columns}] += {self.amplitude * value:.6g}" for row, columns, value in _runs(self.drawing)]
+        runs = [
+            f"kick[{f'{row}, ' if axes == 2 else ''}{columns}] += {self.amplitude * value:.6g}"
+            for row, columns, value in _runs(self.drawing)
+        ]
         return [f"kick = {start}", *runs]
+
+
+def as_map(field: torch.Tensor) -> torch.Tensor:
+    """(rows, columns), a view of a field: one row for a field on one axis, one pixel for a lone number."""
+    return field if field.ndim == 2 else field.reshape(1, -1)
 
 
 def _runs(drawing: tuple[tuple[int, int, float], ...]) -> list[tuple[int, str, float]]:
@@ -122,7 +126,7 @@ class TimeProfile:
 class LabSystem:
     """A system at the letter's parameters, its responses by name, the truth first, and the line of code that gives each."""
 
-    system: object
+    system: System
     responses: dict[str, Response]
     code: dict[str, str]
 
@@ -132,39 +136,63 @@ class LabSystem:
         return next(iter(self.responses))
 
 
-@cache
-def known(name: str) -> LabSystem:
-    """The closed form of a system or its shipped truth, what else is shipped, and if need be a Gaussian response of a short run.
+def known(system: str | System) -> LabSystem:
+    """The responses of a system: its closed form, else its shipped truth, else kicked twins; what is shipped; the rest by a short run.
+
+    Args:
+        system: a System, or what `find_system` finds.
 
     Raises:
         ValueError: no such system, or a shipped response whose lags are not those of the truth.
     """
-    system = SYSTEMS[checks.choice("system", name, SYSTEMS)]()
-    lags = LAGS[name]
-    if hasattr(system, "response"):
-        responses, code = {"exact": exact_response(system, lags=lags)}, {"exact": f"exact = gfdt.exact_response(system, lags={lags:g})"}
-    else:
-        responses, code = {"truth": load_shipped(f"{name}-truth")}, {"truth": f'truth = gfdt.load_shipped("{name}-truth")'}
-    shipped = shipped_names()
+    return _known(find_system(system))
+
+
+@cache
+def _known(system: System) -> LabSystem:
+    size, shipped, free = system.ensemble(LAB), shipped_names(), system == type(system)()
+    responses, code = _truth(system, size, shipped if free else [])
     for method in METHODS:
-        if f"{name}-{method}" in shipped:
-            responses[method] = load_shipped(f"{name}-{method}")
-            code[method] = f'{method} = gfdt.load_shipped("{name}-{method}")'
-        elif method == "gaussian":
-            data = simulate(system, **SAMPLES[name], device="cpu")
-            responses[method] = respond(data, GaussianScore.fit(data), lags=lags)
-            sizes = ", ".join(f"{key}={value:g}" for key, value in SAMPLES[name].items())
-            code[method] = (
-                f'data = gfdt.simulate(system, {sizes}, device="cpu")\n'
-                f"gaussian = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags={lags:g})"
-            )
+        name = f"{system.name}-{method}"
+        if free and name in shipped:
+            responses[method], code[method] = load_shipped(name), f'{method} = gfdt.load_shipped("{name}")'
+    missing = [m for m in ("gaussian", "analytic") if m not in responses and (m == "gaussian" or (system.has("score") and not free))]
+    if missing:
+        spinup = system.spinup if size.spinup is None else size.spinup
+        sizes = {"members": size.members, "duration": size.duration, "every": size.every, "spinup": spinup}
+        data = simulate(system, members=size.members, duration=size.duration, every=size.every, spinup=spinup, device="cpu")
+        words = ", ".join(f"{key}={value:g}" for key, value in sizes.items())
+        line = f'data = gfdt.simulate(system, {words}, device="cpu")\n'
+        for method in missing:
+            score = GaussianScore.fit(data) if method == "gaussian" else system.score
+            responses[method] = respond(data, score, lags=size.lags)
+            made = "gfdt.GaussianScore.fit(data)" if method == "gaussian" else "system.score"
+            code[method] = f"{line}{method} = gfdt.respond(data, {made}, lags={size.lags:g})"
+            line = ""
     times = next(iter(responses.values())).times
     for method, response in responses.items():
         if response.times.shape != times.shape or not torch.allclose(response.times, times):
             raise ValueError(
-                f"the lags of {name}'s {method} response are not those of its truth; make it anew with lags up to {times[-1]:g}"
+                f"the lags of {system.name}'s {method} response are not those of its truth; make it anew with lags up to {times[-1]:g}"
             )
     return LabSystem(system, responses, code)
+
+
+def _truth(system: System, size: Ensemble, shipped: list[str]) -> tuple[dict[str, Response], dict[str, str]]:
+    """The response that judges the others, and the line of code that gives it."""
+    name = f"{system.name}-truth"
+    if system.has("response"):
+        line = f"exact = gfdt.exact_response(system, lags={size.lags:g}{_every(size)})"
+        return {"exact": exact_response(system, lags=size.lags, every=size.every)}, {"exact": line}
+    if name in shipped:
+        return {"truth": load_shipped(name)}, {"truth": f'truth = gfdt.load_shipped("{name}")'}
+    truth = perturb(system, lags=size.lags, pairs=size.pairs, every=size.every, kick=system.kick, amplitude=size.amplitude, device="cpu")
+    options = f'lags={size.lags:g}, pairs={size.pairs}{_every(size)}, kick="{system.kick}", amplitude={size.amplitude:g}'
+    return {"truth": truth}, {"truth": f'truth = gfdt.perturb(system, {options}, device="cpu")'}
+
+
+def _every(size: Ensemble) -> str:
+    return "" if size.every == 1 else f", every={size.every:g}"
 
 
 @dataclass(frozen=True)
@@ -172,12 +200,12 @@ class Predictions:
     """The mean answers of a system to a kick, or to a push with a time profile, by all its responses.
 
     Args:
-        name: of the system.
+        name: the system, or what `find_system` finds.
         kick: what it is kicked or pushed with.
         time_profile: f(t); None for a kick.
     """
 
-    name: str
+    name: str | System
     kick: KickDesign
     time_profile: TimeProfile | None = None
 
@@ -242,23 +270,32 @@ class Predictions:
     def ensemble(self) -> ForcedEnsemble:
         """Members to check the prediction on: pushed just so, and free."""
         every = float(self.times[1])
-        options = {"every": every, "members": MEMBERS, "spinup": SPINUP[self.name]}
-        return ForcedEnsemble(self.known.system, self.pattern, self.linear, self.pushes, **options)
+        system, pattern = self.known.system, self.pattern
+        return ForcedEnsemble(system, pattern, self.linear, self.pushes, every=every, members=MEMBERS, spinup=self._spinup)
+
+    @property
+    def _spinup(self) -> float:
+        system = self.known.system
+        size = system.ensemble(LAB)
+        return system.spinup if size.spinup is None else size.spinup
 
     def code(self, time: float, *, measured: bool = False) -> str:
         """The lines of the public API that give `maps`, the answers at a time, and `measured`, the ensemble's at the same."""
         known, row = self.known, self.row(time)
         time_profile = "" if self.time_profile is None else ", time_profile"
-        lines = ["import torch", "import gfdt_tutorial as gfdt", "", f"system = gfdt.{type(known.system).__name__}()", *known.code.values()]
-        lines += [*self.kick.code(), *([f"times = {known.truth}.times", self.time_profile.code()] if time_profile else [])]
+        lines = ["import torch", "import gfdt_tutorial as gfdt", "", *_constructor(known.system), *known.code.values()]
+        lines += [
+            *self.kick.code(len(self.grid.shape)),
+            *([f"times = {known.truth}.times", self.time_profile.code()] if time_profile else []),
+        ]
         answers = ", ".join(f'"{name}": {name}.to(kick{time_profile})' for name in known.responses)
         lines += [f"answers = {{{answers}}}", f"maps = {{name: answer[{row}] for name, answer in answers.items()}}  # t = {time:g}"]
         if measured:
             every = "" if self.times[1] == 1 else f", every={float(self.times[1]):g}"
-            options = f"{every}, members={MEMBERS}, spinup={SPINUP[self.name]:g}"
+            options = f"{every}, members={MEMBERS}, spinup={self._spinup:g}"
             lines += ["from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble", ""]
-            lines += [f'pushed = gfdt.run(ForcedEnsemble(system, kick, answers["{known.truth}"]{time_profile}{options}))']
-            lines += [f"measured = pushed.answers[{row}]"]
+            lines += [f'forced = gfdt.run(ForcedEnsemble(system, kick, answers["{known.truth}"]{time_profile}{options}))']
+            lines += [f"measured = forced.responses[{row}]"]
         return "\n".join(lines)
 
     def doubts(self, measured: ForcedEnsemble | None = None) -> list[str]:
@@ -272,3 +309,11 @@ class Predictions:
         found = measured.departure
         beyond = max(found.value - 2 * found.error, abs(measured.gain.value - 1) - 2 * measured.gain.error) > LINEAR
         return ["outside the linear regime: the predictions are linear, this answer was measured not to be"] if beyond else []
+
+
+def _constructor(system: System) -> list[str]:
+    """Lines that make a system anew."""
+    kind = type(system)
+    if SYSTEMS.get(system.name) is kind:
+        return [f"system = gfdt.{kind.__name__}()"] if system == kind() else [f"system = gfdt.{system!r}"]
+    return [f"from {kind.__module__} import {kind.__name__}", f"system = {kind.__name__}()"]

@@ -6,7 +6,8 @@ from functools import cached_property
 import torch
 
 from gfdt_tutorial.core.spectra import shell_average
-from gfdt_tutorial.scores.diagnostics import relative_error, stein
+from gfdt_tutorial.scores.diagnostics import relative_error
+from gfdt_tutorial.scores.steins_identity import stein
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 
 import ipywidgets as widgets
 
-from gfdt_tutorial.core import checks
 from gfdt_tutorial.course import panels
-from gfdt_tutorial.course.views.parameter_lab import SYMBOLS, Shift, known
+from gfdt_tutorial.course.views.choices import choices
+from gfdt_tutorial.course.views.parameter_lab import Shift, known
 from gfdt_tutorial.course.widgets.live import CONTROL, WIDE, doubtful
 from gfdt_tutorial.course.widgets.running import Running
-from gfdt_tutorial.experiments.parameter_responses import PARAMETERS
+from gfdt_tutorial.experiments.parameter_responses import sliders
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.figures.lines import TraceData
 from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.systems.base import System
 
 LIVE = 0.2  # seconds between two pictures
-SLIDERS = max(map(len, PARAMETERS.values()))
 
 
 class ParameterLab(Running):
@@ -31,11 +31,11 @@ class ParameterLab(Running):
         ValueError: no such system.
     """
 
-    def __init__(self, system: str = "allen-cahn"):
-        checks.choice("system", system, PARAMETERS)
+    def __init__(self, system: str | System = "allen-cahn") -> None:
+        self.offered, name = choices(system)
         options = {"min": -30, "max": 30, "style": WIDE, "readout_format": "+d"}
-        self.choice = widgets.Dropdown(options=list(PARAMETERS), value=system, description="system", style=WIDE)
-        self.sliders = [widgets.IntSlider(0, **options) for _ in range(SLIDERS)]
+        self.choice = widgets.Dropdown(options=list(self.offered), value=name, description="system", style=WIDE)
+        self.sliders = [widgets.IntSlider(0, **options) for _ in range(max(len(sliders(one)) for one in self.offered.values()))]
         super().__init__(lambda: panels.parameters(self.view, self.measured), {}, self._show, start="measure", every=LIVE)
         self.controls = self._named()
         self.children[1].children = (self.choice, *self.sliders)
@@ -48,21 +48,22 @@ class ParameterLab(Running):
 
     def _named(self) -> dict[str, widgets.Widget]:
         """The controls of this system: a slider for each of its parameters; the other sliders are hidden."""
-        names = PARAMETERS[self.choice.value]
-        for slider, name in zip(self.sliders, (*names, *[None] * SLIDERS), strict=False):
-            slider.description = f"{SYMBOLS[name]}, %" if name else ""
+        system = self.offered[self.choice.value]
+        names = sliders(system)
+        for slider, name in zip(self.sliders, (*names, *[None] * len(self.sliders)), strict=False):
+            slider.description = f"{system.parameter_table[name].symbol}, %" if name else ""
             slider.layout.display = None if name else "none"
         return {"system": self.choice, **dict(zip(names, self.sliders, strict=False))}
 
     def _another_system(self, _: object) -> None:
         self.stop()
         self.readout.value = "One moment: the unperturbed means of this system are simulated."
-        known(self.choice.value)
+        known(self.offered[self.choice.value])
         self._restart()
 
     def _renew(self) -> None:
         moved = {name: value / 100 for name, value in self.values.items() if name != "system" and value}
-        self.view = Shift(self.choice.value, tuple(moved.items()))
+        self.view = Shift(self.offered[self.choice.value], tuple(moved.items()))
         self.measured: ChangedEnsemble | None = None
 
     def _restart(self, change: object = None) -> None:

@@ -11,13 +11,14 @@ from traitlets import Bunch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.course import panels
-from gfdt_tutorial.course.views.response_lab import READY, TIME_PROFILES, KickDesign, Predictions, TimeProfile
+from gfdt_tutorial.course.views.choices import choices
+from gfdt_tutorial.course.views.response_lab import READY, TIME_PROFILES, KickDesign, Predictions, TimeProfile, as_map
 from gfdt_tutorial.course.widgets.kick_pad import KickPad
 from gfdt_tutorial.course.widgets.live import WRAPPED, doubtful
 from gfdt_tutorial.course.widgets.running import Running
 from gfdt_tutorial.figures.lines import TraceData
 from gfdt_tutorial.responses.forced_ensemble import Departure, ForcedEnsemble
-from gfdt_tutorial.systems.built_in import SYSTEMS
+from gfdt_tutorial.systems.base import System
 
 FRAME = 60  # milliseconds between two lags while playing
 LIVE = 0.06  # seconds between two updates while an ensemble runs
@@ -39,25 +40,25 @@ class KickLab(Running):
 
     lasting = False
 
-    def __init__(self, system: str = "navier-stokes", *, ready: str = "bump", amplitude: float = 1.0) -> None:
-        checks.choice("system", system, SYSTEMS)
+    def __init__(self, system: str | System = "navier-stokes", *, ready: str = "bump", amplitude: float = 1.0) -> None:
+        self.offered, name = choices(system)
         checks.choice("kick", ready, READY)
         least, most = AMPLITUDES
         if not 10.0**least <= amplitude <= 10.0**most:
             raise ValueError(f"amplitude is {amplitude!r}; expected {10.0**least:g} to {10.0**most:g}: a menu sets the sign")
-        self.view = Predictions(system, KickDesign(ready, amplitude), TimeProfile() if self.lasting else None)
+        self.view = Predictions(self.offered[name], KickDesign(ready, amplitude), TimeProfile() if self.lasting else None)
         self.measured: ForcedEnsemble | None = None
         unit = "u/time" if self.lasting else "u"
         log = {"min": least, "max": most, "step": 0.05, "readout_format": ".3g"}
         controls = {
-            "system": widgets.Dropdown(options=list(SYSTEMS), value=system, description="system", style=WIDE),
+            "system": widgets.Dropdown(options=list(self.offered), value=name, description="system", style=WIDE),
             "kick": widgets.Dropdown(options=READY, value=ready, description="predefined kick", style=WIDE),
             "amplitude": widgets.FloatLogSlider(amplitude, description=f"amplitude, {unit}", style=WIDE, **log),
             "sign": widgets.Dropdown(options={"+ (raise)": 1, "− (lower)": -1}, value=1, description="sign", style=WIDE),
             "time": self._time_slider("t, time units", 1 / 6),
         } | self._more_controls()
         self.first = {name: control.value for name, control in controls.items()}
-        self.canvas = KickPad(self.view.grid.shape, label="draw a kick: hold and drag, or arrow keys and space bar")
+        self.canvas = KickPad(as_map(self.view.pattern).shape, label="draw a kick: hold and drag, or arrow keys and space bar")
         self.listed = widgets.ToggleButton(description="show the code")
         self.listing = widgets.HTML()
         self.play = widgets.Play(interval=FRAME, max=len(self.view.times) - 1, repeat=True, description="play")
@@ -123,7 +124,7 @@ class KickLab(Running):
 
     def _follow(self) -> None:
         """Take the prediction from the controls; a measurement belongs to the earlier values and is dropped."""
-        before, view = self.view, Predictions(self.values["system"], self._kick(), self._time_profile())
+        before, view = self.view, Predictions(self.offered[self.values["system"]], self._kick(), self._time_profile())
         if view == before:
             return
         self.stop()

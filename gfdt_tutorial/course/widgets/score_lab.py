@@ -54,7 +54,7 @@ class ScoreLab(Running):
 
     def _renew(self) -> None:
         value = self.values
-        chosen = replace(budget("quick", "white"), level=value["level"], steps=value["steps"])
+        chosen = replace(budget("quick", kind="white"), level=value["level"], steps=value["steps"])
         training = Training(self.fitted, chosen, seed=self.seed, device="cpu")
         symmetries = tuple(name for name in self.system.symmetries if name != "sign")  # it would evaluate the score twice
         self.view = LearningResponse(training, self.kept, self.truth, self.system.score, symmetries=symmetries)

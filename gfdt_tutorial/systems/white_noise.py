@@ -1,7 +1,6 @@
 """Space-time white noise, drawn in Fourier space."""
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,8 +9,6 @@ from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
 
 CHUNK = 16  # draws a member at a time: long enough to hide the call, short enough to stay in the cache
-
-Stepper = Callable[[torch.Tensor, Any], torch.Tensor]  # (spectra, the system's own noise) → spectra one sampling interval later
 
 
 class WhiteNoise:
@@ -48,7 +45,7 @@ class WhiteNoise:
         return copied(self, "_streams", "_drawn")
 
 
-def copied(noise, streams: str, *tensors: str):
+def copied(noise: Any, streams: str, *tensors: str) -> Any:
     """A noise whose random streams and tensors are its own, and stand where those of `noise` do."""
     twin = copy.copy(noise)
     setattr(twin, streams, [stream.clone_state() for stream in getattr(noise, streams)])

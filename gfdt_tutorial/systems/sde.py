@@ -1,0 +1,261 @@
+"""Any system of stochastic differential equations in a few variables, from its drift and noise as two functions.
+
+dx = b(x, p) dt + σ(x, p) dW    in the sense of Itô,    D = σσᵀ
+"""
+
+import hashlib
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import torch
+
+from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.systems.base import Function, NotKnownError, Stepper, System
+from gfdt_tutorial.systems.white_noise import CHUNK, copied
+
+Coefficient = Callable[[torch.Tensor, dict[str, torch.Tensor]], torch.Tensor]  # (components,), parameters → vector or matrix
+PROBES = 16  # random states at which additive noise is told from multiplicative noise
+
+
+@dataclass(frozen=True, eq=False)
+class SDE(System):
+    """dx = b(x, p) dt + σ(x, p) dW in the sense of Itô, for a vector x of a few components.
+
+    Where σ does not depend on x the time step is the stochastic Heun scheme, else Platen's explicit scheme (Kloeden and Platen, Numerical
+    Solution of Stochastic Differential Equations, 1992, eqs. 15.1.3). Both are of weak order two: moments err by O(dt²).
+
+    The series of such a system is that of one component, which `observed` names; the others are state that the series does not show. A
+    kick raises the observed component.
+
+    Args:
+        drift: b(x, p), a torch function of *one* state, (components,) → the same, with p a dict of tensors; no in-place operations.
+        noise: σ(x, p), likewise: a vector (components,) for independent noises of the components, or a matrix (components, sources).
+        parameters: name → value.
+        components: their names.
+        observed: the component that the series holds; the first by default.
+        start: where every member starts, one value a component; zeros by default.
+        dt: largest time step; a sampling interval is cut in equal steps no larger.
+        name, label: see `System`.
+        spinup, lags, every: see `System`; in units of the equation's time.
+        reach: see `System`.
+
+    Raises:
+        ValueError: a function that returns another shape or NaN, an unknown component, or a step that is not positive.
+
+    >>> import gfdt_tutorial as gfdt
+    >>> walker = gfdt.SDE(lambda x, p: -p["k"] * x, lambda x, p: p["s"] * torch.ones(1), {"k": 1.0, "s": 1.0}, spinup=5.0)
+    >>> gfdt.simulate(walker, members=4, duration=10.0, every=0.5).u.shape
+    torch.Size([4, 21])
+    """
+
+    drift: Coefficient
+    noise: Coefficient
+    parameters: Mapping[str, float]
+    components: tuple[str, ...] = ("x",)
+    observed: str | None = None
+    start: tuple[float, ...] | None = None
+    dt: float = 0.01
+    name: str = "sde"
+    label: str = ""
+    spinup: float = 0.0
+    lags: float = 10.0
+    every: float = 0.1
+    reach: float = 3.0
+    grid: PeriodicGrid = field(default=PeriodicGrid(()), init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        checks.positive("dt", self.dt)
+        if not self.components or (self.start is not None and len(self.start) != len(self.components)):
+            raise ValueError(f"start has {len(self.start or ())} values for {len(self.components)} components; give one for each")
+        if self.observed is not None:
+            checks.choice("component", self.observed, self.components)
+        object.__setattr__(self, "parameters", {name: checks.number(name, value) for name, value in self.parameters.items()})
+        x, p = self._origin(torch.device("cpu")), self._tensors(torch.device("cpu"))
+        count = len(self.components)
+        for name, found, shapes in (("drift", self.drift(x, p), "(components,)"), ("noise", self.noise(x, p), "(components,) or a matrix")):
+            found = checks.finite(f"what {name} returned", torch.as_tensor(found))
+            if found.shape[:1] != (count,) or found.ndim > (1 if name == "drift" else 2):
+                raise ValueError(f"{name} returned shape {tuple(found.shape)} for {count} components; expected {shapes}")
+
+    # the contract
+
+    def initial(self, members: range, seed: int, device: torch.device) -> torch.Tensor:
+        """(member, components), all at `start`."""
+        return self._origin(device).expand(len(members), -1).clone()
+
+    def make_noise(self, members: range, seed: int, device: torch.device) -> "VectorNoise":
+        """Normals for each source, and for multiplicative noise the signs that Platen's scheme takes for each pair of sources."""
+        sources = self._matrix(self._origin(torch.device("cpu")), self._tensors(torch.device("cpu"))).shape[1]
+        return VectorNoise(members, seed, sources + (0 if self.additive else sources * (sources - 1) // 2), device)
+
+    def field(self, state: torch.Tensor) -> torch.Tensor:
+        """The observed component, (..., member)."""
+        return state[..., self._index]
+
+    def state(self, field: torch.Tensor) -> torch.Tensor:
+        """A change of the observed component alone, (..., components)."""
+        found = torch.zeros(*field.shape, len(self.components), device=field.device)
+        found[..., self._index] = field
+        return found
+
+    def stepper(self, every: float, device: torch.device) -> Stepper:
+        """Over `every` time units, in equal steps of at most `dt`, by the stochastic Heun scheme or Platen's."""
+        steps = math.ceil(every / self.dt - 1e-9)
+        h, p = every / steps, self._tensors(device)
+        one = self._heun if self.additive else self._platen
+
+        def step(state: torch.Tensor, noise: VectorNoise) -> torch.Tensor:
+            flat = state.reshape(-1, state.shape[-1])
+            for _ in range(steps):
+                normals = noise()
+                flat = one(flat, normals.expand(*state.shape[:-1], -1).reshape(len(flat), -1), h, p)
+            return flat.reshape(state.shape)
+
+        return step
+
+    def changed(self, **changes: float) -> Self:
+        """With some of the `parameters` changed."""
+        for name in changes:
+            checks.choice(f"parameter of {self.name}", name, self.parameters)
+        return replace(self, parameters={**self.parameters, **changes})
+
+    def settable(self) -> set[str]:
+        """The names in `parameters`."""
+        return set(self.parameters)
+
+    def settings(self) -> dict[str, Any]:
+        """Parameters, components and step, and a digest of the source of drift and noise, by which caches tell two systems apart."""
+        return {
+            "parameters": dict(self.parameters),
+            "components": list(self.components),
+            "observed": self.components[self._index],
+            "start": None if self.start is None else list(self.start),
+            "dt": self.dt,
+            "source": hashlib.sha256("".join(map(_source, (self.drift, self.noise))).encode()).hexdigest(),
+        }
+
+    def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
+        """(f, ∇·f) = (∂b/∂p, ∇·∂b/∂p), by automatic differentiation, of a system of one component.
+
+        Raises:
+            ValueError: an unknown parameter.
+            NotKnownError: there are components that the series does not show.
+        """
+        checks.choice(f"parameter of {self.name}", parameter, self.parameters)
+        if len(self.components) > 1:
+            raise NotKnownError(f"{self.name} has components that the series does not show, on which the change of its drift depends")
+
+        def change(x: torch.Tensor) -> torch.Tensor:
+            p = self._tensors(x.device)
+            moved = {name: torch.ones_like(value) if name == parameter else torch.zeros_like(value) for name, value in p.items()}
+            return torch.func.jvp(lambda q: self.drift(x, q), (p,), (moved,))[1]
+
+        def each(function: Function, u: torch.Tensor) -> torch.Tensor:
+            return torch.func.vmap(function)(u.reshape(-1, 1)).reshape(u.shape)
+
+        slope = torch.func.jacfwd(change)
+        return (lambda u: each(change, u)), (lambda u: each(slope, u))
+
+    @property
+    def additive(self) -> bool:
+        """Whether σ is the same at every state, as far as its derivative at some random states tells."""
+        states = torch.randn(PROBES, len(self.components), generator=generator(0, Stream.INITIAL)) + self._origin(torch.device("cpu"))
+        slopes = torch.func.vmap(torch.func.jacfwd(self.noise), (0, None))(states, self._tensors(torch.device("cpu")))
+        return not bool(slopes.any())
+
+    # the two schemes; states (n, components), normals (n, sources) and for Platen's scheme (n, pairs) more
+
+    def _heun(self, x: torch.Tensor, normals: torch.Tensor, h: float, p: dict[str, torch.Tensor]) -> torch.Tensor:
+        """x̃ = x + b h + σΔW,  x ← x + ½ (b(x) + b(x̃)) h + σΔW."""
+        kick = torch.einsum("nij,nj->ni", self._matrices(x, p), math.sqrt(h) * normals)
+        slope = self._drifts(x, p)
+        return x + 0.5 * h * (slope + self._drifts(x + h * slope + kick, p)) + kick
+
+    def _platen(self, x: torch.Tensor, normals: torch.Tensor, h: float, p: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Kloeden and Platen, eq. 15.1.3, with Gaussian increments ΔW^j and signs ±h for each pair of sources."""
+        root, b, a = math.sqrt(h), self._matrices(x, p), self._drifts(x, p)
+        count = b.shape[-1]
+        increments, signs = root * normals[:, :count], h * torch.sign(normals[:, count:])
+        ahead = x + h * a
+        predictor = ahead + torch.einsum("nij,nj->ni", b, increments)
+        found = x + 0.5 * h * (a + self._drifts(predictor, p))
+        near = [(self._matrices(x + root * b[..., r], p), self._matrices(x - root * b[..., r], p)) for r in range(count)]
+        for j in range(count):
+            column, step = b[..., j], increments[:, j, None]
+            up, down = (self._matrices(ahead + sign * root * column, p)[..., j] for sign in (1, -1))
+            found = found + 0.25 * (up + down + 2 * column) * step + 0.25 * (up - down) * (step.square() - h) / root
+            for r in range(count):
+                if r != j:
+                    above, below = (matrix[..., j] for matrix in near[r])
+                    pair = signs[:, _pair(r, j, count), None] * (1 if r < j else -1)
+                    found = found + 0.25 * (above + below - 2 * column) * step
+                    found = found + 0.25 * (above - below) * (step * increments[:, r, None] + pair) / root
+        return found
+
+    def _drifts(self, x: torch.Tensor, p: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.func.vmap(self.drift, (0, None))(x, p)
+
+    def _matrices(self, x: torch.Tensor, p: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.func.vmap(self._matrix, (0, None))(x, p)
+
+    def _matrix(self, x: torch.Tensor, p: dict[str, torch.Tensor]) -> torch.Tensor:
+        """σ as a matrix (components, sources)."""
+        found = self.noise(x, p)
+        return torch.diag(found) if found.ndim == 1 else found
+
+    def _tensors(self, device: torch.device) -> dict[str, torch.Tensor]:
+        return {name: torch.tensor(value, device=device) for name, value in self.parameters.items()}
+
+    def _origin(self, device: torch.device) -> torch.Tensor:
+        return torch.tensor(self.start or (0.0,) * len(self.components), device=device)
+
+    @property
+    def _index(self) -> int:
+        return 0 if self.observed is None else self.components.index(self.observed)
+
+
+class VectorNoise:
+    """Normals (member, n), new at each call; each member has a stream of its own, fixed by (seed, member)."""
+
+    def __init__(self, members: range, seed: int, numbers: int, device: torch.device):
+        self._streams = [generator(seed, Stream.NOISE, member, device=device) for member in members]
+        self._drawn = torch.empty(len(members), CHUNK, numbers, device=device)
+        self._next = CHUNK
+
+    def __call__(self) -> torch.Tensor:
+        """(member, n)."""
+        if self._next == CHUNK:
+            for numbers, stream in zip(self._drawn, self._streams, strict=True):
+                numbers.normal_(generator=stream)
+            self._next = 0
+        self._next += 1
+        return self._drawn[:, self._next - 1]
+
+    def copy(self) -> "VectorNoise":
+        """One that goes on from here with the same numbers."""
+        return copied(self, "_streams", "_drawn")
+
+
+def _pair(r: int, j: int, count: int) -> int:
+    """The number of a pair of sources among all pairs r < j."""
+    low, high = min(r, j), max(r, j)
+    return low * count - low * (low + 1) // 2 + high - low - 1
+
+
+def _source(function: Coefficient) -> str:
+    """The source of a function, by which its system is recognised.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError) as error:
+        raise ValueError(
+            f"the source of {function} cannot be read, so nothing tells when it changes: define it in a file or a cell"
+        ) from error
