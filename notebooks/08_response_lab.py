@@ -80,7 +80,7 @@ assert torch.allclose(by_hand.float(), pushed[n], atol=1e-5)
 
 # %%
 view = Predictions("navier-stokes", KickDesign("bump", 1.0))
-panels.answers(view, time=1.0)
+panels.predictions(view, time=1.0)
 
 # %% [markdown]
 # ## Check: a forcing that is really applied
@@ -250,7 +250,7 @@ lab
 
 # %%
 view = Predictions("navier-stokes", KickDesign("bump", 1.0), TimeProfile("periodic", 1.5))
-panels.answers(view, time=2.0)
+panels.predictions(view, time=2.0)
 
 # %% [markdown]
 # Draw a time profile, or take a step, a ramp, or a wave.
@@ -379,7 +379,7 @@ own = Predictions(pattern_forming, KickDesign("pixel", 0.2))
 gaussian, twins = own.known.responses["gaussian"], own.known.responses["truth"]
 print(f"L2 of the Gaussian response: {gfdt.compare(gaussian, twins).quoted['l2']:.3f}")
 print(f"of no response at all: {float(twins.values[1:].square().sum(1).mean().sqrt()):.3f}")
-panels.answers(own, time=2.0)
+panels.predictions(own, time=2.0)
 
 # %% [markdown]
 # A kick of one pixel spreads into a wave packet with the wavelength of the pattern. Kick it yourself, and check the linear prediction with an ensemble:

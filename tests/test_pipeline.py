@@ -136,7 +136,7 @@ def test_a_band_holds_what_lies_in_it():
 def test_bands_of_a_few_series_hold_their_share(monkeypatch):
     monkeypatch.setattr(bands, "load_shipped_score", lambda name: OrnsteinUhlenbeck().score)
     rows = bands.coverage(("ornstein-uhlenbeck",), seeds=6, multiple=10, piece=10)
-    shares = [row.value for row in rows if "share" in row.what]
+    shares = [row.value for row in rows if "fraction" in row.what]
     assert len(shares) == 2
     assert all(0.7 < share < 1.0 for share in shares)
 
