@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 SOURCES := gfdt_tutorial tests conftest.py $(wildcard notebooks/*.py)  # the .ipynb follow from the .py
 STRIP := $(BIN)/nbstripout --keep-id --extra-keys metadata.language_info
 
-.PHONY: help lab test test-fast lint sync picture assets constraints
+.PHONY: help lab test test-fast lint sync picture assets benchmarks constraints
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -18,11 +18,12 @@ help:  ## this list
 lab: $(INSTALLED)  ## open the lessons in JupyterLab (options: make lab LAB_ARGS=--no-browser)
 	PATH="$(CURDIR)/$(BIN):$$PATH" jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_ARGS)
 
+# On all cores; conftest.py says which tests stay together. One at a time, for a debugger: make test-fast TEST_ARGS="-n 0 --pdb".
 test: $(INSTALLED)  ## run every test and every lesson
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -n auto $(TEST_ARGS)
 
 test-fast: $(INSTALLED)  ## run the quick tests, for work on the code
-	$(BIN)/python -m pytest -q -m "not slow and not browser" tests $(TEST_ARGS)
+	$(BIN)/python -m pytest -n auto -q -m "not slow and not browser" tests $(TEST_ARGS)
 
 lint: $(INSTALLED)  ## check style, types, the layers of the package, and the notebooks against their .py
 	$(BIN)/ruff check $(SOURCES)
@@ -43,6 +44,9 @@ picture: $(INSTALLED)  ## draw the picture of the README anew (needs Chromium)
 
 assets: $(INSTALLED)  ## make the learned scores and responses that travel with the package anew (20 min; resumable)
 	$(BIN)/python -m gfdt_tutorial assets
+
+benchmarks: $(INSTALLED)  ## measure what the project promises and write docs/benchmarks.json (15 min)
+	$(BIN)/python -m gfdt_tutorial bench --json docs/benchmarks.json
 
 # Neither the local build of torch (+cpu) nor the CUDA packages it may have brought are for everyone.
 constraints: $(INSTALLED)  ## write the versions now installed to constraints.txt

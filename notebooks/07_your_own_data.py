@@ -50,7 +50,11 @@ from gfdt_tutorial.data.hidden_memory import hidden_memory
 from gfdt_tutorial.data.reading import read_series
 from gfdt_tutorial.data.suitability import examine
 from gfdt_tutorial.figures import theme
-from gfdt_tutorial.figures.series_overview import overview, response_at_all_places, response_overview
+from gfdt_tutorial.figures.series_overview import (
+    overview,
+    response_at_all_places,
+    response_overview,
+)
 from gfdt_tutorial.scores.steins_identity import TOLERANCES
 
 torch.set_num_threads(1)

@@ -1,18 +1,21 @@
 """What is kept between runs: found again when nothing that it rests on has changed, and never half-made."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
-import time
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from gfdt_tutorial import AllenCahn, NavierStokes, OrnsteinUhlenbeck
+from gfdt_tutorial.__main__ import main
 from gfdt_tutorial.bench import figure1
 from gfdt_tutorial.core import storage
 from gfdt_tutorial.experiments import source_files
@@ -42,6 +45,33 @@ def said(monkeypatch, capsys):
     """What a user reads on standard error."""
     monkeypatch.delenv("GFDT_QUIET")
     return lambda: capsys.readouterr().err
+
+
+class Clock:
+    """It moves when it is told to, and stands still otherwise."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+    monotonic = perf_counter
+
+    def takes(self, seconds):
+        """Work of 1.5, which takes so long."""
+
+        def make(checkpoint):
+            self.now += seconds
+            return 1.5
+
+        return make
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr("gfdt_tutorial.experiments.cache.time", made)
+    return made
 
 
 def never(**_):
@@ -144,11 +174,11 @@ def test_other_parameters_and_seeds_are_other_stages():
 # Entries
 
 
-def test_what_was_made_once_is_found_again_with_its_seconds(cache):
-    made = cache.fetch(STAGE, lambda checkpoint: time.sleep(0.1) or 1.5, NUMBER)
+def test_what_was_made_once_is_found_again_with_its_seconds(cache, clock):
+    made = cache.fetch(STAGE, clock.takes(7), NUMBER)
     found = cache.fetch(STAGE, never, NUMBER)
     assert (made.value, made.cached, found.value, found.cached) == (1.5, False, 1.5, True)
-    assert 0.1 <= found.seconds == made.seconds < 5
+    assert found.seconds == made.seconds == 7
     assert sorted(path.suffix for path in cache.folder.iterdir()) == ["", "", ".lock"]  # the entry, seconds/, and no work folder
 
 
@@ -236,27 +266,36 @@ def test_an_error_that_is_no_checkpoints_fault_comes_through(cache):
     assert not cache.has(STAGE)
 
 
-def test_a_stage_is_expected_to_take_what_it_took_at_another_seed(cache):
+def test_a_stage_is_expected_to_take_what_it_took_at_another_seed(cache, clock):
     other = replace(STAGE, config=STAGE.config | {"seed": 5, "data": {"seed": 6, "members": 8}})
     larger = replace(STAGE, config=STAGE.config | {"data": {"seed": 1000, "members": 9}})
     assert cache.expected_seconds(other) is None
-    made = cache.fetch(STAGE, lambda checkpoint: time.sleep(0.1), NUMBER)
-    assert cache.expected_seconds(other) == made.seconds and cache.expected_seconds(STAGE) == 0
+    cache.fetch(STAGE, clock.takes(7), NUMBER)
+    assert cache.expected_seconds(other) == 7 and cache.expected_seconds(STAGE) == 0
     assert cache.expected_seconds(larger) is None
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_work(tmp_path):
+def test_two_processes_share_the_work(tmp_path, monkeypatch):
+    """The other one works until this one says that it waits."""
     program = (
-        "import sys, time; from gfdt_tutorial.experiments.cache import Cache\n"
+        "import sys; from gfdt_tutorial.experiments.cache import Cache\n"
         "sys.path.insert(0, sys.argv[1]); from test_cache import NUMBER, STAGE\n"
-        "def slow(checkpoint):\n    time.sleep(3); return time.monotonic()\n"
-        "print(Cache(sys.argv[2]).fetch(STAGE, slow, NUMBER).value)"
+        "def work(checkpoint):\n    print('at work', flush=True); return float(input())\n"
+        "Cache(sys.argv[2]).fetch(STAGE, work, NUMBER)"
     )
     words = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path)]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, encoding="utf-8") for _ in range(2)]
-    one, other = (process.communicate()[0] for process in both)
-    assert one == other and float(one) > 0
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as other:
+        assert other.stdout.readline() == "at work\n"
+        notes = []
+
+        def note(words):
+            notes.append(words)
+            print("2.5", file=other.stdin, flush=True)
+
+        monkeypatch.setattr("gfdt_tutorial.experiments.cache.note", note)
+        assert Cache(tmp_path).fetch(STAGE, never, NUMBER).value == 2.5
+    assert other.returncode == 0 and ["another process is at it" in words for words in notes] == [True]
 
 
 def test_the_folder_is_the_users_unless_named(monkeypatch, tmp_path):
@@ -356,10 +395,47 @@ def test_of_large_series_one_at_a_time_is_held(cache, monkeypatch):
     assert len(made) == 2 and made[1]() is None
 
 
+FIGURE = ["figure1", "--system", "ornstein-uhlenbeck", "--preset", "tiny", "--device", "cpu", "--out"]
+KILLED = """
+import os, signal, sys
+from gfdt_tutorial.__main__ import main
+from gfdt_tutorial.{module} import {kind}
+work = {kind}.{method}
+def struck(self, *words):
+    if self.{count} == {moment}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return work(self, *words)
+{kind}.{method} = struck
+main(sys.argv[1:])
+"""
+MOMENTS = [("scores.training", "Training", "_advance", "step", 13), ("responses.kicked_twins", "Twins", "add", "done", 9)]
+
+
 @pytest.mark.slow
-def test_a_run_that_is_killed_and_run_again_ends_with_the_same_bits():
-    killed, same, _ = figure1.kills(3, ["ornstein-uhlenbeck"])
-    assert killed.value >= 2 and same.value == 3
+def test_a_run_that_is_killed_and_run_again_ends_with_the_same_bits(tmp_path, monkeypatch):
+    """Killed while it trains; run again and killed among its twins; run to its end."""
+    monkeypatch.setattr("gfdt_tutorial.figures.save_image", lambda *_, **__: None)  # takes longer than all the rest
+    for moment in MOMENTS:
+        program = KILLED.format_map(dict(zip(("module", "kind", "method", "count", "moment"), moment, strict=True)))
+        settings = os.environ | {"GFDT_CACHE": str(tmp_path / "killed" / "cache")}
+        killed = subprocess.run([sys.executable, "-c", program, *FIGURE, tmp_path / "killed" / "out"], env=settings, cwd=tmp_path)
+        assert killed.returncode == -signal.SIGKILL
+    for name in ("killed", "whole"):
+        monkeypatch.setenv("GFDT_CACHE", str(tmp_path / name / "cache"))
+        assert main([*FIGURE, str(tmp_path / name / "out")]) == 0
+    assert figure1._equal(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_the_bench_kills_a_run_in_each_part_of_its_length(monkeypatch):
+    """Of three runs the last has ended before it is struck, and the first is not what it should be."""
+    waits, clock = [], Clock()
+    process = SimpleNamespace(wait=lambda: clock.takes(12)(None))
+    monkeypatch.setattr(figure1, "time", clock)
+    monkeypatch.setattr(figure1, "_start", lambda words, folder: process)
+    monkeypatch.setattr(figure1, "_kill", lambda process, after: waits.append(after) or len(waits) < 3)
+    monkeypatch.setattr(figure1, "_equal", lambda out, whole: out.name != "killed-0")
+    assert [row.value for row in figure1.kills(3)] == [2, 2, 1]
+    assert [int(after // 4) for after in waits] == [0, 1, 2]
 
 
 def test_the_comparison_of_runs_sees_one_bit(tmp_path):

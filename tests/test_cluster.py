@@ -55,7 +55,7 @@ class LocalCluster:
         self.processes.callback(process.kill)
 
         def line(words):
-            for _ in range(600):
+            for _ in range(3000):
                 if found := [line for line in log.read_text(encoding="utf-8").splitlines() if words in line]:
                     return found[0]
                 assert process.poll() is None, log.read_text(encoding="utf-8")
@@ -170,7 +170,7 @@ def test_interrupted_it_leaves_the_workers_idle_and_a_checkpoint(crew, monkeypat
         perturb(SMALL, **TWINS, checkpoint=path, cluster=crew.address)
     assert Twins(SMALL, seed=1, **TWINS).resume(path).done == 5
     with crew.watched() as client:
-        for _ in range(100):
+        for _ in range(3000):
             left = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
             if not left:
                 break

@@ -1,4 +1,4 @@
-"""The response lab without a browser: what it shows is the theory's answer, what it prints gives the same, and when that can be trusted."""
+"""The response lab without a browser: it shows the response of the theory, what it prints gives the same, and when that can be trusted."""
 
 import math
 from dataclasses import replace
@@ -22,7 +22,7 @@ def close(found, expected, atol=1e-5):
     torch.testing.assert_close(found, expected, atol=atol, rtol=0)
 
 
-# Kicks and time courses
+# Kicks and time profiles
 
 
 def test_a_drawing_is_added_to_a_ready_made_kick():
@@ -41,7 +41,7 @@ def test_neighbours_in_a_row_take_one_line():
     assert DRAWN.code() == ["kick = torch.zeros(system.grid.shape)", "kick[3, 4:6] += 0.5", "kick[3, 6] += -0.5", "kick[31, 0] += 0.5"]
 
 
-def test_time_courses():
+def test_time_profiles():
     times = torch.arange(5, dtype=torch.float64)
     assert TimeProfile("step").values(times).tolist() == [1, 1, 1, 1, 1]
     assert TimeProfile("ramp", 2.0).values(times).tolist() == [0, 0.5, 1, 1, 1]
@@ -53,7 +53,7 @@ def test_time_courses():
         TimeProfile("ramp", 0.0).values(times)
 
 
-# Lasting pushes
+# Forcings
 
 
 def lasting(system, every, lags=40.0):
@@ -64,14 +64,14 @@ def lasting(system, every, lags=40.0):
     return exact.float(), response.to(pattern, torch.ones_like(response.times))
 
 
-def test_a_lasting_push_is_summed_to_second_order():
+def test_a_forcing_is_summed_to_second_order():
     system = OrnsteinUhlenbeck()
     errors = [float((exact - found).abs().max()) for exact, found in (lasting(system, every) for every in (4.0, 2.0, 1.0))]
     assert errors[0] / errors[1] == pytest.approx(4, abs=0.2) and errors[1] / errors[2] == pytest.approx(4, abs=0.2)
     assert errors[2] < 2e-3 * float(lasting(system, 1.0)[0].abs().max())
 
 
-def test_a_push_of_one_instant_is_a_kick():
+def test_a_forcing_of_one_instant_is_a_kick():
     response = load_shipped("allen-cahn-truth")
     kick, time_profile = kick_pattern(response.grid, "random"), torch.zeros(len(response.times))
     time_profile[3] = 1.0
@@ -82,16 +82,16 @@ def test_a_push_of_one_instant_is_a_kick():
 
 
 @pytest.mark.parametrize("time_profile", [torch.ones(7), torch.full((91,), torch.nan)])
-def test_a_course_that_does_not_fit_is_refused(time_profile):
+def test_a_time_profile_that_does_not_fit_is_refused(time_profile):
     response = exact_response(OrnsteinUhlenbeck())
     with pytest.raises(ValueError, match="time_profile"):
         response.to(kick_pattern(response.grid), time_profile)
 
 
-# Ensembles that are pushed
+# Ensembles that are forced
 
 
-def pushed(system=None, kick="bump", amplitude=1.0, time_profile=None, lags=12.0, every=1.0, **options):
+def forced(system=None, kick="bump", amplitude=1.0, time_profile=None, lags=12.0, every=1.0, **options):
     system = system or OrnsteinUhlenbeck()
     pattern = kick_pattern(system.grid, kick, amplitude)
     linear = exact_response(OrnsteinUhlenbeck(grid=system.grid), lags=lags, every=every).to(pattern, time_profile)
@@ -99,24 +99,24 @@ def pushed(system=None, kick="bump", amplitude=1.0, time_profile=None, lags=12.0
 
 
 @pytest.mark.parametrize("time_profile", [None, torch.ones(13), torch.sin(torch.arange(13.0))])
-def test_a_linear_field_answers_as_its_response_says(time_profile):
-    found = pushed(time_profile=time_profile)
+def test_a_linear_field_responds_as_its_response_says(time_profile):
+    found = forced(time_profile=time_profile)
     close(found.responses, found.linear, atol=2e-5)
     assert abs(found.departure.value) < 1e-4 and abs(found.even_part.value) < 1e-4
     assert found.gain.value == pytest.approx(1, abs=1e-4)
 
 
-def test_pushes_come_to_the_continuous_force_at_second_order():
+def test_kicks_at_intervals_approach_the_continuous_forcing_at_second_order():
     """Against (e^{Lt} − 1)/L p, by steps that are halved: Strang's splitting."""
     exact, errors = lasting(OrnsteinUhlenbeck(), 4.0, 16.0)[0][-1], []
     for every in (4.0, 2.0, 1.0):
-        found = pushed(time_profile=torch.ones(round(16 / every) + 1), lags=16.0, every=every)
+        found = forced(time_profile=torch.ones(round(16 / every) + 1), lags=16.0, every=every)
         errors.append(float((found.responses[-1] - exact).abs().max()))
     assert errors[0] / errors[1] == pytest.approx(4, abs=0.3) and errors[1] / errors[2] == pytest.approx(4, abs=0.3)
 
 
 class Squared(System):
-    """A field without neighbours or noise, u ← u/2 + c u²: all about its answer can be said in one line."""
+    """A field without neighbours or noise, u ← u/2 + c u²: its response can be written in one line."""
 
     name = "squared"
 
@@ -134,7 +134,7 @@ class Squared(System):
         return step
 
 
-def test_the_even_part_of_an_answer_is_measured():
+def test_the_even_part_of_a_response_is_measured():
     system, pattern = Squared(0.3), torch.zeros(2, 4)
     pattern[0, 0] = 1.0
     found = run_work(ForcedEnsemble(system, pattern, torch.stack([pattern, 0.5 * pattern]), members=8))
@@ -145,11 +145,11 @@ def test_the_even_part_of_an_answer_is_measured():
 
 
 def test_scatter_of_members_is_no_departure():
-    """A linear answer that is wrong by 10 % shows in spite of noise; the right one does not, though the plain norm would say so."""
+    """A linear response that is wrong by 10 % shows in spite of noise; the right one does not, though the plain norm would say so."""
     torch.manual_seed(0)
     departures = []
     for wrong in (1.0, 0.9):
-        found = pushed(members=64)
+        found = forced(members=64)
         for row in range(1, 13):
             found._excess.add(0.02 * torch.randn(64, 32, 32) + (wrong - 1) * found.linear[row], found.linear[row])
         departures.append(found.departure)
@@ -159,7 +159,7 @@ def test_scatter_of_members_is_no_departure():
 
 
 def test_a_run_that_was_left_goes_on_where_it_stopped():
-    whole, system = pushed(), OrnsteinUhlenbeck()
+    whole, system = forced(), OrnsteinUhlenbeck()
     parted = ForcedEnsemble(system, kick_pattern(system.grid, "bump"), whole.linear, members=8)
     for row in parted:
         if row == 3:
@@ -169,7 +169,7 @@ def test_a_run_that_was_left_goes_on_where_it_stopped():
     assert run_work(parted).row == 12  # and once at the end, stays there
 
 
-def test_bad_pushes_are_refused():
+def test_bad_forcings_are_refused():
     system, pattern = OrnsteinUhlenbeck(), kick_pattern(PeriodicGrid())
     linear = torch.zeros(5, 32, 32)
     with pytest.raises(ValueError, match="shapes"):
@@ -203,7 +203,7 @@ def test_a_shipped_response_with_other_lags_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("time_profile", [None, TimeProfile("periodic", 7.0)])
-def test_answers_are_convolutions_of_the_responses(name, time_profile):
+def test_predictions_are_convolutions_of_the_responses(name, time_profile):
     view = Predictions(name, KickDesign("random", 0.7, ((3, 4, 1.0),)), time_profile)
     pattern = kick_pattern(view.grid, "random", 0.7)
     pattern[3, 4] += 0.7

@@ -36,7 +36,7 @@ def test_the_paper_preset_has_the_letters_sizes(system):
 @pytest.fixture
 def small_paper(monkeypatch):
     """Preset paper with the numbers of tiny, so that all of its path but the size is walked."""
-    for system in SYSTEMS.values():
+    for system in map(type, SYSTEMS):
         monkeypatch.setattr(system, "ensembles", {**system.ensembles, "paper": system.ensembles["tiny"]})
     monkeypatch.setitem(budgets.BUDGETS, "paper", replace(budgets.BUDGETS["paper"], steps=20, check_every=10, pairs=8, width=8))
     monkeypatch.setitem(budgets.INTERMITTENT_STEPS, "paper", (10, 2.0))
@@ -126,7 +126,7 @@ def test_a_band_holds_what_lies_in_it():
     answer = replace(long, values=long.values.clone(), standard_error=error)
     answer.values[2, 0, 4] += 0.17  # 1.645 × 0.1 is the half-width of a 90 % band
     answer.values[3, 0, 6] -= 0.16
-    held = bands._held(answer, long)
+    held = bands._covered(answer, long)
     assert held.shape == (4, 4)
     assert held.sum() == 15
     assert held[2, 1] == 0

@@ -141,12 +141,30 @@ def test_environment_files_are_equal():
     assert text("environment.yml") == text("binder/environment.yml")
 
 
+def requirements(*extras):
+    """What the package needs with these extras, those that they name in turn included."""
+    listed = PROJECT["dependencies"] + [entry for name in extras for entry in PROJECT["optional-dependencies"][name]]
+    found = {entry: Requirement(entry) for entry in listed}
+    for own in [each for each in found.values() if each.name == PROJECT["name"]]:
+        found |= {str(each): each for each in requirements(*own.extras)}
+    return [each for each in found.values() if each.name != PROJECT["name"]]
+
+
+def test_the_base_install_leaves_jupyter_out():
+    names = {requirement.name for requirement in requirements()}
+    assert {"jupyterlab", "ipywidgets", "anywidget", "jupytext", "nbval"}.isdisjoint(names)
+
+
+def test_developers_get_every_extra_but_the_peers():
+    everything = set(PROJECT["optional-dependencies"]) - {"dev", "peers"}
+    assert {str(entry) for entry in requirements(*everything)} <= {str(entry) for entry in requirements("dev")}
+
+
 def test_environment_is_complete():
-    extras = PROJECT["optional-dependencies"]
-    needed = [Requirement(entry) for entry in PROJECT["dependencies"] + extras["files"] + extras["data"]]
+    needed = requirements("lab", "files", "data")
     for requirement in needed:
         requirement.name = CONDA_NAMES.get(requirement.name, requirement.name)
-    dev = [entry for entry in extras["dev"] if Requirement(entry).name == "pytest"]
+    dev = [entry for entry in PROJECT["optional-dependencies"]["dev"] if Requirement(entry).name == "pytest"]
     assert conda_requirements() == {str(requirement) for requirement in needed} | {"pip", *dev}
 
 
@@ -159,7 +177,7 @@ def test_environment_names_one_python():
 def test_constraints_pin_what_the_project_needs():
     lines = re.findall(r"^[^#\n]+", text("constraints.txt"), re.MULTILINE)
     pins = {canonicalize_name(pin.name): pin.specifier for pin in map(Requirement, lines)}
-    for requirement in map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]):
+    for requirement in requirements("dev"):
         (pin,) = pins[canonicalize_name(requirement.name)]
         assert pin.operator == "==" and pin.version in requirement.specifier, requirement
         assert "+" not in pin.version, "a local build is not for everyone"
@@ -242,7 +260,7 @@ def test_makefile_explains_its_targets():
     assert status == 0
     assert set(re.findall(r"^  make ([a-z-]+)  ", output, re.MULTILINE)) == {
         *("help", "lab", "test", "test-fast"),
-        *("lint", "sync", "picture", "assets", "constraints"),
+        *("lint", "sync", "picture", "assets", "benchmarks", "constraints"),
     }
 
 

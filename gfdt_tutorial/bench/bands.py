@@ -12,8 +12,9 @@ from gfdt_tutorial.responses.errors import compare
 from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.built_in import SYSTEMS
-from gfdt_tutorial.systems.simulate import System, simulate
+from gfdt_tutorial.systems.simulate import simulate
 
 DISPLACEMENTS = (0, 2, 4, 6)  # R_11, R_31, R_51, R_71
 Score = Callable[[torch.Tensor], torch.Tensor]

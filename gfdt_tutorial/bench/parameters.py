@@ -12,9 +12,9 @@ from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.sensitivities import sensitivities
 from gfdt_tutorial.responses.theorem import Field
 from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.built_in import SYSTEMS
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
-from gfdt_tutorial.systems.simulate import System
 
 COMMAND = "python -m gfdt_tutorial bench --only parameters"
 CHANGE = 0.02

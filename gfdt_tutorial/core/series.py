@@ -17,7 +17,6 @@ from gfdt_tutorial.core.grid import PeriodicGrid
 
 AXES = ("t", "mt", "tx", "mtx", "tyx", "mtyx")
 FINGERPRINT = 2**22  # the largest number of values that enter a fingerprint
-OFF_GRID = 1e-6  # relative change of a time by rounding to the sampling grid, above which a warning tells of it
 
 
 @dataclass(frozen=True)
@@ -127,12 +126,6 @@ class TimeSeries:
                 f"lags={lags:g} is {steps} sampling steps of {self.every:g}; "
                 f"expected 1 to {limit}, half the series of {len(self.times)} samples: "
                 f"ask for lags ≤ {limit * self.every:g} or take a longer series"
-            )
-        if abs(steps * self.every - lags) > OFF_GRID * lags:
-            warnings.warn(
-                f"lags={lags:g} is not a multiple of the sampling interval {self.every:g}; it was rounded to "
-                f"{steps * self.every:.6g}, {steps} sampling steps",
-                stacklevel=3,
             )
         return steps
 

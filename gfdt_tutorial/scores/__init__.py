@@ -1,4 +1,15 @@
-"""Scores ∇ ln ρ from data: Gaussian, learned by denoising score matching, of one variable; and how to check a score.
+"""Scores ∇ ln ρ from data, and the identities by which to check one.
 
-It imports `core` only: a score is fitted to data and does not know which system made them.
+    gaussian            the Gaussian score
+    fit, budgets        fit_score, and the budget of training that suits the data
+    training            denoising score matching as an iterator; batches and checkpoints have files of their own
+    matching            its two losses
+    network             the linear part of a learned score; convolutions is the built-in nonlinear part, own_network that of the user
+    learned             the learned score and its files; configuration builds its network, linear_correction adjusts its linear part
+    one_variable        four ways to the score of one variable; pair_score, that of a number given an earlier one
+    steins_identity     Stein's identity: averages that are known for the true score
+    diagnostics         distances to a known score, moments of generated fields, variance of gradients
+
+What a score is, is stated in `core.score`. This room imports `core` only: a score is fitted to data and does not know which system
+generated them.
 """

@@ -3,10 +3,23 @@
 Write one as the last line of a cell, or `display` it. Every lesson shows the same content as a static figure first.
 """
 
+import importlib
 import sys
 
-# Before the first FigureWidget jsonschema would spend 4 to 19 s on a grammar of IRIs, which nothing here uses; it skips a missing module.
+
+def _require_jupyter_widgets() -> None:
+    """Name the extra that brings the packages of Jupyter, which the base install leaves out."""
+    try:
+        for name in ("anywidget", "ipywidgets"):
+            importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        message = f'{error}. The widgets of the lessons need Jupyter, which the base install leaves out: pip install "gfdt-tutorial[lab]"'
+        raise ModuleNotFoundError(message, name=error.name) from error
+
+
+# jsonschema would compile a grammar of IRIs that nothing here uses, for 4 to 19 s before the first FigureWidget; missing, it is skipped.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None blocks an import; typeshed knows modules only
+_require_jupyter_widgets()
 
 from gfdt_tutorial.course.widgets.allen_cahn import AllenCahnLab  # noqa: E402
 from gfdt_tutorial.course.widgets.double_well import DoubleWellExplorer  # noqa: E402
