@@ -23,7 +23,7 @@ from gfdt_tutorial.data.reading import read_series
 from gfdt_tutorial.data.suitability import examine
 from gfdt_tutorial.data.verdicts import Agreement, verdict
 from gfdt_tutorial.figures.report import page
-from gfdt_tutorial.figures.series_overview import answer_everywhere, answers, portrait
+from gfdt_tutorial.figures.series_overview import overview, response_at_all_places, response_overview
 from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.steins_identity import Identity, grade, identity
@@ -795,17 +795,17 @@ def test_a_name_with_marks_does_not_break_the_page():
 def test_figures_show_the_series_and_the_answer(axes):
     data = series(axes)
     found = examine(data)
-    figure = portrait(data, found)
+    figure = overview(data, found)
     curves = {trace.name: trace for trace in figure.data if trace.name}
     width = float(curves["data"].x[1] - curves["data"].x[0])
     assert float(np.sum(curves["data"].y) * width) == pytest.approx(1, abs=1e-6)
     np.testing.assert_allclose(figure.data[-1].y, found.autocorrelation[: len(figure.data[-1].y)])
     answer = respond(data, GaussianScore.fit(data), lags=8.0)
-    shown = answers({"gaussian": answer})
+    shown = response_overview({"gaussian": answer})
     lines = [trace for trace in shown.data if trace.fill is None]
     assert len(lines) == (1 if axes == "mt" else 4)
     np.testing.assert_allclose(lines[0 if axes == "mt" else 1].y, answer.along(0))
-    everywhere = answer_everywhere(answer)
+    everywhere = response_at_all_places(answer)
     assert (everywhere is None) == (axes == "mt")
     if axes == "mtx":
         assert everywhere.data[0].z[3, 8] == pytest.approx(float(answer.along(0)[3]), abs=1e-4)
@@ -813,7 +813,7 @@ def test_figures_show_the_series_and_the_answer(axes):
 
 def test_a_curve_of_many_lags_is_drawn_with_few_points():
     data = series("mt", steps=6000, members=2)
-    shown = answers({"gaussian": respond(data, GaussianScore.fit(data), lags=2000.0)})
+    shown = response_overview({"gaussian": respond(data, GaussianScore.fit(data), lags=2000.0)})
     assert all(len(trace.x) <= 2 * 501 for trace in shown.data)
     curve = next(trace for trace in shown.data if trace.fill is None)
     assert 400 < len(curve.x) <= 501 and curve.x[-1] == pytest.approx(2000, abs=5)

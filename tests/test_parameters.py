@@ -117,7 +117,7 @@ def test_bad_input_is_refused_in_words(make, message):
 
 @pytest.mark.slow
 def test_the_bench_of_answers_runs_in_small():
-    rows = values(bench_parameters.answers("tiny", 16, ("ornstein-uhlenbeck", "allen-cahn")))
+    rows = values(bench_parameters.parameter_responses("tiny", 16, ("ornstein-uhlenbeck", "allen-cahn")))
     assert len(rows) == 5 + 4 * 4
     assert all(math.isfinite(value) for value in rows.values())
 
