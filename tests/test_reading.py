@@ -198,3 +198,40 @@ def test_capitals_in_an_ending_do_not_matter(here):
     path, _ = write(u, "tx", "zarr")
     os.rename(path, "SERIES.ZARR")
     assert read_series("SERIES.ZARR").u.numpy().tobytes() == u.tobytes()
+
+
+def test_axes_are_recognised_by_the_attributes_of_the_cf_conventions(here):
+    """As in files of reanalyses and of NEMO: names of their own, and bounds beside the variable."""
+    xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    u = noise("mtyx", steps=40).astype(np.float32)
+    at = {
+        "run": ("run", np.arange(8), {"standard_name": "realization"}),
+        "time_counter": ("time_counter", 0.5 * np.arange(40), {"units": "days since 1950-01-01", "bounds": "counter_bounds"}),
+        "nav_lat": ("nav_lat", 2.0 * np.arange(6), {"units": "degrees_north"}),
+        "i": ("i", 3.0 * np.arange(8), {"axis": "X"}),
+        "depth": ((), 5.0),
+    }
+    bounds = np.stack([0.5 * np.arange(40), 0.5 * np.arange(1, 41)], 1)
+    field = xarray.Dataset({"sst": (("run", "time_counter", "nav_lat", "i"), u), "counter_bounds": (("time_counter", "side"), bounds)}, at)
+    field.to_netcdf("cf.nc")
+    found = read_series("cf.nc")
+    assert found.u.numpy().tobytes() == u.tobytes() and found.axes == "mtyx" and found.every == 0.5
+    assert found.lengths == (12.0, 24.0) and found.info["time_unit"] == "days" and found.info["variable"] == "sst"
+
+
+def test_times_may_be_a_coordinate_of_another_name(here):
+    """As in files of WRF."""
+    xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    field = xarray.Dataset({"T2": (("Time", "x"), noise("tx", steps=40))})
+    field.coords["XTIME"] = ("Time", 180.0 * np.arange(40), {"units": "minutes since 2000-01-01"})
+    field.to_netcdf("wrf.nc")
+    assert read_series("wrf.nc").every == 180 and read_series("wrf.nc").info["time_unit"] == "minutes"
+
+
+def test_a_list_of_stations_is_neither_latitude_nor_longitude(here):
+    xarray = pytest.importorskip("xarray", reason="pip install 'gfdt-tutorial[files]'")
+    at = {"time": np.arange(40.0), "lat": ("station", np.arange(16.0), {"units": "degrees_north"})}
+    at["lon"] = ("station", np.arange(16.0) ** 2, {"units": "degrees_east"})
+    xarray.Dataset({"sst": (("time", "station"), noise("tx", steps=40))}, at).to_netcdf("stations.nc")
+    with pytest.raises(ValueError, match="does not say what the axes"):
+        read_series("stations.nc")

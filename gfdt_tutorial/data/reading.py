@@ -12,16 +12,9 @@ import numpy as np
 
 from gfdt_tutorial.core import checks, storage
 from gfdt_tutorial.core.series import AXES, TimeSeries
+from gfdt_tutorial.data.axis_recognition import LETTERS, clock_of, letters_of, variables_of
 from gfdt_tutorial.data.missing_value_marks import check_values
 
-# letter → names by which a dimension of a NetCDF or Zarr file is recognised
-DIMENSIONS = {
-    "t": ("t", "time"),
-    "m": ("m", "member", "ensemble", "realization", "realisation", "number", "sample"),
-    "y": ("y", "lat", "latitude"),
-    "x": ("x", "lon", "longitude", "site"),
-}
-LETTERS = {name: letter for letter, names in DIMENSIONS.items() for name in names}
 CALENDAR = 1.15  # the longest month over the shortest is 31/28
 
 
@@ -50,10 +43,10 @@ def read_series(
 
     An .npy file contains bare numbers, so `axes` and `every` are needed. An .npz file has its own times and axes (keys u, times, axes, as
     `TimeSeries.save` writes them), or any array, selected by `variable`. In NetCDF and Zarr files, dimensions are recognised by their usual
-    names (`DIMENSIONS`); the times keep the unit of the file, and equally spaced coordinates determine the sides of the box. If
-    coordinates decrease, as latitudes from north to south, the data are reversed, so that a displacement of +1 is towards larger
-    coordinates. If the times decrease, the series is reversed in time, whether or not `every` replaces these times; `info["notes"]`
-    records it.
+    names or by the attributes of the CF conventions (`data.axis_recognition`); the times keep the unit of the file, and equally spaced
+    coordinates determine the sides of the box. If coordinates decrease, as latitudes from north to south, the data are reversed, so that a
+    displacement of +1 is towards larger coordinates. If the times decrease, the series is reversed in time, whether or not `every` replaces
+    these times; `info["notes"]` records it.
 
     Args:
         axes: letters of the axes, in the order of the array: m member, t time, y and x periodic space.
@@ -145,22 +138,23 @@ def _chosen(path: Path, variable: str | None, names: Iterable[str]) -> str:
 
 def _xarray(path: Path, variable: str | None, axes: str | None) -> _Raw:
     try:
+        import cf_xarray  # noqa: F401  (adds the accessor .cf)
         import xarray
     except ImportError:
-        raise ValueError(f"reading {path} requires xarray, an optional extra: pip install 'gfdt-tutorial[files]'") from None
+        raise ValueError(f"reading {path} requires xarray and cf_xarray, an optional extra: pip install 'gfdt-tutorial[files]'") from None
     with _readable(path):
         if path.suffix.lower() == ".zarr":
             opened = xarray.open_dataset(path, decode_times=False, engine="zarr", consolidated=False)
         else:
             opened = xarray.open_dataset(path, decode_times=False)
     with opened:
-        name = _chosen(path, variable, [str(name) for name, array in opened.data_vars.items() if array.ndim])
+        name = _chosen(path, variable, variables_of(opened))
         with _readable(path):
             field = opened[name].load()
     field = field.squeeze([name for name, size in field.sizes.items() if size == 1 and str(name).lower() not in LETTERS], drop=True)
-    letters = [LETTERS.get(str(name).lower(), "") for name in field.dims] if axes is None else list(axes)
+    letters = letters_of(field) if axes is None else list(axes)
     named = {letter: str(name) for letter, name in zip(letters, field.dims, strict=False)}
-    clock = field.coords[named["t"]] if named.get("t") in field.coords else None  # `get` would make one up: 0, 1, 2, ...
+    clock = clock_of(field, named.get("t"))
     info = {key: str(field.attrs[key]) for key in ("units", "long_name") if key in field.attrs} | {"variable": name}
     if clock is not None and "units" in clock.attrs:
         info["time_unit"] = str(clock.attrs["units"]).split(" since ")[0]
