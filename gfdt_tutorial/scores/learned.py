@@ -12,7 +12,7 @@ import torch
 
 from gfdt_tutorial.core import checks, storage
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
-from gfdt_tutorial.core.numerics import unit_of
+from gfdt_tutorial.core.numerics import nearest_power_of_two
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.core.spectra import shell_mean
 from gfdt_tutorial.scores.network import ScoreNetwork
@@ -51,7 +51,7 @@ class LearnedScore:
     @property
     def unit(self) -> float:
         """A power of two as large as the fields: in its units all squares fit single precision."""
-        return unit_of(self.network.root)
+        return nearest_power_of_two(self.network.root)
 
     @property
     def needs_context(self) -> bool:
@@ -211,7 +211,7 @@ class LearnedScore:
             raise ValueError(f"the weights in {folder} do not fit its config ({error})") from error
         correction = tensors.get("correction")
         if correction is not None and about["format"] == 1:  # there it was in units of the data
-            correction = correction * unit_of(network.root) ** 2
+            correction = correction * nearest_power_of_two(network.root) ** 2
         context = (tensors.get(name) for name in ("context_mean", "context_std"))
         return cls(network.eval(), mean, config, *context, metrics, correction, about.get("fitted_to"))
 

@@ -122,7 +122,7 @@ class NavierStokes:
 
         The mean flow carries the Nyquist wave too, or that would stand still among waves that pass. The grid shows this wave in full
         where it has moved by whole pixels, and otherwise a part of it, cos(kₓAt). At each sampling instant what the grid does not
-        show is dropped (`PeriodicGrid.shown`), so that the state is a function of the field; sample at whole pixels to keep the wave.
+        show is dropped (`grid.hermitian_part`), so that the state is a function of the field; sample at whole pixels to keep the wave.
         """
         k_squared = self._k_squared
         damping = self.nu_h * _inverse(k_squared).square() + self.nu * k_squared.square() + (k_squared == 0)
@@ -175,7 +175,7 @@ class NavierStokes:
         noise = WhiteNoise(grid, members, seed, stream=Stream.INITIAL, device=device)()
         k, known = np.array(SPECTRUM).T
         covariance = torch.from_numpy(np.exp(np.interp(grid.k_squared.sqrt().numpy(), k, np.log(known))))
-        return grid.shown(noise * cast(covariance.sqrt() * grid.white, noise))
+        return grid.hermitian_part(noise * cast(covariance.sqrt() * grid.white, noise))
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
         """Over `every` time units, in steps h ≤ dt: Runge-Kutta of order 4 for v = e^(−Lt) u, forced by ς straight between its values at
@@ -219,7 +219,7 @@ class NavierStokes:
                 start.add_(first, alpha=1 / 6).add_(second.add_(third), alpha=1 / 3)
                 spectra = start.mul_(decay).add_(fourth, alpha=1 / 6)
                 now = then
-            return grid.shown(spectra)
+            return grid.hermitian_part(spectra)
 
         return step
 
