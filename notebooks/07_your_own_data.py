@@ -331,7 +331,7 @@ figure = go.Figure()
 for (name, y), dash in zip(curves.items(), theme.DASHES):
     figure.add_scatter(x=t, y=y, name=name, line_dash=dash)
 figure.add_trace(points(found, found.response, "R", theme.INK))
-figure.add_trace(points(found, found.held, f"R̃, d = {found.distance:.3g}", theme.PURPLE))
+figure.add_trace(points(found, found.conditional, f"R̃, d = {found.distance:.3g}", theme.PURPLE))
 figure.update_layout(template="gfdt", width=760, height=360, xaxis_title="lag t", margin_t=90)
 figure
 

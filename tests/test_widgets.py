@@ -301,7 +301,7 @@ def test_a_kick_in_the_middle_of_a_step_is_not_lost(make):
 
 def test_a_response_of_another_grid_is_refused():
     response = exact_response(OrnsteinUhlenbeck(grid=PeriodicGrid((16, 16))), lags=4.0)
-    with pytest.raises(ValueError, match="use one of both"):
+    with pytest.raises(ValueError, match="give a response of this system"):
         StirredFlow(NavierStokes(), response)
 
 
