@@ -271,7 +271,7 @@ def test_in_the_figure_of_calibrations_each_method_has_its_own_look():
     "changes, message",
     [
         ({"names": ("epsilon",)}, "'epsilon' is unknown"),
-        ({"names": ()}, "cannot tell 0 parameters"),
+        ({"names": ()}, "cannot determine 0 parameters"),
         ({"names": ("advection",), "system": replace(SMALL, advection=-0.1)}, "advection is -0.1"),
         ({"updates": 0}, "updates is 0"),
     ],
