@@ -145,8 +145,8 @@ class NavierStokes(System):
 
         The mean flow advects the Nyquist wave too; otherwise this wave alone would stand still. The grid represents it in full when it has
         moved by whole pixels, and otherwise only the part cos(kₓAt). At each sampling instant the other part is discarded
-        (`PeriodicGrid.hermitian_part`), so that the state is a function of the field; to keep the wave, choose a sampling interval in which the mean
-        flow moves by whole pixels.
+        (`PeriodicGrid.hermitian_part`), so that the state is a function of the field; to keep the wave, choose a sampling interval in which
+        the mean flow moves by whole pixels.
         """
         k_squared = self._k_squared
         damping = self.nu_h * _inverse(k_squared).square() + self.nu * k_squared.square() + (k_squared == 0)
