@@ -29,6 +29,8 @@
 # > 2. Force the turbulent flow steadily, so strongly that it moves by as much as it fluctuates. Does linear theory still hold?
 
 # %%
+from dataclasses import dataclass
+
 import plotly.graph_objects as go
 import torch
 
@@ -38,7 +40,8 @@ from gfdt_tutorial.core.memory import free_memory
 from gfdt_tutorial.core.spectra import shell_average
 from gfdt_tutorial.course import panels, widgets
 from gfdt_tutorial.course.exercises import check
-from gfdt_tutorial.course.views.response_lab import KickDesign, Predictions, TimeProfile
+from gfdt_tutorial.course.views.kick_design import KickDesign, TimeProfile
+from gfdt_tutorial.course.views.response_lab import Predictions
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
 
@@ -342,17 +345,12 @@ learner
 #
 # just below the onset of its pattern ($r < 0$): the noise keeps exciting waves of wavenumber one, which decay slowly. The linear part is diagonal in Fourier space and is integrated exactly; the cube and the noise are added by the Euler-Maruyama scheme.
 
-# %%
-from dataclasses import dataclass
-
-BOX = gfdt.PeriodicGrid((64,), (16 * torch.pi,))  # eight wavelengths
-
 
 # %%
 @dataclass(frozen=True)
 class SwiftHohenberg(gfdt.System):
     r: float = -0.2
-    grid: gfdt.PeriodicGrid = BOX
+    grid: gfdt.PeriodicGrid = gfdt.PeriodicGrid((64,), (16 * torch.pi,))  # noqa: RUF009
     name, spinup, lags, every = "swift-hohenberg", 20.0, 10.0, 0.5
 
     def initial(self, members, seed, device):

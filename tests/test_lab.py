@@ -9,7 +9,8 @@ import torch
 from gfdt_tutorial import AllenCahn, OrnsteinUhlenbeck, PeriodicGrid, exact_response, kick_pattern, load_shipped
 from gfdt_tutorial.core.progress import run as run_work
 from gfdt_tutorial.course.views import response_lab
-from gfdt_tutorial.course.views.response_lab import KickDesign, Predictions, TimeProfile
+from gfdt_tutorial.course.views.kick_design import KickDesign, TimeProfile
+from gfdt_tutorial.course.views.response_lab import Predictions
 from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
 from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.built_in import SYSTEMS

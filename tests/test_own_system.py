@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from swift_hohenberg import SwiftHohenberg
 
 import gfdt_tutorial as gfdt
 from gfdt_tutorial.__main__ import main
 from gfdt_tutorial.course import widgets
-from gfdt_tutorial.course.views.response_lab import KickDesign, Predictions
+from gfdt_tutorial.course.views.kick_design import KickDesign
+from gfdt_tutorial.course.views.response_lab import Predictions
 from gfdt_tutorial.experiments.comparison import compare_methods
 from gfdt_tutorial.figures.figure_one import figure_one
 from gfdt_tutorial.systems.built_in import find_system, system_of
-from tests.swift_hohenberg import SwiftHohenberg
 
 HERE = Path(__file__).parent
 SYSTEM = SwiftHohenberg()
@@ -81,15 +82,15 @@ def test_a_score_is_learned_and_saved(data, truth, tmp_path):
 def test_the_series_says_where_the_system_stands(data, tmp_path):
     read = gfdt.TimeSeries.load(data.save(tmp_path / "series.npz"))
     assert system_of(read.info) == SYSTEM
-    assert find_system("tests.swift_hohenberg:SwiftHohenberg") == SYSTEM
+    assert find_system("swift_hohenberg:SwiftHohenberg") == SYSTEM
 
 
 @pytest.mark.parametrize(
     ("place", "message"),
     [
         ("swift", "system 'swift' is unknown"),
-        ("tests.swift_hohenberg:Nothing", "has no class Nothing that inherits from gfdt.System, and no system of that name"),
-        ("tests.swift_hohenberg:torch", "has no class torch"),
+        ("swift_hohenberg:Nothing", "has no class Nothing that inherits from gfdt.System, and no system of that name"),
+        ("swift_hohenberg:torch", "has no class torch"),
         ("no_such_module:System", "cannot import no_such_module"),
         ("no/such/file.py:System", "cannot import no/such/file.py: there is no such file"),
     ],

@@ -11,7 +11,7 @@ import torch
 from gfdt_tutorial import OrnsteinUhlenbeck, kick_pattern
 from gfdt_tutorial.course import panels, widgets
 from gfdt_tutorial.course.views import response_lab
-from gfdt_tutorial.course.views.response_lab import KickDesign, TimeProfile
+from gfdt_tutorial.course.views.kick_design import KickDesign, TimeProfile
 from gfdt_tutorial.course.widgets.kick_pad import KickPad
 from gfdt_tutorial.systems.simulate import DivergedError
 

@@ -107,7 +107,7 @@ class Gate:
             self.allowed.release()
             self.waiting.acquire()
 
-    def open(self):
+    def release(self):
         """Let everything through."""
         self.allowed.release(10**6)
 
@@ -143,7 +143,7 @@ def test_training_starts_stops_resumes_and_ends_where_an_undisturbed_one_does():
     pause(lab, gate)
     assert not lab.runner.running and lab.go.description == "resume"
     assert lab.training.step == 6
-    gate.open()
+    gate.release()
     lab.go.click()
     wait_for(lab)
     assert lab.training.step == 40 and lab.go.description == "done" and lab.go.disabled

@@ -12,7 +12,8 @@ from traitlets import Bunch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.course import panels
 from gfdt_tutorial.course.views.choices import choices
-from gfdt_tutorial.course.views.response_lab import KICK_NAMES, TIME_PROFILES, KickDesign, Predictions, TimeProfile, as_map
+from gfdt_tutorial.course.views.kick_design import KICK_NAMES, TIME_PROFILES, KickDesign, TimeProfile, as_map
+from gfdt_tutorial.course.views.response_lab import Predictions
 from gfdt_tutorial.course.widgets.kick_pad import KickPad
 from gfdt_tutorial.course.widgets.live import WRAPPED, doubtful
 from gfdt_tutorial.course.widgets.running import Running
