@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 
@@ -17,19 +18,20 @@ from gfdt_tutorial.core.correlations import count_products, lagged_sum, slowest_
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.numerics import blocks, nearest_power_of_two
 from gfdt_tutorial.core.resampling_groups import MANY, Groups, Origins, origin_groups
+from gfdt_tutorial.core.score import Score
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.estimation import Estimation, method_of
 from gfdt_tutorial.responses.lagged_sums import integrated
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.symmetries import symmetrise
-from gfdt_tutorial.responses.theorem import Field, Perturbation, Score, drift_weight, force_of, kick_weights, observed, score_of
+from gfdt_tutorial.responses.theorem import AnyScore, Field, Perturbation, drift_weight, force_of, kick_weights, observed, score_of
 
 Weight = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # of fields and their context
 
 
 def field_responses(
     common: Estimation,
-    score: Score,
+    score: AnyScore,
     forms: tuple[str, ...],
     observable: Field | None,
     perturbation: Perturbation | None,
@@ -74,19 +76,20 @@ def field_responses(
     return found
 
 
-def _check_grid(score: Score, data: TimeSeries) -> None:
+def _check_grid(score: AnyScore, data: TimeSeries) -> None:
     known = getattr(score, "grid", None)
     if isinstance(known, PeriodicGrid) and known.shape != data.grid.shape:
         raise ValueError(f"the score is of fields of shape {known.shape}, the data have {data.grid.shape}: fit one to data like these")
 
 
-def _odd_part(score: Score, centre: torch.Tensor) -> Score:
+def _odd_part(score: AnyScore, centre: torch.Tensor) -> AnyScore:
     """½[s(u) − s(2⟨u⟩ − u)], the score of a density that does not change under u → −u about its mean."""
+    plain = cast(Score, score)
 
     def odd(u: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
         if context is not None:
             raise ValueError('the symmetry "sign" says nothing about a context; leave it out')
-        return 0.5 * (score(u) - score(2 * centre - u))
+        return 0.5 * (plain(u) - plain(2 * centre - u))
 
     return odd
 
@@ -100,7 +103,7 @@ class _Product:
     back: Field
 
 
-def _product(data: TimeSeries, score: Score, observable: Field | None, perturbation: Perturbation | None) -> _Product:
+def _product(data: TimeSeries, score: AnyScore, observable: Field | None, perturbation: Perturbation | None) -> _Product:
     """In units of the data, so that neither very large nor very small numbers leave the range of single precision."""
     grid, centre = data.grid, data.u.mean()
     mean = 0.0 if observable is None else _mean_of(observable, data.u)

@@ -20,12 +20,12 @@ from gfdt_tutorial.responses.estimation import Estimation
 from gfdt_tutorial.responses.field_responses import field_responses
 from gfdt_tutorial.responses.response import FORMS, Response
 from gfdt_tutorial.responses.symmetries import check_symmetries
-from gfdt_tutorial.responses.theorem import Score
+from gfdt_tutorial.responses.theorem import AnyScore
 
 
 def respond(
     data: TimeSeries,
-    score: Score,
+    score: AnyScore,
     *,
     lags: float = 90.0,
     form: str = "raw",
@@ -83,7 +83,7 @@ def respond(
 
 def respond_in_forms(
     data: TimeSeries,
-    score: Score,
+    score: AnyScore,
     *,
     lags: float = 90.0,
     forms: tuple[str, ...] = FORMS,

@@ -6,7 +6,8 @@ import torch
 
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
-from gfdt_tutorial.responses.theorem import Perturbation, Score, along, score_of
+from gfdt_tutorial.core.score import Score
+from gfdt_tutorial.responses.theorem import Perturbation, along, score_of
 
 
 def noise_derivative(score: Score, grid: PeriodicGrid, rate: torch.Tensor, seed: int = 0) -> Perturbation:

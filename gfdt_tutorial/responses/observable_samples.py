@@ -14,9 +14,9 @@ from gfdt_tutorial.core.resampling_groups import Groups, Origins, groups_of_numb
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.lagged_sums import LaggedSums, lagged_products
 from gfdt_tutorial.responses.theorem import (
+    AnyScore,
     Field,
     Perturbation,
-    Score,
     drift_weight,
     force_of,
     mean_kick_weight,
@@ -136,7 +136,7 @@ class Samples:
 
 
 def sampled(
-    data: TimeSeries, score: Score, observable: Field, perturbations: Mapping[str, Perturbation | None], thin: int, with_slopes: bool
+    data: TimeSeries, score: AnyScore, observable: Field, perturbations: Mapping[str, Perturbation | None], thin: int, with_slopes: bool
 ) -> Samples:
     """A, B and ∇A·f at every snapshot, member by member and in blocks that bound the memory."""
     members, length = data.u.shape[:2]
@@ -157,7 +157,7 @@ class _Part(NamedTuple):
 
 
 def _of_part(
-    data: TimeSeries, score: Score, observable: Field, perturbations: Mapping[str, Perturbation | None], member: int, cut: slice,
+    data: TimeSeries, score: AnyScore, observable: Field, perturbations: Mapping[str, Perturbation | None], member: int, cut: slice,
     wanted: torch.Tensor, with_slopes: bool,
 ) -> _Part:  # fmt: skip
     u = data.u[member : member + 1, cut]

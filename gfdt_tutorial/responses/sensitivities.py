@@ -38,14 +38,14 @@ from gfdt_tutorial.responses.lagged_sums import Estimator, LaggedSums, integrate
 from gfdt_tutorial.responses.observable_samples import check_smooth, sampled, tail_of_numbers
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.shrinkage import shrunk
-from gfdt_tutorial.responses.theorem import Field, Perturbation, Score, check_perturbations
+from gfdt_tutorial.responses.theorem import AnyScore, Field, Perturbation, check_perturbations
 
 SENSITIVITY_FORMS = ("raw", "controlled", "shrunk")
 
 
 def sensitivities(
     data: TimeSeries,
-    score: Score,
+    score: AnyScore,
     observable: Field,
     perturbations: dict[str, Perturbation | None],
     *,

@@ -8,12 +8,12 @@ from gfdt_tutorial.responses.estimation import Estimation
 from gfdt_tutorial.responses.field_responses import field_responses
 from gfdt_tutorial.responses.observable_samples import tail_of
 from gfdt_tutorial.responses.response import Response
-from gfdt_tutorial.responses.theorem import Field, Perturbation, Score, check_perturbations
+from gfdt_tutorial.responses.theorem import AnyScore, Field, Perturbation, check_perturbations
 
 
 def sensitivity_maps(
     data: TimeSeries,
-    score: Score,
+    score: AnyScore,
     observable: Field,
     perturbations: dict[str, Perturbation | None],
     *,

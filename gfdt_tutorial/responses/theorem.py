@@ -25,13 +25,15 @@ The functions below evaluate B, A and ∇A·f, and check what the caller's funct
 """
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import torch
 
 from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.score import ConditionalScore, Score
 
 Field = Callable[[torch.Tensor], torch.Tensor]
-Score = Callable[..., torch.Tensor]  # s(u), or s(u, context=...) given what a score is conditioned on
+AnyScore = Score | ConditionalScore  # s(u), or s(u, context=...)
 Force = Callable[..., torch.Tensor]  # f(u), or f(u, context) given the hidden forcing
 Divergence = Callable[[torch.Tensor], torch.Tensor | float]
 Perturbation = tuple[Force, Divergence]  # f and ∇·f
@@ -87,10 +89,13 @@ def force_of(perturbation: Perturbation, u: torch.Tensor, context: torch.Tensor 
     return force
 
 
-def score_of(score: Score, u: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
+def score_of(score: AnyScore, u: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
     """s(u), given the context where the score needs it."""
-    wants = context is not None and getattr(score, "needs_context", True)
-    s = _plain("the score", score(u, context=context) if wants else score(u), u)
+    if context is not None and getattr(score, "needs_context", True):
+        values = cast(ConditionalScore, score)(u, context=context)
+    else:
+        values = cast(Score, score)(u)
+    s = _plain("the score", values, u)
     if s.shape != u.shape:
         raise ValueError(f"the score returned shape {tuple(s.shape)} for fields of {tuple(u.shape)}; expected the same shape")
     return s
