@@ -35,9 +35,10 @@ from gfdt_tutorial.figures import report
 from gfdt_tutorial.figures.figure_one import figure_one
 from gfdt_tutorial.responses.errors import Errors, compare
 from gfdt_tutorial.responses.kick_response import respond
-from gfdt_tutorial.responses.kicked_twins import KICK_KINDS, perturb
+from gfdt_tutorial.responses.kicked_twins import perturb
 from gfdt_tutorial.responses.response import FORMS, Response
 from gfdt_tutorial.responses.symmetries import SYMMETRIES
+from gfdt_tutorial.responses.twin_runs import KICK_KINDS
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
