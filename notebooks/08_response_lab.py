@@ -357,15 +357,14 @@ class SwiftHohenberg(gfdt.System):
         return torch.zeros(len(members), *self.grid.spectral_shape, dtype=torch.complex64)
 
     def stepper(self, every, device):
-        h, grid = 0.05, self.grid
-        decay = torch.exp(h * (self.r - (1 + grid.laplacian) ** 2)).to(torch.complex64)
-        spread = (0.2 * h**0.5 * grid.white).to(torch.complex64)
+        h, grid, spread = 0.05, self.grid, 0.2 * 0.05**0.5 * self.grid.white
+        decay = torch.exp(h * (self.r - (1 + grid.laplacian) ** 2))
 
         def step(spectra, noise):
             for _ in range(round(every / h)):
-                cube = grid.rfft(grid.irfft(spectra) ** 3)
-                spectra = decay * (spectra - h * cube + spread * noise())
-            return spectra
+                cubed = grid.rfft(grid.irfft(spectra) ** 3)
+                spectra = decay * (spectra - h * cubed + spread * noise())
+            return spectra.to(torch.complex64)
 
         return step
 

@@ -18,7 +18,7 @@ def test_a_linear_series_of_any_shape_gets_its_known_answer(axes):
     found = analyse(series(axes, steps=2000 if "m" not in axes else 600), preset="tiny", lags=8)
     for answer in found.responses.values():
         here = answer.along(0)
-        error = answer.standard_error[(slice(None), *answer._index(0))]
+        error = answer.standard_error[answer._index(0, leading=1)]
         assert ((here - 0.8**answer.times).abs() <= 4.5 * error + 0.02).all()
         assert here[0] == pytest.approx(1, abs=1e-3)
     assert 0.3 < found.halves.distance < 2

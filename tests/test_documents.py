@@ -13,7 +13,6 @@ from gfdt_tutorial.__main__ import parser
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 COMMANDS = [page for page in PAGES if page not in ("docs/measured_before.md", "CHANGELOG.md")]  # these two name what there was
-TO_COME = {"docs/benchmarks.md", "docs/your_own_system.md"}  # pages that are still being written
 LONG = ("analyse(", '"figure1"')  # whole experiments: some ten seconds, even in small
 SMALLER = {"members=64, duration=767.0": "members=8, duration=200.0", 'preset="quick"': 'preset="tiny"', "pairs=64": "pairs=16"}
 
@@ -63,7 +62,7 @@ def test_links_lead_somewhere(page):
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text(page))
     found = {(ROOT / page).parent.joinpath(link).resolve() for link in links}
     missing = {path.relative_to(ROOT).as_posix() for path in found if not path.exists()}
-    assert missing <= TO_COME
+    assert not missing
 
 
 @each_page

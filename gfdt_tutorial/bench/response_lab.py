@@ -8,7 +8,7 @@ from gfdt_tutorial.bench.rows import Row
 CODE = """
 import json, random, threading, time
 import ipywidgets, numpy as np, psutil
-from gfdt_tutorial import widgets
+from gfdt_tutorial.course import widgets
 from gfdt_tutorial.course.widgets.runner import stop_current
 
 panels = [widgets.KickLab("navier-stokes"), widgets.ForceLab("navier-stokes")]
