@@ -1,29 +1,30 @@
-"""Response theory via generative score modelling: from an unperturbed time series alone, how a system answers any small push.
+"""Response theory via generative score modelling: how a system responds to any small perturbation, from an unperturbed series alone.
 
-Source: Giorgini, Deck, Bischoff, Souza, Phys. Rev. Lett. 133, 267302 (2024), arXiv:2402.01029, "the letter" throughout.
+Source: Giorgini, Deck, Bischoff and Souza, Phys. Rev. Lett. 133, 267302 (2024), arXiv:2402.01029, called "the letter" throughout.
 
-Conventions, stated once:
-    score       s = ∇ ln ρ, with respect to pixel values, per unit of the field; Itô calculus
-    fields      torch tensors, float32, (..., y, x) or (..., x); periodic; advection along +x, the last axis
-    Fourier     unnormalised forward, real transforms over the space axes, wavenumbers integers on a box of side 2π
-    noise       ξ white in space and time, its delta function normalised on unit area: covariance N² ε² dt Σ between pixels
-    response    to a unit kick at pixel (0, 0), indexed by displacement; lags in time units
-    σ           the noise standard deviation, in units of the data unless a name says otherwise
-    seeds       every stochastic routine takes one; noise belongs to (seed, member)
+Conventions:
+    score       s = ∇ ln ρ, with respect to pixel values, per unit of the field; stochastic equations are in the sense of Itô
+    fields      torch tensors, float32, (..., y, x) or (..., x); periodic; advection is along +x, the last axis
+    Fourier     forward transforms unnormalised, real transforms over the space axes; wavenumbers are integers on a box of side 2π
+    noise       ξ is white in space and time, with a delta function normalised on unit area: covariance N² ε² dt Σ between pixels
+    response    to a unit kick at pixel (0, 0), indexed by displacement; lags are in time units
+    σ           standard deviation of the noise, in units of the data unless a name says otherwise
+    seeds       every stochastic function takes one; noise belongs to (seed, member)
 
     >>> import gfdt_tutorial as gfdt
     >>> system = gfdt.OrnsteinUhlenbeck()
     >>> data = gfdt.simulate(system, members=8, duration=60.0)
-    >>> answer = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=20.0)
+    >>> response = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=20.0)
     >>> truth = gfdt.perturb(system, lags=20.0, pairs=16)
-    >>> gfdt.compare(answer, truth).quoted["l2"] < 0.2
+    >>> gfdt.compare(response, truth).quoted["l2"] < 0.2
     True
 """
 
 import os
 
-# Before torch loads OpenMP: threads that wait should sleep. Spinning ones hold the core that the others need as soon as anything else
-# runs on the machine: beside one busy process on two cores, simulating 49,152 snapshots took 18 s spinning and 1.4 s sleeping.
+# This must come before torch loads OpenMP: threads that wait should sleep. A spinning thread holds the core that others need as soon as
+# anything else runs on the machine. Beside one busy process on two cores, simulating 49,152 snapshots took 18 s with spinning threads and
+# 1.4 s with sleeping ones.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from gfdt_tutorial.core.grid import PeriodicGrid
@@ -57,7 +58,7 @@ from gfdt_tutorial.systems.sde import SDE
 from gfdt_tutorial.systems.simulate import simulate
 from gfdt_tutorial.systems.sizes import Ensemble, Sampling
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "SDE",

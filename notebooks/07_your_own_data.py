@@ -50,7 +50,11 @@ from gfdt_tutorial.data.hidden_memory import hidden_memory
 from gfdt_tutorial.data.reading import read_series
 from gfdt_tutorial.data.suitability import examine
 from gfdt_tutorial.figures import theme
-from gfdt_tutorial.figures.series_overview import answer_everywhere, answers, portrait
+from gfdt_tutorial.figures.series_overview import (
+    overview,
+    response_at_all_places,
+    response_overview,
+)
 from gfdt_tutorial.scores.steins_identity import TOLERANCES
 
 torch.set_num_threads(1)
@@ -150,7 +154,7 @@ print(examine(data))
 # * **Gaussianity.** The check tests skewness and kurtosis of a pixel and of a step to the next pixel. Steps have a skewness of −0.4, some 150 standard errors from zero: the Gaussian score cannot be exact here.
 
 # %%
-portrait(data, examine(data))
+overview(data, examine(data))
 
 # %% [markdown]
 # ## The analysis
@@ -196,7 +200,7 @@ print(TOLERANCES, result.halves.finding, result.verdict, sep="\n\n")
 # The verdict combines the grades and also asks whether the responses of the two halves agree. Compare the implied errors with the actual ones, which follow.
 
 # %%
-answers(result.responses)
+response_overview(result.responses)
 
 # %% [markdown]
 # ## The true response
@@ -240,7 +244,7 @@ def twins(start, amplitude=0.1, lags=15, parts=16):
 
 
 truth = twins(u[:, ::4].reshape(-1, 36))
-answers({"dynamical": truth} | result.responses)
+response_overview({"dynamical": truth} | result.responses)
 
 # %%
 size = truth.values.norm(dim=1)
@@ -266,7 +270,7 @@ assert errors["generative"] < 0.6 * errors["gaussian"]
 # The whole response, all places and lags at once:
 
 # %%
-answer_everywhere(result.responses["generative"])
+response_at_all_places(result.responses["generative"])
 
 # %% [markdown]
 # ## Hidden memory
@@ -327,7 +331,7 @@ figure = go.Figure()
 for (name, y), dash in zip(curves.items(), theme.DASHES):
     figure.add_scatter(x=t, y=y, name=name, line_dash=dash)
 figure.add_trace(points(found, found.response, "R", theme.INK))
-figure.add_trace(points(found, found.held, f"R̃, d = {found.distance:.3g}", theme.PURPLE))
+figure.add_trace(points(found, found.conditional, f"R̃, d = {found.distance:.3g}", theme.PURPLE))
 figure.update_layout(template="gfdt", width=760, height=360, xaxis_title="lag t", margin_t=90)
 figure
 
@@ -364,7 +368,7 @@ except ValueError as refusal:
 lags = 15.0
 blind = gfdt.respond(uneven, gfdt.GaussianScore.fit(uneven), lags=lags)
 plain = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=lags)
-figure = answers({"original": plain, "with the climate pattern": blind})
+figure = response_overview({"original": plain, "with the climate pattern": blind})
 print(
     f"at lag {lags:g}: {float(blind.along(0)[-1]):.3f}, band ± {float(blind.band[1, -1, 0] - blind.values[-1, 0]):.4f}"
 )

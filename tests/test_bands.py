@@ -68,7 +68,7 @@ def test_a_paired_series_keeps_its_pairs(tmp_path):
     assert TimeSeries.load(data.save(tmp_path / "pairs.npz")).paired
     with pytest.raises(ValueError, match="split first, and call both_ways on the parts"):
         data.split(0.5)
-    with pytest.raises(ValueError, match="there are 3 members; expected each run beside its reverse"):
+    with pytest.raises(ValueError, match="the number of members is 3; expected each run beside its reverse"):
         TimeSeries(data.u[:3], data.times, "mt", paired=True)
 
 

@@ -157,8 +157,8 @@ def test_lesson_02_follows_its_sliders_to_the_closed_form(open_lesson):
     page.wait_for_function(f"() => JSON.parse(document.querySelector('{EXPLORER} .gfdt-readout').dataset.values).advection > 0.02")
     values = json.loads(page.locator(f"{EXPLORER} .gfdt-readout").get_attribute("data-values"))
     system = OrnsteinUhlenbeck(**{name: values[name] for name in ("lam", "kappa", "advection", "epsilon")})
-    answer = exact_response(system, lags=90.0).to(kick_pattern(system.grid, values["kick"], values["amplitude"]))
-    expected = [answer[:, 0, d].numpy() for d in DISPLACEMENTS]
+    response = exact_response(system, lags=90.0).to(kick_pattern(system.grid, values["kick"], values["amplitude"]))
+    expected = [response[:, 0, d].numpy() for d in DISPLACEMENTS]
     eventually(lambda: np.testing.assert_allclose(drawn_curves(page), expected, atol=1e-5))
     keep_screenshots(page, "02_ornstein_uhlenbeck")
     assert values["advection"] == pytest.approx(0.025)

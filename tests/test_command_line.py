@@ -222,7 +222,7 @@ def test_without_chromium_the_image_is_skipped_with_a_note(here, monkeypatch, ca
 
     monkeypatch.setattr("plotly.graph_objects.Figure.to_image", missing)
     assert figures.save_image(figures.spectrum({}), "figure.png") is None
-    assert "no image figure.png" in capsys.readouterr().out and not list(here.iterdir())
+    assert "figure.png was not written" in capsys.readouterr().out and not list(here.iterdir())
 
 
 def test_an_image_is_drawn_once(here, monkeypatch):

@@ -202,7 +202,7 @@ def test_answers_and_series_are_saved_from_the_device(tmp_path):
 
 
 def test_a_device_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="this machine has none such"):
+    with pytest.raises(ValueError, match="not available on this machine"):
         simulate(LETTER, members=1, duration=1.0, device="cuda:99")
 
 

@@ -1,18 +1,22 @@
 """Hidden memory: found where the future depends on more than the present value, and nowhere else, however badly a score was learned."""
 
+import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from series_examples import series as field
 
 from gfdt_tutorial import GaussianScore, NavierStokes, OrnsteinUhlenbeck, PeriodicGrid, TimeSeries, simulate
 from gfdt_tutorial.bench import hidden_memory as bench
 from gfdt_tutorial.data import hidden_memory as module
 from gfdt_tutorial.data import hidden_memory_of_fields as of_fields
+from gfdt_tutorial.data.analysis import analyse
 from gfdt_tutorial.data.hidden_memory import HiddenMemory, hidden_memory, hotelling, normal_scores
 from gfdt_tutorial.data.suitability.record import Record
+from gfdt_tutorial.figures.report import page
 from gfdt_tutorial.scores.pair_score import PairScores
 
 
@@ -41,10 +45,10 @@ def test_the_difference_of_an_oscillator_is_the_known_one():
     for _ in range(40):
         correlation.append(bench.OSCILLATION[0] * correlation[-1] + bench.OSCILLATION[1] * correlation[-2])
     rho, lags, d = np.array(correlation), found.lags.long().numpy(), int(found.distance)
-    held = (rho[lags] - rho[d] * rho[lags + d]) / (1 - rho[d] ** 2)
+    conditional = (rho[lags] - rho[d] * rho[lags + d]) / (1 - rho[d] ** 2)
     np.testing.assert_allclose(found.response, rho[lags], atol=0.02)
-    np.testing.assert_allclose(found.held - found.response, held - rho[lags], atol=0.03)
-    assert abs(held - rho[lags]).max() > 0.2
+    np.testing.assert_allclose(found.conditional - found.response, conditional - rho[lags], atol=0.03)
+    assert abs(conditional - rho[lags]).max() > 0.2
 
 
 def test_a_wrong_score_does_not_accuse_a_markov_series(monkeypatch):
@@ -57,8 +61,8 @@ def test_a_wrong_score_does_not_accuse_a_markov_series(monkeypatch):
             return pairs[..., 0] * pairs[..., 1].square() + 3 * torch.sin(2 * pairs[..., 1])
 
     monkeypatch.setattr(module.PairScores, "fit", lambda *_, **__: Wrong())
-    chances = [hidden_memory(series(bench.double_well(16, 1000, seed))).chance for seed in range(30)]
-    assert min(chances) > 1e-3 and 0.2 < np.mean(chances) < 0.8
+    p_values = [hidden_memory(series(bench.double_well(16, 1000, seed))).p_value for seed in range(30)]
+    assert min(p_values) > 1e-3 and 0.2 < np.mean(p_values) < 0.8
     assert hidden_memory(series(bench.flow_mean(64, 1000, 0))).verdict == "found"
 
 
@@ -73,13 +77,13 @@ def test_a_straight_forecast_would_accuse_a_double_well(monkeypatch):
 def test_the_answer_does_not_depend_on_the_coordinate():
     u = bench.flow_mean(16, 500, 0)
     plain, bent = (hidden_memory(series(change(u))) for change in (lambda u: u, lambda u: np.exp(3 * u)))
-    assert bent.chance == pytest.approx(plain.chance, rel=0.05)  # rounding to float32 may swap neighbours
-    torch.testing.assert_close(bent.held, plain.held, atol=1e-4, rtol=0)
+    assert bent.p_value == pytest.approx(plain.p_value, rel=0.05)  # rounding to float32 may swap neighbours
+    torch.testing.assert_close(bent.conditional, plain.conditional, atol=1e-4, rtol=0)
 
 
 def test_same_seed_same_bits_and_another_seed_another_training():
     data = series(bench.flow_mean(16, 500, 0))
-    one, same, other = (hidden_memory(data, seed=seed).held for seed in (0, 0, 1))
+    one, same, other = (hidden_memory(data, seed=seed).conditional for seed in (0, 0, 1))
     assert one.equal(same) and not one.equal(other)
 
 
@@ -99,9 +103,9 @@ def test_normal_scores_are_normal():
 
 def test_hotelling_keeps_its_level():
     z = np.random.default_rng(0).normal(size=(4000, 12, 3)) @ np.array([[1.0, 0.5, 0.0], [0.0, 1.0, 0.9], [0.0, 0.0, 0.2]])
-    chances = np.array([hotelling(one) for one in z])
+    p_values = np.array([hotelling(one) for one in z])
     for level in (0.01, 0.1, 0.5):
-        assert np.mean(chances < level) == pytest.approx(level, abs=4 * math.sqrt(level / 4000))
+        assert np.mean(p_values < level) == pytest.approx(level, abs=4 * math.sqrt(level / 4000))
     assert hotelling(z[0] + [1.0, -1.0, 0.0]) < 1e-3
 
 
@@ -195,28 +199,42 @@ def test_the_change_of_a_linear_field_is_the_known_one(monkeypatch):
 
     for lag, changed in zip(found.lags.long().tolist(), found.difference.tolist(), strict=True):
         alone = covariance(lag) / covariance(0)
-        held = (covariance(lag) - covariance(d) * covariance(lag + d) / covariance(0)) / (
+        conditional = (covariance(lag) - covariance(d) * covariance(lag + d) / covariance(0)) / (
             covariance(0) - covariance(d) ** 2 / covariance(0)
         )
         weight = data.grid.multiplicity * alone
-        assert changed == pytest.approx(float((weight * (held - alone)).sum() / (weight * alone).sum()), abs=0.02)
+        assert changed == pytest.approx(float((weight * (conditional - alone)).sum() / (weight * alone).sum()), abs=0.02)
 
 
 def test_a_wrong_score_does_not_accuse_a_linear_field(monkeypatch):
     def wrong(half, *_, **__):
         return lambda u, past: past[:, :, 0].roll(1, -1) * u.square() - 2 * past[:, :, 0]
 
-    assert examined(monkeypatch, linear_field(3), wrong).chance > 1e-3
+    assert examined(monkeypatch, linear_field(3), wrong).p_value > 1e-3
 
 
 def test_a_small_significant_change_of_a_field_does_not_count():
     lags = torch.arange(1.0, 4)
     small = HiddenMemory(1.0, lags, torch.ones(3), 1 + torch.tensor([-0.02, -0.01, 0.0]), torch.full((3,), 0.001), 1e-9, 32, 0.05)
     assert small.verdict == "not found" and "an error of the two scores" in small.finding
-    assert replace(small, held=1 + torch.tensor([-0.2, 0.0, 0.0])).verdict == "found"
+    assert replace(small, conditional=1 + torch.tensor([-0.2, 0.0, 0.0])).verdict == "found"
 
 
 def test_a_short_record_of_fields_says_nothing(monkeypatch):
     data = linear_field()
     short = TimeSeries(data.u[:1, :60], data.times[:60], "mtx")
     assert examined(monkeypatch, short).verdict == "unknown"
+
+
+# --- in an analysis
+
+
+def test_hidden_memory_is_the_verdict_of_a_series_that_has_it():
+    found = analyse(field("mt", lambda _: bench.flow_mean(64, 600, 0)), preset="tiny", lags=20)
+    assert found.hidden.verdict == "found" and found.grade != "passes" and "held fixed during the kick" in found.verdict
+    assert found.summary()["hidden_memory"]["verdict"] == "found" and json.dumps(found.summary())
+    text = page(found).decode()
+    assert text.index("Verdict</h2>") < text.index("May it be trusted?") and "this number alone is raised by one" in text
+    assert "Does it remember more than it shows?" in text and "Three standard errors" not in text and "3 standard errors" in text
+    markov = analyse(field("mt", steps=3000, members=16), preset="tiny", lags=4)
+    assert markov.hidden.verdict == "not found" and "hidden memory" not in markov.verdict and markov.grade == "passes"

@@ -62,7 +62,7 @@ def test_advection_has_no_potential_and_the_flow_none_at_all():
     for system in (SMALL, TWO_PHASES):
         with pytest.raises(ValueError, match="parameter with a potential 'advection' is unknown; expected one of"):
             system.potential("advection")
-    assert not hasattr(NavierStokes(), "potential")
+    assert not NavierStokes().has("potential")
 
 
 # --- the formula

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gfdt_tutorial import DivergedError, NavierStokes, PeriodicGrid, perturb, simulate
-from gfdt_tutorial.bench import navier_stokes as bench
+from gfdt_tutorial.bench import navier_stokes_steps as bench
 from gfdt_tutorial.core.spectra import mode_covariance, shell_average
 from gfdt_tutorial.systems.built_in import make_system
 from gfdt_tutorial.systems.flow_forcing import WaveForcing

@@ -177,7 +177,7 @@ def test_other_arguments_of_the_system_are_checked():
         ({"seed": -1}, "seed is -1; expected a whole number ≥ 0"),
         ({"seed": 0.5}, "seed is 0.5"),
         ({"device": "abacus"}, "device 'abacus' is unknown; expected 'auto', 'cpu' or 'cuda'"),
-        ({"device": "cuda:99"}, "this machine has none such; try device='auto' or 'cpu'"),
+        ({"device": "cuda:99"}, "not available on this machine; try device='auto' or 'cpu'"),
         ({"context": True}, "has no hidden forcing"),
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),
@@ -196,7 +196,7 @@ def test_neither_a_class_nor_a_name_is_a_system(system):
 
 def test_a_machine_without_cuda_says_so(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="device 'cuda' was asked for and this machine has none such"):
+    with pytest.raises(ValueError, match="device 'cuda' is not available on this machine"):
         simulate(SMALL, members=2, duration=3.0, device="cuda")
     assert simulate(SMALL, members=2, duration=3.0, device="auto").info["device"] == "cpu"
 
@@ -246,7 +246,7 @@ def test_every_stream_of_random_numbers_has_its_own_name():
 
 
 def test_a_stream_without_a_name_is_refused():
-    with pytest.raises(TypeError, match=r"expected one of randomness\.Stream"):
+    with pytest.raises(TypeError, match=r"expected a member of random_streams\.Stream"):
         generator(0, 3)
 
 

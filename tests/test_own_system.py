@@ -1,5 +1,6 @@
 """A system that is defined outside the package goes through everything, and no other file knows of it."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from tests.swift_hohenberg import SwiftHohenberg
 
 HERE = Path(__file__).parent
 SYSTEM = SwiftHohenberg()
+PAGE = (HERE.parent / "docs" / "your_own_system.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,27 @@ def test_it_is_short_and_stands_in_one_file():
     assert not any("hohenberg" in path.read_text(encoding="utf-8").lower() for path in package)
 
 
+def test_the_page_shows_the_file_as_it_is():
+    assert BLOCKS[0] == (HERE / "swift_hohenberg.py").read_text(encoding="utf-8")
+
+
+def test_the_page_runs(tmp_path):
+    """Each block from a file of its own, so that the source of its functions can be read."""
+    namespace: dict = {"__name__": "page"}
+    for number, block in enumerate(BLOCKS):
+        path = tmp_path / f"block_{number}.py"
+        path.write_text(block, encoding="utf-8")
+        exec(compile(block, str(path), "exec"), namespace)
+    assert namespace["system"].has("score") and namespace["linear"].has("response")
+
+
+def test_a_duration_that_is_no_multiple_of_the_sampling_interval_warns():
+    with pytest.warns(UserWarning, match=r"duration = 3\.3 is no multiple of every = 0\.5: the run lasts 3\.5; give duration = 3\.5, or"):
+        assert len(gfdt.simulate(SYSTEM, members=1, duration=3.3, every=0.5, spinup=0.0, device="cpu").times) == 8
+
+
 def test_it_is_simulated_with_the_wavelength_of_its_pattern(data):
+
     assert data.axes == "mtx" and data.u.shape == (32, 161, 64)
     power = SYSTEM.grid.rfft(data.u).abs().square().mean((0, 1))
     assert float(SYSTEM.grid.k_squared[int(power.argmax())].sqrt()) == pytest.approx(1.0, abs=0.13)

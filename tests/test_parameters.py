@@ -105,7 +105,7 @@ def test_the_shipped_learned_score_predicts_a_stronger_well_and_the_gaussian_one
         (lambda: resimulate(SMALL, "alpha"), "parameter of ornstein-uhlenbeck 'alpha' is unknown"),
         (lambda: resimulate(replace(SMALL, kappa=0.0), "kappa", preset="tiny"), "kappa = 0, changed by 0.02 of itself, does not move"),
         (lambda: resimulate(SMALL, "lam", 0.0, preset="tiny"), "lam = 0.04, changed by 0 of itself, does not move"),
-        (lambda: resimulate(SMALL, "lam", preset="tiny", members=8, every=3.0), "lags = 10 is no multiple of every = 3; try lags = 9"),
+        (lambda: resimulate(SMALL, "lam", preset="tiny", members=8, every=3.0), "lags = 10 is not a multiple of every = 3; try lags = 9"),
         (lambda: AllenCahn().sampling("huge"), "preset 'huge' is unknown"),
         (lambda: response_to(load_shipped("allen-cahn-parameters-gaussian"), "lam", 0), "parameter 'lam' is unknown"),
     ],
@@ -117,7 +117,7 @@ def test_bad_input_is_refused_in_words(make, message):
 
 @pytest.mark.slow
 def test_the_bench_of_answers_runs_in_small():
-    rows = values(bench_parameters.answers("tiny", 16, ("ornstein-uhlenbeck", "allen-cahn")))
+    rows = values(bench_parameters.parameter_responses("tiny", 16, ("ornstein-uhlenbeck", "allen-cahn")))
     assert len(rows) == 5 + 4 * 4
     assert all(math.isfinite(value) for value in rows.values())
 
@@ -278,7 +278,7 @@ def test_in_the_figure_of_calibrations_each_method_has_its_own_look():
     "changes, message",
     [
         ({"names": ("epsilon",)}, "'epsilon' is unknown"),
-        ({"names": ()}, "cannot tell 0 parameters"),
+        ({"names": ()}, "cannot determine 0 parameters"),
         ({"names": ("advection",), "system": replace(SMALL, advection=-0.1)}, "advection is -0.1"),
         ({"updates": 0}, "updates is 0"),
     ],

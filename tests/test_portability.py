@@ -26,7 +26,7 @@ WINDOWS = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
 def python(*words, environment, stdout=subprocess.PIPE):
     """Exit status, output and errors of a Python process with other settings, in the working folder."""
     settings = os.environ | {"PYTHONPATH": str(ROOT), "GFDT_QUIET": "1", "OMP_NUM_THREADS": "1"} | environment
-    done = subprocess.run([sys.executable, *map(str, words)], env=settings, stdout=stdout, stderr=subprocess.PIPE, timeout=300)
+    done = subprocess.run([sys.executable, *map(str, words)], env=settings, stdout=stdout, stderr=subprocess.PIPE)
     return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")
 
 
@@ -248,7 +248,7 @@ def test_notes_into_a_closed_pipe_cost_nothing(here, files):
     settings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GFDT_QUIET": ""}
     command = [*COMMAND, "analyse", str(files / "series.npz"), "--preset", "tiny", "--lags", "4", "--out", "out"]
     try:
-        assert subprocess.run(command, env=settings, stdout=writing, stderr=writing, timeout=300).returncode == 0
+        assert subprocess.run(command, env=settings, stdout=writing, stderr=writing).returncode == 0
     finally:
         os.close(writing)
     assert {path.name for path in (here / "out").iterdir()} == ANALYSED

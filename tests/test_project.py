@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import gfdt_tutorial
 from gfdt_tutorial.core import preflight
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -208,7 +209,11 @@ def test_binder_scripts_can_run():
 def test_citation_names_the_repository():
     citation = yaml.safe_load(text("CITATION.cff"))
     assert citation["repository-code"] == REPOSITORY
-    assert citation["version"] == PROJECT["version"]
+    assert citation["version"] == PROJECT["version"] == gfdt_tutorial.__version__
+
+
+def test_the_changelog_has_a_section_for_the_version():
+    assert f"\n## {PROJECT['version']}" in text("CHANGELOG.md")
 
 
 def test_readme_names_the_repository():

@@ -63,9 +63,9 @@ def test_the_response_is_that_of_the_averaged_network_and_starts_as_the_gaussian
     torch.testing.assert_close(start, view.responses["gaussian"].values, atol=1e-4, rtol=0)
     assert list(view) == list(range(1, 21)) and [step for step, _ in view.history] == [0, 8, 16, 20]
     options = {"form": "controlled", "thin": 8, "symmetries": ("reflect y",)}
-    answer = respond(kept, training.current(), lags=20.0, **options)
-    torch.testing.assert_close(view.responses["generative"].values, answer.values)
-    assert view.history[-1][1] == pytest.approx(compare(answer, truth).quoted["l2"])
+    response = respond(kept, training.current(), lags=20.0, **options)
+    torch.testing.assert_close(view.responses["generative"].values, response.values)
+    assert view.history[-1][1] == pytest.approx(compare(response, truth).quoted["l2"])
     gaussian = respond(kept, GaussianScore.fit(kept), lags=20.0, symmetries=("reflect y",))
     assert view.errors["gaussian"] == pytest.approx(compare(gaussian, truth).quoted["l2"])
     assert view.errors["analytic"] == pytest.approx(compare(respond(kept, SYSTEM.score, lags=20.0, **options), truth).quoted["l2"])

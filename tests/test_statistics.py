@@ -14,7 +14,7 @@ from gfdt_tutorial import GaussianScore, OrnsteinUhlenbeck, PeriodicGrid, TimeSe
 from gfdt_tutorial.core import numerics
 from gfdt_tutorial.core.confidence_bands import band_factor, bootstrap_error
 from gfdt_tutorial.core.correlations import autocovariance, count_products, decorrelation_time, lagged_sum
-from gfdt_tutorial.core.numerics import BLOCK_BYTES, unit_of
+from gfdt_tutorial.core.numerics import BLOCK_BYTES, nearest_power_of_two
 from gfdt_tutorial.core.resampling_groups import origin_groups
 from gfdt_tutorial.core.spectra import mode_covariance, shell_average, shell_mean
 
@@ -267,9 +267,9 @@ def test_no_array_grows_like_lags_times_origins():
 @pytest.mark.parametrize("unit", [1e-25, 1.0, 1e25])
 def test_squares_of_any_unit_fit_single_precision(unit):
     values = noise(1000) * unit
-    scale = unit_of(values)
+    scale = nearest_power_of_two(values)
     assert math.log2(scale).is_integer() and 0.5 <= float((values / scale).abs().max()) <= 2
-    assert unit_of(torch.zeros(3)) == unit_of(torch.zeros(0)) == 1
+    assert nearest_power_of_two(torch.zeros(3)) == nearest_power_of_two(torch.zeros(0)) == 1
     grid = PeriodicGrid((6,))
     fields = noise(40, 6) * unit
     assert grid.trace(mode_covariance(grid, fields)) / 6 == pytest.approx(float(fields.double().square().mean()), rel=1e-5)

@@ -638,7 +638,7 @@ def constant(shape=(8, 20, 8, 8)):
         (series, {"budget": replace(SHORT, noise="data")}, 'needs a budget with noise="white"'),
         (series, {"seed": -1}, "seed is -1"),
         (series, {"seed": 0.5}, "seed is 0.5"),
-        (series, {"device": "cuda:99"}, "this machine has none such"),
+        (series, {"device": "cuda:99"}, "not available on this machine"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -156,7 +156,7 @@ def test_a_twin_that_diverges_is_an_error_and_no_truth():
         ({"every": 0.0}, "every is 0.0"),
         ({"spinup": -1.0}, "spinup is -1.0"),
         ({"seed": -1}, "seed is -1"),
-        ({"device": "cuda:99"}, "this machine has none such"),
+        ({"device": "cuda:99"}, "not available on this machine"),
         ({"confidence": 1.0}, "a probability between 0 and 1"),
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),

@@ -17,6 +17,7 @@ from gfdt_tutorial.responses.theorem import Field
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
+from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import simulate
 from gfdt_tutorial.systems.sizes import Sampling
 
@@ -31,7 +32,7 @@ CLOSE = 0.05
 SMALL_SCALES = 10  # |k| from which the spectrum is averaged to one number
 
 Score = Callable[[torch.Tensor], torch.Tensor]
-Learn = Callable[[AllenCahn, TimeSeries], Score]
+Learn = Callable[[System, TimeSeries], Score]
 
 
 def quick_statistics(grid: PeriodicGrid) -> Field:

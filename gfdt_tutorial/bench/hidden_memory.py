@@ -43,7 +43,7 @@ def false_alarms(seeds: int = 30, first: int = 0) -> list[Row]:
     kinds = {f"AR(1) {memory:g}": _autoregression([memory]) for memory in (0.3, 0.7, 0.9, 0.97)}
     kinds |= {"double well": double_well, "AR(1) 0.8 with t₃ noise": _autoregression([0.8], tail=3), "lognormal": _lognormal}
     chances = [
-        hidden_memory(_series(make(*shape, 1000 + seed)), seed=seed).chance
+        hidden_memory(_series(make(*shape, 1000 + seed)), seed=seed).p_value
         for make in kinds.values()
         for shape in ((8, 400), (64, 200), (16, 600), (3, 2000), (1, 6000))
         for seed in range(first, first + seeds)

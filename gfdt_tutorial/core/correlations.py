@@ -6,7 +6,7 @@ import scipy.fft
 import torch
 
 from gfdt_tutorial.core.grid import PeriodicGrid
-from gfdt_tutorial.core.numerics import blocks, unit_of
+from gfdt_tutorial.core.numerics import blocks, nearest_power_of_two
 from gfdt_tutorial.core.spectra import modes_of_shells, shells_of
 
 
@@ -51,7 +51,7 @@ def autocovariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) 
     steps = fields.shape[1]
     length = scipy.fft.next_fast_len(2 * steps)
     count, shell = shells_of(grid)
-    unit = unit_of(fields[:, :: max(1, steps // 64)] - mean)
+    unit = nearest_power_of_two(fields[:, :: max(1, steps // 64)] - mean)
     power = torch.zeros(length, count, dtype=torch.float64)
     for member in fields:
         spectra = grid.rfft(((member - mean) / unit).cpu()).reshape(steps, -1)

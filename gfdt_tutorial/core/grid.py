@@ -7,7 +7,7 @@ where they are applied.
 
 The columns k = 0 and Nyquist of a half spectrum may have an anti-Hermitian part, which no real field has. One rule applies to it: it may be
 carried along, as the noise draws it, but it must never reach the field. A first derivative without a Nyquist component keeps it apart; an
-operator that rotates the Nyquist wave (the mean flow of Navier-Stokes does) removes it with `PeriodicGrid.shown`. The next field
+operator that rotates the Nyquist wave (the mean flow of Navier-Stokes does) removes it with `PeriodicGrid.hermitian_part`. The next field
 therefore depends on the present field and the noise, and on nothing that is stored beside them.
 """
 
@@ -60,7 +60,7 @@ class PeriodicGrid:
         return math.prod(self.shape)
 
     @property
-    def unit(self) -> float:
+    def fundamental(self) -> float:
         """The fundamental wavenumber 2π/L of the longest side L: 1 by default."""
         return 2 * math.pi / max(self.lengths, default=2 * math.pi)
 
@@ -148,7 +148,7 @@ class PeriodicGrid:
             return self._irfft_by_axis(spectra)
         return torch.fft.irfftn(spectra, s=self.shape, dim=self.axes)
 
-    def shown(self, spectra: torch.Tensor) -> torch.Tensor:
+    def hermitian_part(self, spectra: torch.Tensor) -> torch.Tensor:
         """Projection of spectra, (..., *spectral_shape), on those of real fields: rfft(irfft(spectra)), without a transform.
 
         Only the columns k = 0 and Nyquist of the last axis change, where the spectrum of a real field has û(−k) = û(k)*.

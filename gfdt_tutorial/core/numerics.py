@@ -20,7 +20,7 @@ def mean_in_double(fields: torch.Tensor) -> float:
     return float(torch.stack([part.mean(dtype=torch.float64) for part in fields]).mean())
 
 
-def unit_of(values: torch.Tensor) -> float:
+def nearest_power_of_two(values: torch.Tensor) -> float:
     """The power of two nearest to the largest magnitude of some values; 1 where all are zero.
 
     Division by it is exact, and afterwards squares and fourth powers neither overflow nor underflow in single precision, whatever the
@@ -35,7 +35,7 @@ def signed_root(value: float) -> float:
     return math.copysign(math.sqrt(abs(value)), value)
 
 
-def even_cuts(count: int, pieces: int) -> list[tuple[int, int]]:
+def equal_parts(count: int, pieces: int) -> list[tuple[int, int]]:
     """Cut range(count) into pieces whose sizes differ by at most one: (first, one past the last) of each."""
     edges = [round(i * count / pieces) for i in range(pieces + 1)]
     return list(pairwise(edges))

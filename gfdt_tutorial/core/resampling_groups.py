@@ -9,7 +9,7 @@ import torch
 from gfdt_tutorial.core import numerics
 from gfdt_tutorial.core.correlations import slowest_memory
 from gfdt_tutorial.core.grid import PeriodicGrid
-from gfdt_tutorial.core.numerics import blocks, even_cuts
+from gfdt_tutorial.core.numerics import blocks, equal_parts
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ def origin_groups(
     twice = 2 if paired else 1
     runs = members // twice
     if runs >= MANY:
-        cuts = [(twice * first, twice * last) for first, last in even_cuts(runs, min(groups, runs))]
+        cuts = [(twice * first, twice * last) for first, last in equal_parts(runs, min(groups, runs))]
         return Groups([_blocked(slice(first, last), 0, steps, max_lag, step_bytes) for first, last in cuts])
     wanted, room = -(-MANY // runs), steps - max_lag
     longest = max(2, int(room / (BLOCK * memory))) if memory else wanted
     count = max(1, min(wanted, steps // max(max_lag, 1), longest))
-    pieces = even_cuts(room, count)
+    pieces = equal_parts(room, count)
     length = room / count
     pieces[-1] = (pieces[-1][0], steps)
     found = []
@@ -119,11 +119,11 @@ def _blocked(members: slice, first: int, last: int, max_lag: int, step_bytes: in
 def _windows(first: int, last: int, max_lag: int, step_bytes: int) -> list[tuple[int, int]]:
     # windows overlap by max_lag: with short ones, much of the data would be transformed twice
     width = max(4 * max_lag, numerics.BLOCK_BYTES // step_bytes, 1)
-    return _even_cuts_from(first, last, -(-(last - first) // width))
+    return _equal_parts_from(first, last, -(-(last - first) // width))
 
 
-def _even_cuts_from(first: int, last: int, pieces: int) -> list[tuple[int, int]]:
-    return [(first + a, first + b) for a, b in even_cuts(last - first, pieces)]
+def _equal_parts_from(first: int, last: int, pieces: int) -> list[tuple[int, int]]:
+    return [(first + a, first + b) for a, b in equal_parts(last - first, pieces)]
 
 
 def _members(group: tuple[int, int], steps: int, step_bytes: int) -> list[slice]:

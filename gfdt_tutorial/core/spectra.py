@@ -5,7 +5,7 @@ import math
 import torch
 
 from gfdt_tutorial.core.grid import PeriodicGrid
-from gfdt_tutorial.core.numerics import blocks, even_cuts, unit_of
+from gfdt_tutorial.core.numerics import blocks, equal_parts, nearest_power_of_two
 
 
 def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) -> torch.Tensor:
@@ -19,7 +19,7 @@ def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0)
         (*spectral_shape,), double precision, in units of the field squared; the pixel variance is the mean of C_k over all wavevectors.
     """
     flat = fields.reshape(-1, *grid.shape)
-    unit = unit_of(flat[:: max(1, len(flat) // 64)] - mean)
+    unit = nearest_power_of_two(flat[:: max(1, len(flat) // 64)] - mean)
     total = torch.zeros(grid.spectral_shape, dtype=torch.float64, device=fields.device)
     for part in blocks(len(flat), 8 * grid.size):
         total += grid.rfft((flat[part] - mean) / unit).abs().square().sum(0, dtype=torch.float64)
@@ -37,7 +37,7 @@ def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor
     """
     if not grid.shape:
         raise ValueError("a grid without axes has no wavenumbers")
-    unit = grid.unit
+    unit = grid.fundamental
     shell = (grid.k_squared.sqrt() / unit).round().long()
     last = int(min(math.pi * n / length for n, length in zip(grid.shape, grid.lengths, strict=True)) / unit + 1e-9)
     flat = modes.to(torch.float64).reshape(-1, shell.numel())
@@ -60,7 +60,7 @@ def shell_mean(grid: PeriodicGrid, modes: torch.Tensor) -> torch.Tensor:
 
 def shells_of(grid: PeriodicGrid) -> tuple[int, torch.Tensor]:
     """The number of shells that contain wavevectors, and the shell of each wavevector, (mode,). In a thin box most shells are empty."""
-    found, shell = torch.unique((grid.k_squared.sqrt() / grid.unit).round().flatten(), return_inverse=True)
+    found, shell = torch.unique((grid.k_squared.sqrt() / grid.fundamental).round().flatten(), return_inverse=True)
     return len(found), shell
 
 
@@ -73,9 +73,9 @@ def group_covariances(grid: PeriodicGrid, fields: torch.Tensor, mean: float, *, 
     """C_k of nearly independent groups, (group, *spectral_shape): 8 or more whole members, else pieces of each in time."""
     members, steps = fields.shape[:2]
     if members >= 8:
-        cuts = [fields[first:last] for first, last in even_cuts(members, min(groups, members))]
+        cuts = [fields[first:last] for first, last in equal_parts(members, min(groups, members))]
     else:
-        cuts = [fields[:, first:last] for first, last in even_cuts(steps, min(-(-groups // members), steps))]
+        cuts = [fields[:, first:last] for first, last in equal_parts(steps, min(-(-groups // members), steps))]
         cuts = [part[m : m + 1] for part in cuts for m in range(members)]
     return torch.stack([mode_covariance(grid, part, mean) for part in cuts])
 
@@ -95,7 +95,7 @@ def smooth_spectrum(grid: PeriodicGrid, covariances: torch.Tensor) -> torch.Tens
     mean = covariances.mean(0)
     noise = covariances.var(0) / count / mean.square()  # sampling variance of ln C_k
     weight = grid.multiplicity.to(mean.device)
-    radius = (grid.k_squared.sqrt() / grid.unit).to(mean.device)
+    radius = (grid.k_squared.sqrt() / grid.fundamental).to(mean.device)
     found, shell = torch.unique(radius.round().flatten(), return_inverse=True)  # in a thin box some shells are empty
     total = torch.zeros(len(found), dtype=mean.dtype, device=mean.device)
 

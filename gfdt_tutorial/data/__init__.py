@@ -1,4 +1,11 @@
-"""Anyone's time series: reading files, preparing and examining them, and the whole analysis of a series.
+"""Time series of any origin: reading files, preparation, checks, and the whole analysis of a series.
 
-It imports `responses`, `scores` and `core`, and no system.
+    reading                 NetCDF, Zarr, .npy and .npz files; missing_value_marks: codes for missing values
+    preparation             removal of a season, a trend, or the means of members
+    suitability             the checks of the theorem's assumptions
+    hidden_memory           the test of the Markov property, for a number and (hidden_memory_of_fields) for fields
+    verdicts                which response to believe, in words
+    analysis                all of it, from the series to the response
+
+It imports `responses`, `scores` and `core`, but no system.
 """

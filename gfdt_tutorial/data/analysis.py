@@ -1,11 +1,13 @@
-"""One series, from the file to the response: checks before trust, a score learned, its diagnostics, the response with bands."""
+"""The whole analysis of a series: checks, a learned score, its diagnostics, and the response with confidence bands."""
 
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
@@ -23,27 +25,29 @@ from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.steins_identity import GRADES, TOLERANCES, Identity, identity
 
-FARTHEST = 100  # steps of lag of a field, by default
-LONGEST = 20_000  # the same of a number
-TESTED = ("tiny", "quick")  # presets with which fields are tested for hidden memory, which doubles the training
+FIELD_LAGS = 100  # largest default lag of a field, in sampling steps
+NUMBER_LAGS = 20_000  # the same for a number
+TESTED = ("tiny", "quick")  # presets with which fields are tested for hidden memory; the test doubles the training
 FILES = ("report.html", "responses.npz", "analysis.json")
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What `analyse` found.
+    """The result of `analyse`.
 
     Attributes:
-        data: the series.
-        suitability: the checks.
+        data: the prepared series.
+        suitability: the results of the checks.
         scores: learned from the first and from the second half of the data.
-        identities: by method, "gaussian" and "generative".
-        responses: by method, with bands.
-        halves: whether the generative responses of both halves agree.
-        hidden: whether the series remembers more than it shows; None where that was not tested.
-        forced: whether it went on although a check refuses.
-        notes: warnings that came up.
-        about: how it was made, as plain JSON values.
+        identities: Stein's identities of each method, "gaussian" and "generative".
+        responses: of each method, with confidence bands.
+        halves: whether the generative responses of the two halves agree.
+        hidden: the test for hidden memory; None where it was not made.
+        forced: whether the analysis continued although a check refuses the series.
+        notes: the warnings that were raised.
+        about: settings and provenance, as plain JSON values.
     """
 
     data: TimeSeries
@@ -55,18 +59,18 @@ class Analysis:
     hidden: HiddenMemory | None
     forced: bool
     notes: tuple[str, ...]
-    about: dict = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
 
     @property
     def grades(self) -> dict[str, str]:
-        """ "passes", "cannot tell" or "fails" by method: of the identities, and of the halves for the learned scores."""
+        """The grade of each method, "passes", "cannot tell" or "fails": of its identities, and for the learned scores of the halves too."""
         gaussian, generative = (self.identities[name].grade for name in ("gaussian", "generative"))
         return {"gaussian": gaussian, "generative": max(generative, self.halves.grade, key=GRADES.index)}
 
     @property
     def grade(self) -> str:
-        """That of the better method; but "cannot tell" at best if hidden memory was found, and "fails" without a smooth density."""
-        best = "fails" if self.suitability.stepped else min(self.grades.values(), key=GRADES.index)
+        """The grade of the better method; at best "cannot tell" if hidden memory was found, and "fails" if there is no smooth density."""
+        best = "fails" if self.suitability.discrete else min(self.grades.values(), key=GRADES.index)
         return "cannot tell" if best == "passes" and self.remembers else best
 
     @property
@@ -77,24 +81,24 @@ class Analysis:
     @property
     def verdict(self) -> str:
         """Which response to believe, and how far."""
-        return verdict(self.grades, self.grade, self.identities, self.hidden, self.suitability.stepped)
+        return verdict(self.grades, self.grade, self.identities, self.hidden, self.suitability.discrete)
 
     @property
     def kicked(self) -> str:
-        """What the kick does, and what it leaves open."""
+        """What the kick changes, and what it leaves open."""
         return kicked(bool(self.data.grid.shape))
 
-    def summary(self) -> dict:
-        """All but the arrays, as plain JSON values; a number that could not be had is null."""
-        found = {
+    def summary(self) -> dict[str, Any]:
+        """All results but the arrays, as plain JSON values; a number that could not be computed is null."""
+        found: dict[str, Any] = {
             **self.about,
             "forced": self.forced,
             "checks": {check.name: asdict(check) for check in self.suitability.checks},
             "decorrelation_time": self.suitability.decorrelation,
-            "independent_times": self.suitability.effective,
+            "independent_times": self.suitability.independent,
             "mean": self.suitability.mean,
             "spread": self.suitability.spread,
-            "identities": {name: asdict(found) | {"grades": found.grades} for name, found in self.identities.items()},
+            "identities": {name: asdict(one) | {"grades": one.grades} for name, one in self.identities.items()},
             "grade": self.grade,
             "grades": self.grades,
             "verdict": self.verdict,
@@ -107,14 +111,16 @@ class Analysis:
         return storage.nulls(found)
 
     def arrays(self) -> dict[str, torch.Tensor]:
-        """times, and of each method its values and band, by displacement."""
+        """The times, and the values and the confidence band of each method, by displacement."""
         found = {"times": next(iter(self.responses.values())).times}
         for name, response in self.responses.items():
-            found |= {name: response.values, f"{name}/band": response.band}
+            found[name] = response.values
+            if response.band is not None:
+                found[f"{name}/band"] = response.band
         return found
 
     def save(self, folder: str | Path, page: bytes) -> list[Path]:
-        """Write report.html (`page`), responses.npz and analysis.json, all three or none, and the learned scores in score-1 and score-2."""
+        """Write report.html (`page`), responses.npz and analysis.json, all three or none, and the scores in folders score-1 and score-2."""
         folder, about = storage.check_folder(folder, FILES), storage.json_bytes(self.summary())
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / name for name in FILES]
@@ -140,29 +146,30 @@ def analyse(
     deseasonalise: float | None = None,
     detrend: bool = False,
     centre_members: bool = False,
-    tell: Callable[[str], None] = lambda stage: None,
+    tell: Callable[[str], object] = lambda stage: None,
 ) -> Analysis:
-    """Checks, score, diagnostics and response of a series.
+    """Check a series, learn its score, test the score, and compute the response.
 
-    Each half of the data is averaged with the score learned from the other half, so that no score meets what it was fitted to, and no data
-    are lost; the two answers are then averaged. The generative response takes the Gaussian one as control variate.
+    Each half of the data is averaged with the score learned from the other half, so that no score is averaged over the data to which it
+    was fitted, and no data are lost; the two responses are then averaged. The generative response has the Gaussian one as control variate.
 
     Args:
         preset: of the training; see `fit_score`.
-        lags: the largest, in time units; twice the decorrelation time by default, up to half of either half. The default of a field ends
-            at 100 steps, that of a number at 20,000, and a note says so.
-        seed: of the two trainings, seed and seed + 1.
-        confidence: level of the bands.
-        periods: of likely seasons, in time units, for which the series is tested before all others are searched.
-        deseasonalise: the period of a season to take off before the checks, in time units; see `preparation.deseasonalise`.
-        detrend, centre_members: whether to take off a straight line, and the differences between the means of members, before the checks.
-            The report lists what was done.
+        lags: the largest lag, in time units; by default twice the decorrelation time, up to half of either half. The default ends at 100
+            sampling steps for a field and at 20,000 for a number, and a note then says so.
+        seed: the two trainings have the seeds `seed` and `seed` + 1.
+        confidence: level of the confidence bands.
+        force: continue although a check refuses the data. The response is then, at best, that of an average time and an average place.
+        device: of the training; "auto" is CUDA if available, else the CPU.
+        periods: of likely seasons, in time units, which are tested in addition to those of the calendar.
+        deseasonalise: period of a season that is removed before the checks, in time units; see `preparation.deseasonalise`.
+        detrend, centre_members: whether to remove a straight line, and the differences between the means of members, before the checks.
+            The report lists these steps.
         tell: called with the name of each stage before it runs.
-        force: go on although a check refuses the data. The answer is then that of an average time and an average place, if of anything.
 
     Raises:
-        ValueError: a check refuses; data too short or without variance; an unknown preset or device.
-        KeyboardInterrupt: as it came.
+        ValueError: a check refuses the data; they are too short or have no variance; the preset or the device is unknown.
+        KeyboardInterrupt: is re-raised.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, simulate
     >>> found = analyse(simulate(OrnsteinUhlenbeck(), members=16, duration=300.0), preset="tiny", lags=10.0)
@@ -176,15 +183,15 @@ def analyse(
         warnings.simplefilter("always", UserWarning)
         found = clock("checks", lambda: examine(data, periods))
         if found.refused and not force:
-            said = " ".join(f"{check.name}: {check.finding} {check.advice}" for check in found.refused)
-            raise ValueError(f"these data are refused. {said} (Or force it: the report will say so.)")
+            reasons = " ".join(f"{check.name}: {check.finding} {check.advice}" for check in found.refused)
+            raise ValueError(f"these data are refused. {reasons} (To analyse them nevertheless, force it; the report will say so.)")
         lags, halves = _lags(data, lags, found), data.split(0.5)
         gaussian = clock("Gaussian response", lambda: respond(data, GaussianScore.fit(data), lags=lags, confidence=confidence))
-        scores = [clock(f"score of half {i + 1}", lambda i=i: _learn(halves[i], preset, seed + i, where)) for i in (0, 1)]
-        answers = [
+        scores = [clock(f"score of half {i + 1}", partial(_learn, halves[i], preset, seed + i, where)) for i in (0, 1)]
+        both = [
             clock(
                 f"response of half {i + 1}",
-                lambda i=i: respond(halves[i], scores[1 - i], lags=lags, confidence=confidence, form="controlled"),
+                partial(respond, halves[i], scores[1 - i], lags=lags, confidence=confidence, form="controlled"),
             )
             for i in (0, 1)
         ]
@@ -192,7 +199,7 @@ def analyse(
             "gaussian": identity(halves, [GaussianScore.fit(half) for half in halves], lags),
             "generative": clock("identities", lambda: identity(halves, scores, lags)),
         }
-        hidden = clock("hidden memory", lambda: _hidden(data, halves, scores, found, preset, seed, where))
+        hidden = clock("hidden memory", lambda: _hidden(data, halves, (scores[0], scores[1]), found, preset, seed, where))
     about = {
         "preset": preset,
         "seed": seed,
@@ -206,10 +213,10 @@ def analyse(
     return Analysis(
         data,
         found,
-        tuple(scores),
+        (scores[0], scores[1]),
         identities,
-        {"gaussian": gaussian, "generative": _average(*answers)},
-        Agreement.of(*answers),
+        {"gaussian": gaussian, "generative": _average(*both)},
+        Agreement.of(*both),
         hidden,
         bool(found.refused),
         tuple(dict.fromkeys(str(one.message) for one in caught)),
@@ -218,12 +225,13 @@ def analyse(
 
 
 class _Clock:
-    """Runs one stage after the other, says which, and keeps its seconds."""
+    """Runs a stage, announces its name, and records its wall-clock seconds."""
 
-    def __init__(self, tell: Callable[[str], None]):
-        self.tell, self.seconds = tell, {}
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self.tell = tell
+        self.seconds: dict[str, float] = {}
 
-    def __call__(self, name: str, work: Callable):
+    def __call__(self, name: str, work: Callable[[], Found]) -> Found:
         self.tell(name)
         start = time.perf_counter()
         found = work()
@@ -232,15 +240,15 @@ class _Clock:
 
 
 def _lags(data: TimeSeries, lags: float | None, found: Suitability) -> float:
-    """Those asked for, if either half of the data has them, or those that suit the memory."""
+    """The lags that the caller wants, if both halves of the data are long enough for them, or lags that suit the memory."""
     shortest = min(data.split(0.5), key=lambda half: len(half.times))
     if lags is None:
         wanted = max(2, round(2 * found.decorrelation / data.every))
-        most = FARTHEST if data.grid.shape else LONGEST
+        most = FIELD_LAGS if data.grid.shape else NUMBER_LAGS
         if wanted > most:
             warnings.warn(
                 f"the memory of {found.decorrelation:.3g} spans {wanted // 2} samples, and the lags end at {most}, long before it: take "
-                f"one sample in {-(-wanted // most)} to follow it to its end, or ask for more lags",
+                f"one sample in {-(-wanted // most)} to follow it to its end, or ask for a larger lag",
                 stacklevel=3,
             )
         lags = min(wanted, most, (len(shortest.times) - 1) // 2) * data.every
@@ -248,8 +256,16 @@ def _lags(data: TimeSeries, lags: float | None, found: Suitability) -> float:
     return lags
 
 
-def _hidden(data, halves, scores, found: Suitability, preset: str, seed: int, device: str) -> HiddenMemory | None:
-    """The test for hidden memory, where it is cheap and means something: of fields that do not run smoothly, by the presets of minutes."""
+def _hidden(
+    data: TimeSeries,
+    halves: tuple[TimeSeries, TimeSeries],
+    scores: tuple[LearnedScore, LearnedScore],
+    found: Suitability,
+    preset: str,
+    seed: int,
+    device: str,
+) -> HiddenMemory | None:
+    """The test for hidden memory, where it is cheap and meaningful: for numbers, and for fields with rough paths and a short training."""
     if not data.grid.shape:
         return hidden_memory(data, seed=seed)
     if preset not in TESTED or data.context is not None or found["smoothness"].verdict == "warning":
@@ -265,6 +281,8 @@ def _learn(half: TimeSeries, preset: str, seed: int, device: str) -> LearnedScor
 
 
 def _average(one: Response, other: Response) -> Response:
-    """Of responses from independent data."""
+    """Average of two responses from independent data."""
+    if one.standard_error is None or other.standard_error is None:
+        raise TypeError("responses without standard errors cannot be averaged")
     error = (one.standard_error.square() + other.standard_error.square()).sqrt() / 2
     return replace(one, values=(one.values + other.values) / 2, standard_error=error, dof=one.dof + other.dof)

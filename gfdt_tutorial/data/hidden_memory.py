@@ -1,25 +1,26 @@
-"""Does a number remember more than it shows? The response with an earlier sample held fixed, beside the response without.
+"""Hidden memory of a number: the response with an earlier sample held fixed, compared with the response without.
 
-For a Markov series the score may be given any of the past without any effect on the response,
+For a Markov series, conditioning the score on the past does not change the response,
 
     R̃(τ) = −⟨u(t + τ) ∂ ln ρ(u(t) | u(t − d))/∂u(t)⟩ = R(τ) = −⟨u(t + τ) ∂ ln ρ(u(t))/∂u(t)⟩        for every d > 0
 
-since u(t + τ) depends on u(t) alone. If variables that were not measured carry memory of their own, the two differ: they answer for
-kicks that hold different things fixed, and neither need be what a kick of the number would do.
+because, given u(t), the future u(t + τ) does not depend on the past. If variables that were not measured have a memory of their own, the
+two differ: they are responses to kicks that hold different variables fixed, and neither need be the response to a given kick of the number.
 
 The Markov property does not depend on the coordinate, so the number is first replaced by its normal scores z = Φ⁻¹(F(u)), with F its
-distribution function: heavy tails are gone, and the score of z alone is −z, without any error. With m(z) = E[z(t + τ) | z(t) = z],
+distribution function. This removes heavy tails, and the score of z alone is exactly −z. With m(z) = E[z(t + τ) | z(t) = z],
 
     R̃(τ) − R(τ) = −⟨[z(t + τ) − m(z(t))] g⟩,    g = s(z(t) | z(t − d)) + z(t) − E[s(z(t) | z(t − d)) + z(t) | z(t)]
 
-where both conditional means are cubic splines in z, by least squares. For a Markov series this vanishes for *any* function g of the pair,
-so that a badly learned score cannot accuse it: an error of the score counts only where it meets an error of m. (For the regression of one
-residual on another see Robinson, Econometrica 56, 931, 1988.)
+where both conditional means are least-squares cubic splines in z. For a Markov series this vanishes for *any* function g of the pair, so
+that a badly learned score cannot cause a false alarm: an error of the score matters only in combination with an error of m. (For the
+regression of one residual on another see Robinson, Econometrica 56, 931, 1988.)
 """
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -31,92 +32,94 @@ from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.data.suitability.check import SIGNIFICANT
 from gfdt_tutorial.scores.pair_score import PairScores
 
-ORIGINS = 65_536  # at most, evenly spread: neighbours within the memory tell the same
-KNOTS = np.arange(-2.75, 3.0, 0.25)  # in z, of the cubic splines: with polynomials up to degree 9 a Markov double well is accused
-MULTIPLES = (1.0, 2.0, 0.5, 4.0)  # of the distance d: the lags that are tested, the first ones where there are few pieces
-PIECES = 16  # of each half, at least, where its members can be cut so far
-FEWEST = 12  # pieces of both halves, below which nothing is said
-SURE = 3.0  # standard errors of a single difference that counts
-SEPARATE = 4  # times the largest lag: pieces this long are nearly independent
+ORIGINS = 65_536  # at most, evenly spaced: neighbours within the memory are redundant
+KNOTS = np.arange(-2.75, 3.0, 0.25)  # of the cubic splines in z; polynomials up to degree 9 give false alarms for a Markov double well
+MULTIPLES = (1.0, 2.0, 0.5, 4.0)  # of the distance d: the lags that are tested, or the first of them if there are few pieces
+PIECES = 16  # of each half, at least, if its members are long enough
+FEWEST = 12  # pieces of both halves; with fewer the result is "unknown"
+SIGNIFICANT_LAG = 3.0  # standard errors of the difference at a single lag
+SEPARATE = 4  # length of a nearly independent piece, in units of the largest lag
 
 
 @dataclass(frozen=True)
 class HiddenMemory:
-    """What `hidden_memory` found, for normal scores z; or `hidden_memory_of_fields`, where the response is 1 and changes by parts of it.
+    """The result of `hidden_memory`, for normal scores z; or of `hidden_memory_of_fields`, relative to a response of 1.
 
     Attributes:
-        distance: d, in time units: how much earlier the sample was that is held fixed.
-        lags: (lag,), in time units, those that were tested.
-        response: (lag,), R.
-        held: (lag,), R̃.
-        error: (lag,), standard error of R̃ − R.
-        chance: probability of so large a difference, all lags taken together, for a Markov series; NaN if it could not be had.
-        pieces: nearly independent pieces of the series from whose scatter the errors come.
-        least: the least difference that counts; 0 for numbers.
+        distance: the time d by which the sample that is held fixed is earlier.
+        lags: the tested lags, (lag,), in time units.
+        response: R, (lag,).
+        conditional: R̃, the response with the earlier sample held fixed, (lag,).
+        error: standard error of R̃ − R, (lag,).
+        p_value: probability of so large a difference for a Markov series, all lags taken together; NaN if it could not be computed.
+        pieces: number of nearly independent pieces of the series whose scatter gives the standard errors.
+        least: the smallest difference that is reported; 0 for numbers.
     """
 
     distance: float
     lags: torch.Tensor
     response: torch.Tensor
-    held: torch.Tensor
+    conditional: torch.Tensor
     error: torch.Tensor
-    chance: float
+    p_value: float
     pieces: int
     least: float = 0.0
 
     @property
     def verdict(self) -> str:
-        """ "found" below one chance in a thousand, if at some lag the difference is not too small to count, "not found", or "unknown"."""
-        if math.isnan(self.chance):
+        """ "found" if the difference is significant and, at some lag, at least `least`; "not found"; or "unknown"."""
+        if math.isnan(self.p_value):
             return "unknown"
-        return "found" if self.chance < SIGNIFICANT and abs(self.difference[self._worst]) >= self.least else "not found"
+        return "found" if self.p_value < SIGNIFICANT and abs(self.difference[self._worst]) >= self.least else "not found"
 
     @property
     def difference(self) -> torch.Tensor:
         """R̃ − R, (lag,)."""
-        return self.held - self.response
+        return self.conditional - self.response
 
     @property
     def _worst(self) -> int:
-        """The lag of the surest difference, among those that count if there are any that are sure."""
-        size, sure = self.difference.abs(), self.difference.abs() / self.error
-        counts = (size >= self.least) & (sure > SURE)
-        return int(torch.where(counts, sure, 0.0).argmax() if counts.any() else sure.argmax())
+        """The lag of the most significant difference, among those that are large enough if any of them is significant."""
+        size, ratio = self.difference.abs(), self.difference.abs() / self.error
+        large = (size >= self.least) & (ratio > SIGNIFICANT_LAG)
+        return int(torch.where(large, ratio, 0.0).argmax() if large.any() else ratio.argmax())
 
     @property
     def finding(self) -> str:
-        """In words."""
+        """The result in words."""
         if self.verdict == "unknown":
-            return f"The series holds {self.pieces} pieces that are longer than its memory, too few to look for hidden memory."
-        lag, alone, held, error = (float(values[self._worst]) for values in (self.lags, self.response, self.held, self.error))
+            return f"The series contains {self.pieces} pieces that are longer than its memory, too few to test for hidden memory."
+        lag, alone, conditional, error = (float(values[self._worst]) for values in (self.lags, self.response, self.conditional, self.error))
         start = f"With the sample {self.distance:.3g} earlier held fixed, the response at lag {lag:.3g} "
         if self.least:
-            start += f"changes by {held - alone:+.1%} ± {error:.1%} of itself"
+            start += f"changes by {conditional - alone:+.1%} ± {error:.1%} of itself"
         else:
-            start += f"is {held:.3f} instead of {alone:.3f}, a difference of {held - alone:+.3f} ± {error:.3f} in normal scores"
+            start += f"is {conditional:.3f} instead of {alone:.3f}, that is by {conditional - alone:+.3f} ± {error:.3f} in normal scores"
         if self.verdict == "found":
             return f"{start}. The future depends on more than the present value: the response depends on what else the kick holds fixed."
-        if self.chance < SIGNIFICANT:
-            return f"{start}. Less than {self.least:.0%} of the response may be an error of the two scores that are compared."
-        return f"{start}, which is within sampling (probability {self.chance:.2g} for a Markov series)."
+        if self.p_value < SIGNIFICANT:
+            return f"{start}. A change by less than {self.least:.0%} of the response may be an error of the two scores that are compared."
+        return f"{start}, which is within sampling (p = {self.p_value:.2g} for a Markov series)."
 
-    def plain(self) -> dict:
-        """As plain JSON values."""
-        numbers = {name: value.tolist() if isinstance(value, torch.Tensor) else value for name, value in vars(self).items()}
+    def plain(self) -> dict[str, Any]:
+        """As plain JSON values, under the keys of `analysis.json`."""
+        keys = {"conditional": "held", "p_value": "chance"}  # of format 2; the other attributes have the names of their keys
+        values = {keys.get(name, name): value for name, value in vars(self).items()}
+        numbers = {key: value.tolist() if isinstance(value, torch.Tensor) else value for key, value in values.items()}
         return numbers | {"verdict": self.verdict, "finding": self.finding}
 
 
 def hidden_memory(data: TimeSeries, *, seed: int = 0) -> HiddenMemory:
-    """Test a series of lone numbers for hidden memory, at a distance d where the autocorrelation has fallen to about one half.
+    """Test a series of numbers, without space axes, for hidden memory, at the distance d where the autocorrelation has fallen to one half.
 
     Each half of the series is averaged with the pair score that was learned from the other half.
 
     Args:
-        data: of lone numbers, one member or many.
+        data: a series without space axes, of one member or many.
         seed: of the training of the pair scores.
 
     Raises:
-        ValueError: no series, or one of fields.
+        ValueError: `data` is not a series, or a series of fields.
 
     >>> from gfdt_tutorial import DoubleWell, simulate
     >>> hidden_memory(simulate(DoubleWell(), members=16, duration=200.0, every=0.5)).verdict
@@ -138,19 +141,20 @@ def hidden_memory(data: TimeSeries, *, seed: int = 0) -> HiddenMemory:
     differences = np.concatenate([half.differences(g, lags) for half, g in zip(halves, learned, strict=True)])
     alone = np.mean([half.response(lags) for half in halves], axis=0)
     order = np.argsort(lags)
-    found = (np.array(lags) * data.every, alone, alone + differences.mean(0), differences.std(0, ddof=1) / math.sqrt(pieces))
-    return HiddenMemory(distance * data.every, *(torch.from_numpy(one[order]) for one in found), hotelling(differences), pieces)
+    error = differences.std(0, ddof=1) / math.sqrt(pieces)
+    found = [torch.from_numpy(one[order]) for one in (np.array(lags) * data.every, alone, alone + differences.mean(0), error)]
+    return HiddenMemory(distance * data.every, found[0], found[1], found[2], found[3], hotelling(differences), pieces)
 
 
 def normal_scores(u: torch.Tensor) -> np.ndarray:
-    """Φ⁻¹((rank − ½)/n) of all values together, (member, time), double precision; equal values share their mean rank."""
+    """Normal scores Φ⁻¹((rank − ½)/n) of all values together, (member, time), double precision; ties have their mean rank."""
     values = u.double().cpu().numpy()
     ranks = scipy.stats.rankdata(values.ravel()).reshape(values.shape)
     return scipy.stats.norm.ppf((ranks - 0.5) / values.size)
 
 
 def hotelling(differences: np.ndarray) -> float:
-    """Hotelling's T² test of independent pieces, (piece, lag): the probability by chance of a mean so far from zero."""
+    """p-value of Hotelling's T² test of zero mean, for independent pieces, (piece, lag)."""
     count, size = differences.shape
     mean, covariance = differences.mean(0), np.atleast_2d(np.cov(differences.T))
     squared = count * mean @ np.linalg.pinv(covariance, hermitian=True) @ mean
@@ -168,24 +172,26 @@ def _distance(z: np.ndarray) -> int:
 
 
 def _lags(distance: int) -> list[int]:
+    """The tested lags, in samples, the most important first."""
     return list(dict.fromkeys(max(1, round(multiple * distance)) for multiple in MULTIPLES))
 
 
 def _halves(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of the members, or of the time of a lone one."""
-    return tuple(np.array_split(z, 2, axis=0 if len(z) > 1 else 1))
+    """Halves of the members, or of the samples of a single member."""
+    first, second = np.array_split(z, 2, axis=0 if len(z) > 1 else 1)
+    return first, second
 
 
 class _Half:
-    """Origins t of one half of a series, and what is seen from them.
+    """Time origins t of one half of a series, with averages over them.
 
     Args:
-        z: (member, time).
+        z: normal scores, (member, time).
         distance: d, in samples.
-        whole: samples of both halves.
+        whole: number of samples in both halves.
     """
 
-    def __init__(self, z: np.ndarray, distance: int, whole: int):
+    def __init__(self, z: np.ndarray, distance: int, whole: int) -> None:
         self.z, last = z, max(_lags(distance))
         self.origins = np.arange(distance, z.shape[1] - last, max(1, whole // ORIGINS))
         members, room = len(z), (z.shape[1] - last - distance) // (SEPARATE * last)
@@ -199,14 +205,14 @@ class _Half:
         return torch.from_numpy(np.stack([self.now.ravel(), self.before.ravel()], -1))
 
     def innovation(self, scores: PairScores, part: int) -> np.ndarray:
-        """g by the score of one part, (member × origin,)."""
+        """g from the pair score of one half, (member × origin,)."""
         pairs = self.pairs.float()
         with torch.no_grad():
             score = scores(pairs.expand(len(scores.weights[0]), *pairs.shape))[part]
         return self._unexplained(score.double().numpy() + self.now.ravel())
 
     def differences(self, g: np.ndarray, lags: list[int]) -> np.ndarray:
-        """R̃ − R by piece, (piece, lag)."""
+        """R̃ − R of each piece, (piece, lag)."""
         found = []
         for lag in lags:
             product = -self._unexplained(self.z[:, self.origins + lag].ravel()) * g

@@ -1,26 +1,29 @@
-"""Does a field remember more than it shows? The test of `hidden_memory`, wavevector by wavevector.
+"""Hidden memory of a field: the test of `hidden_memory`, for each wavevector.
 
     R̃_k(τ) − R_k(τ) = −⟨[û_k(t + τ) − m_k] ĝ_k*⟩/N,        g = s(u(t) | u(t − d)) − s(u(t)) − E[… | u(t)]
 
-with both conditional means linear in v, v² and v³ of the same wavevector, v the field less its mean. For a number these means are as good
-as exact; for a field they are not, and what they leave meets what two networks that were trained alike have wrong unlike. That is a few
-per cent of the response, so a difference is reported only if it is larger than a twentieth, and the difference is given along the
-response itself, D(τ) = Re Σ_k R_k* (R̃_k − R_k)/Σ_k |R_k|²: by how much of itself the response changes.
+where both conditional means are linear in v, v² and v³ at the same wavevector, with v the field less its mean. For a number the
+conditional means are practically exact; for a field they are not, and their errors combine with the different errors of the two networks.
+This amounts to a few per cent of the response, so a difference is reported only if it is larger than a twentieth. It is given along the
+response itself, D(τ) = Re Σ_k R_k* (R̃_k − R_k)/Σ_k |R_k|², as the relative change of the response.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.data.hidden_memory import FEWEST, PIECES, SEPARATE, HiddenMemory, hotelling
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.steins_identity import SMALL
 
-VALUES = 2**21  # pixels at which the scores are compared, in each half
-MULTIPLES = (1.0, 2.0, 0.5)  # of the distance d
+Score = Callable[..., torch.Tensor]  # of a field, and of an earlier field where the score is conditional
+VALUES = 2**21  # values at which the scores are compared, at most, in each half
+MULTIPLES = (1.0, 2.0, 0.5)  # of the distance d: the lags that are tested
 
 
 def hidden_memory_of_fields(
@@ -32,21 +35,21 @@ def hidden_memory_of_fields(
     seed: int = 0,
     device: str = "auto",
 ) -> HiddenMemory:
-    """Test a series of fields for hidden memory, which takes as long as it took to train `scores`.
+    """Test a series of fields for hidden memory; this takes as long as the training of `scores`.
 
     Args:
-        halves: of the series.
-        scores: fitted to the first and to the second half with this preset and with seed and seed + 1.
+        halves: the two halves of the series.
+        scores: fitted to the first and to the second half with this preset and the seeds `seed` and `seed` + 1.
         autocorrelation: of a pixel, (lag,).
 
     Returns:
-        HiddenMemory with response 1 and held 1 + D at every lag.
+        HiddenMemory with response 1 and conditional response 1 + D at every lag.
     """
     distance = _distance(autocorrelation, min(len(half.times) for half in halves))
-    lags = list(dict.fromkeys(max(1, round(multiple * distance)) for multiple in MULTIPLES))
-    cuts = [_cuts(half, distance, max(lags)) for half in halves]
+    wanted = list(dict.fromkeys(max(1, round(multiple * distance)) for multiple in MULTIPLES))
+    cuts = [_cuts(half, distance, max(wanted)) for half in halves]
     pieces = sum(len(half.u) * cut for half, cut in zip(halves, cuts, strict=True))
-    lags, every = np.array(lags[: pieces // 3]), halves[0].every
+    lags, every = np.array(wanted[: pieces // 3]), halves[0].every
     if pieces < FEWEST:
         nothing = torch.full((1,), math.nan)
         return HiddenMemory(distance * every, nothing, nothing, nothing, nothing, math.nan, pieces, SMALL)
@@ -55,8 +58,8 @@ def hidden_memory_of_fields(
     ]
     changes = np.concatenate([_changes(halves[i], scores[1 - i], pairs[1 - i], distance, lags, cuts[i]) for i in (0, 1)])
     order, error = np.argsort(lags), changes.std(0, ddof=1) / math.sqrt(pieces)
-    found = (lags * every, np.ones(len(lags)), 1 + changes.mean(0), error)
-    return HiddenMemory(distance * every, *(torch.from_numpy(one[order]) for one in found), hotelling(changes), pieces, SMALL)
+    found = [torch.from_numpy(one[order]) for one in (lags * every, np.ones(len(lags)), 1 + changes.mean(0), error)]
+    return HiddenMemory(distance * every, found[0], found[1], found[2], found[3], hotelling(changes), pieces, SMALL)
 
 
 def _distance(autocorrelation: torch.Tensor, length: int) -> int:
@@ -66,18 +69,18 @@ def _distance(autocorrelation: torch.Tensor, length: int) -> int:
 
 
 def _cuts(half: TimeSeries, distance: int, last: int) -> int:
-    """Pieces of each member; none where a lone one is too short."""
+    """Number of pieces of each member; 0 if there is a single member and it is too short."""
     room = (len(half.times) - last - distance) // (SEPARATE * last)
     return max(int(len(half.u) > 1), min(-(-PIECES // len(half.u)), room))
 
 
 def _with_past(half: TimeSeries, distance: int) -> TimeSeries:
-    """The same with the field `distance` samples earlier as its context."""
+    """The same series, with the field `distance` samples earlier as its context."""
     return TimeSeries(half.u[:, distance:], half.times[distance:], half.axes, half.u[:, :-distance, None], half.lengths, half.info)
 
 
-def _changes(half: TimeSeries, score, pair, distance: int, lags: np.ndarray, cuts: int) -> np.ndarray:
-    """D by piece, (piece, lag)."""
+def _changes(half: TimeSeries, score: Score, pair: Score, distance: int, lags: np.ndarray, cuts: int) -> np.ndarray:
+    """D of each piece, (piece, lag)."""
     grid, mean, spread = half.grid, half.u.mean(), float(half.u.std())
     room = len(half.times) - int(lags.max()) - distance
     origins = distance + torch.arange(0, room, -(-len(half.u) * room * grid.size // VALUES))
@@ -97,11 +100,11 @@ def _changes(half: TimeSeries, score, pair, distance: int, lags: np.ndarray, cut
     return np.stack(found, -1)
 
 
-def _modes(grid, fields: torch.Tensor) -> torch.Tensor:
-    """(mode, member × origin), of the fields less their mean."""
+def _modes(grid: PeriodicGrid, fields: torch.Tensor) -> torch.Tensor:
+    """Spectra of the fields less their mean, (mode, member × origin)."""
     return grid.rfft(fields - fields.mean()).reshape(-1, math.prod(grid.spectral_shape)).T.to(torch.complex128)
 
 
 def _unexplained(basis: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """What no combination of the basis, (mode, sample, q), explains of values (mode, sample)."""
+    """Residual of values, (mode, sample), after projection on an orthonormal basis, (mode, sample, q)."""
     return values - (basis @ (basis.mH @ values[..., None]))[..., 0]

@@ -1,4 +1,4 @@
-"""Marks for something missing, such as −999.9, told from measured values, however far out these lie."""
+"""Codes for missing values, such as −999.9, distinguished from measured values, however far from the others these lie."""
 
 import math
 import re
@@ -8,28 +8,28 @@ import numpy as np
 import scipy.stats
 
 CODE = re.compile(r"([789])\1*\.?\1+|0|32767|32768|65535|2\.147484e\+09|1e\+\d\d|9\.96921e\+36")  # seven digits of the modulus
-UNLIKELY = 0.05  # that the tail of all others reaches as far as a code
-CHANCE = 1e-4  # that it reaches so far and hits the code, given how finely values are recorded
-RARE = 0.01  # a zero that is commoner may be a state, as of a machine that is off
-TAIL = 20, 100  # one value in 20, and 100 at most, tell how a tail falls
+UNLIKELY = 0.05  # probability that the tail of all other values reaches as far as a code
+CHANCE = 1e-4  # probability that it reaches so far and equals the code, given the resolution of the values
+RARE = 0.01  # a zero that is more frequent may be a state, such as that of a machine that is off
+TAIL = 20, 100  # one value in 20, and at most 100, determine how fast a tail decays
 FEW = 4  # values are too few for that
-FARTHEST = 1e4  # from the median, in units of the spread of the middle half: beyond, any value that the tail does not explain is a mark
-EXPLAINED = 1e-6  # the probability below which it does not
-BEYOND = 1e12  # in the same units, a mark in any case: of a million Cauchy variates one comes so far with probability 3·10⁻⁷
-APART = 20  # from all others, in the same units: an extreme value that recurs exactly is a mark
-LIMITS = 1e-37, 1e37  # of the spread and of the largest value: single precision holds no smaller and no larger ones with all its digits
-SOME = 1_000_000  # values are enough for quartiles
+FARTHEST = 1e4  # distance from the median, in interquartile ranges, beyond which any value that the tail does not explain is a code
+EXPLAINED = 1e-6  # probability below which the tail does not explain a value
+BEYOND = 1e12  # in the same units, a code in any case: one of a million Cauchy variates lies so far out with probability 3·10⁻⁷
+APART = 20  # distance from all others, in the same units, beyond which an extreme value that recurs exactly is a code
+LIMITS = 1e-37, 1e37  # of the spread and of the largest value; beyond them single precision loses digits
+SOME = 1_000_000  # values suffice for quartiles
 
 
 @dataclass(frozen=True)
 class _Extreme:
-    """The smallest or the largest value, and how it stands to all others.
+    """The smallest or the largest value, in relation to all others.
 
     Attributes:
-        value, count: the value and how often it occurs.
-        nearest: the next value, or itself if there is none.
-        chance: that the tail of the others reaches so far; nan where there is no tail.
-        hit: that it reaches so far and takes this very value, given how finely values are recorded; nan too.
+        value, count: the value and its number of occurrences.
+        nearest: the next value, or the value itself if there is none.
+        chance: probability that the tail of the other values reaches so far; NaN if there is no tail.
+        hit: probability that it reaches so far and takes exactly this value, given the resolution of the values; NaN likewise.
     """
 
     value: float
@@ -40,15 +40,15 @@ class _Extreme:
 
 
 def check_values(u: np.ndarray, time: int | None = None) -> np.ndarray:
-    """Values as they are, true and false as 1 and 0, if they can be measurements of one quantity.
+    """The values unchanged (but true and false as 1 and 0), if they can be measurements of one quantity.
 
     Args:
-        time: the axis of time, if there is one: a code is then held against the values before and after it as well.
+        time: index of the time axis, if there is one: a code is then also compared with the values before and after it.
 
     Raises:
-        ValueError: not real numbers, none at all, NaN or infinite, too large or too alike for single precision; or one of them must be a
-            mark for something missing: a usual code to which the tail of the others hardly reaches, a value that recurs exactly far from
-            all others, or one so far off that nothing explains it.
+        ValueError: the values are not real numbers; there are none; they are NaN or infinite, or too large or too similar for single
+            precision; or one of them must be a code for missing values: a usual code that the tail of the others hardly reaches, a value
+            that recurs exactly far from all others, or one so far out that nothing explains it.
     """
     if u.dtype.kind not in "fiub":
         raise ValueError(f"the values are {u.dtype}; expected real numbers: analyse real and imaginary part, or the modulus, one at a time")
@@ -65,7 +65,7 @@ def check_values(u: np.ndarray, time: int | None = None) -> np.ndarray:
     return u
 
 
-def _check_marks(u: np.ndarray, quartiles: tuple[float, float, float, float], ends: list["_Extreme"], time: int | None) -> None:
+def _check_marks(u: np.ndarray, quartiles: tuple[float, float, float, float], ends: list[_Extreme], time: int | None) -> None:
     low, middle, high, spread = quartiles
     for one, other in (ends, reversed(ends)):
         if _is_beyond(one, middle, spread) or _recurs(one, other, spread) or _is_code(u, one, middle, spread, time):
@@ -79,7 +79,7 @@ def _check_marks(u: np.ndarray, quartiles: tuple[float, float, float, float], en
 def _check_unit(largest: float, spread: float) -> None:
     if largest > LIMITS[1] or 0 < spread < LIMITS[0]:
         what = f"the largest value is {largest:.3g}" if largest > LIMITS[1] else f"the values vary by {spread:.3g} only"
-        raise ValueError(f"{what}, which single precision does not hold; change the unit, such that they are of order one")
+        raise ValueError(f"{what}, which single precision does not hold; change the unit so that the values are of order one")
 
 
 def _first(where: np.ndarray) -> tuple[int, ...]:
@@ -87,8 +87,8 @@ def _first(where: np.ndarray) -> tuple[int, ...]:
 
 
 def _quartiles(u: np.ndarray) -> tuple[float, float, float, float]:
-    """The three quartiles and the spread: of the middle half or, where its values are all equal, as of rain, the typical distance from
-    there of those that differ; 0 where none does."""
+    """The three quartiles and the spread: the interquartile range or, if it is 0 (as for rain), the median distance from the median of
+    the values that differ from it; 0 if none does."""
     some = u.ravel()[:: -(-u.size // SOME)]
     low, middle, high = (float(value) for value in np.quantile(some, [0.25, 0.5, 0.75]))
     off = np.abs(some[some != middle] - middle)
@@ -102,18 +102,19 @@ def _extreme(u: np.ndarray, middle: float, sign: int) -> _Extreme:
     others = _outermost(u, sign, count)
     nearest = float(others[0]) if others.size else value
     distances = sign * (middle - others)
-    if (distances > 0).sum() <= FEW:  # nothing on this side, as below rain: the other side tells what is far
+    if (distances > 0).sum() <= FEW:  # no values on this side, as below 0 for rain: the other side sets the scale
         distances = sign * (_outermost(u, -sign, 0) - middle)
     return _Extreme(value, count, nearest, *_chances(abs(value - middle), distances[distances > 0]))
 
 
 def _chances(off: float, distances: np.ndarray) -> tuple[float, float]:
-    """That a tail with these largest distances from the median, in falling order, reaches as far as `off`; that it hits it as well.
+    """Probabilities that a tail reaches as far as `off`, and that it also takes this value, from the largest distances from the median in
+    decreasing order.
 
-    A tail falls no slower than some power of the distance d. If it falls as a power, the i ln(d_i / d_{i+1}) of the ordered distances are
-    independent and exponentially distributed with one mean H (Rényi, 1953; Hill, 1975), so that ln(off/d_2)/H has the F distribution with
-    2 and 2k degrees of freedom, k of them being averaged; if it falls faster, off/d_2 is smaller. And a power law has the density
-    chance / (H off) there, to be multiplied by the resolution of the values.
+    A tail is assumed to decay at least as fast as some power of the distance d. If it decays as a power, the i ln(d_i / d_{i+1}) of the
+    ordered distances are independent and exponentially distributed with one mean H (Rényi, 1953; Hill, 1975), so that ln(off/d_2)/H has
+    the F distribution with 2 and 2k degrees of freedom, where k of them are averaged; if it decays faster, off/d_2 is smaller. The density
+    of the power law at `off` is chance / (H off), which is multiplied by the resolution of the values.
     """
     steps = np.log(distances[:-1] / distances[1:])
     scale = float((np.arange(2, steps.size + 2) * steps).mean()) if steps.size >= FEW else 0.0
@@ -125,7 +126,7 @@ def _chances(off: float, distances: np.ndarray) -> tuple[float, float]:
 
 
 def _outermost(u: np.ndarray, sign: int, skipped: int) -> np.ndarray:
-    """The smallest values in rising order, or with `sign` −1 the largest in falling order, without the first `skipped`."""
+    """The smallest values in increasing order, or with `sign` −1 the largest in decreasing order, without the first `skipped`."""
     part, most = TAIL
     count = min(skipped + min(max(u.size // part, 10), most) + 1, u.size)
     flat = u.ravel()
@@ -137,14 +138,14 @@ def _outermost(u: np.ndarray, sign: int, skipped: int) -> np.ndarray:
 def _is_code(u: np.ndarray, one: _Extreme, middle: float, spread: float, time: int | None) -> bool:
     if not CODE.fullmatch(f"{abs(one.value):.7g}") or (one.value == 0 and one.count > RARE * u.size):
         return False
-    if math.isnan(one.chance):  # no tail, as where another code occurs very often
+    if math.isnan(one.chance):  # no tail, for instance because another code is very frequent
         return abs(one.value - middle) > APART * spread > 0
     chances = [(one.chance, one.hit)] + ([_spike(u, one.value, time)] if time is not None else [])
     return any(chance < UNLIKELY / len(chances) and hit < CHANCE for chance, hit in chances)
 
 
 def _spike(u: np.ndarray, value: float, time: int) -> tuple[float, float]:
-    """As `_chances`, of the step in time to `value` and back, the smaller of both, among all such steps."""
+    """`_chances` of the step in time to `value` and of the step back, the smaller of the two, among all such steps."""
     series = np.moveaxis(u, time, 0).astype(float)
     steps = np.abs(np.diff(series, axis=0))
     spikes, marked = np.minimum(steps[:-1], steps[1:]), series[1:-1] == value
@@ -153,7 +154,7 @@ def _spike(u: np.ndarray, value: float, time: int) -> tuple[float, float]:
 
 
 def _recurs(one: _Extreme, other: _Extreme, spread: float) -> bool:
-    """Measured values of any tails do not recur, and those of a sensor that saturates follow close on one another."""
+    """Whether an extreme value recurs far from all others: measured values do not, and saturated ones are not isolated."""
     apart = abs(one.nearest - one.value) > APART * spread > 0
     return apart and one.count > other.count and not one.chance >= UNLIKELY
 

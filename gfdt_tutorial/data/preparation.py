@@ -1,4 +1,4 @@
-"""Preparing a series for analysis: take off a season or a trend, centre members. Each step is recorded in info["preparation"]."""
+"""Preparing a series for analysis: removing a season or a trend, centring members. Each step is recorded in info["preparation"]."""
 
 import math
 from collections.abc import Callable
@@ -9,17 +9,17 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.series import TimeSeries, check_series
 
-HARMONICS = 6  # of a period that is no whole number of samples: as many as a month by month mean of a year has
+HARMONICS = 6  # of a period that is not a whole number of samples; a mean year of twelve months has as many
 
 
 def prepare(data: TimeSeries, *, detrended: bool = False, season: float | None = None, centred: bool = False) -> TimeSeries:
-    """The series after the steps that are asked for, in this order: the trend is taken off, then the season, then members are centred.
+    """The series after the selected steps, in this order: the trend is removed, then the season, then members are centred.
 
     Args:
-        season: the period of a cycle to take off, in time units; None for none.
+        season: period of the cycle to remove, in time units; None for none.
 
     Raises:
-        ValueError: as the steps.
+        ValueError: from `deseasonalise` or `centre_members`.
     """
     data = detrend(data) if detrended else data
     data = data if season is None else deseasonalise(data, season)
@@ -27,16 +27,17 @@ def prepare(data: TimeSeries, *, detrended: bool = False, season: float | None =
 
 
 def deseasonalise(data: TimeSeries, period: float, *, variance: bool = False) -> TimeSeries:
-    """The series without its mean cycle of a period, over all members, at each place.
+    """The series without its mean seasonal cycle, averaged over members, at each place.
 
         u'(t) = u(t) − [ū(φ) − ⟨ū⟩],    φ = t mod period
 
-    Where the period is a whole number of samples, ū(φ) is the mean of each phase, such as of every calendar month; else the least-squares
-    fit of its first six harmonics. With `variance`, what is left is divided by the standard deviation of its phase, and multiplied by that
-    of all phases, so that the unit stays.
+    If the period is a whole number of samples, ū(φ) is the mean of each phase, such as that of a calendar month; otherwise it is the
+    least-squares fit of the first six harmonics. With `variance`, the remainder is divided by the standard deviation of its phase and
+    multiplied by that of all phases, so that the unit is kept.
 
     Args:
-        period: in time units; the record must hold two periods, and a period two samples.
+        period: in time units; the record must contain at least two periods, and a period two samples.
+        variance: whether to remove the seasonal cycle of the variance as well.
 
     Raises:
         ValueError: the period is not positive, or too short or too long for the series.
@@ -54,13 +55,13 @@ def deseasonalise(data: TimeSeries, period: float, *, variance: bool = False) ->
         about = left - left.mean((0, 1))
         square = fit(about.double().square().mean(0))
         if not bool((square > 0).all()):
-            raise ValueError(f"some phase of the period {period:g} does not vary, so that it cannot be divided by its standard deviation")
+            raise ValueError(f"one phase of the period {period:g} does not vary, so it has no standard deviation; use variance=False")
         left = left.mean((0, 1)) + about * (square.mean(0) / square).sqrt().to(data.u)
     return _prepared(data, left, {"step": "deseasonalise", "period": float(period), "variance": bool(variance)})
 
 
 def detrend(data: TimeSeries) -> TimeSeries:
-    """The series without the straight line that fits the mean of all members best, at each place; the mean stays.
+    """The series without the least-squares straight line through the mean of all members, at each place; the mean is kept.
 
     >>> t = np.arange(100.0)
     >>> bool((detrend(TimeSeries(3 + 0.1 * t, t, "t")).u - 7.95).abs().max() < 1e-5)
@@ -76,15 +77,15 @@ def detrend(data: TimeSeries) -> TimeSeries:
 def centre_members(data: TimeSeries) -> TimeSeries:
     """The series with the mean over time of each member, at each place, replaced by that of all members.
 
-    Where members differ in level by what is of no interest, such as the offset of an instrument. What is left answers for deviations
-    from a member's own level; in records that are not much longer than the memory it takes off a part of the slow variability as well.
+    It is meant for members whose levels differ for a reason of no interest, such as the offset of an instrument. The response is then that
+    of deviations from a member's own level; in records that are not much longer than the memory, part of the slow variability is lost too.
 
     Raises:
-        ValueError: there is one member only.
+        ValueError: the series has one member only.
     """
     check_series(data)
     if len(data.u) < 2:
-        raise ValueError("the series has one member; centring needs two or more, since one member sets the mean itself")
+        raise ValueError("the series has one member; centring needs two or more, because the mean of a single member is the mean itself")
     own = data.u.double().mean(1, keepdim=True)
     return _prepared(data, data.u - (own - own.mean(0)).to(data.u), {"step": "centre_members"})
 
@@ -99,30 +100,30 @@ def _samples(data: TimeSeries, period: float) -> float:
 
 
 def _cycle(steps: int, samples: float) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Maps (time, *shape) to its mean cycle, of the same shape."""
+    """A function that maps (time, *shape) to its mean cycle, of the same shape."""
     if abs(samples - round(samples)) < 1e-3 * samples / steps * round(samples):
         phase = torch.arange(steps) % round(samples)
         counts = torch.bincount(phase).double()
 
-        def by_phase(u):
+        def by_phase(u: torch.Tensor) -> torch.Tensor:
             sums = torch.zeros(len(counts), *u.shape[1:], dtype=u.dtype).index_add(0, phase, u.cpu())
             return (sums / counts.reshape(-1, *[1] * (u.ndim - 1)))[phase]
 
         return by_phase
     basis = torch.from_numpy(_harmonics(steps, samples))
 
-    def by_harmonics(u):
+    def by_harmonics(u: torch.Tensor) -> torch.Tensor:
         return (basis @ (basis.T @ u.cpu().reshape(steps, -1))).reshape(u.shape)
 
     return by_harmonics
 
 
 def _harmonics(steps: int, samples: float) -> np.ndarray:
-    """Orthonormal columns that span 1 and the waves of the period, (time, 1 + 2 · harmonics)."""
+    """Orthonormal columns that span the constant and the harmonics of the period, (time, 1 + 2 · harmonics)."""
     angle = 2 * math.pi * np.arange(steps)[:, None] / samples * np.arange(1, min(HARMONICS, int(samples / 2)) + 1)
     return np.linalg.qr(np.concatenate([np.ones((steps, 1)), np.cos(angle), np.sin(angle)], axis=1))[0]
 
 
-def _prepared(data: TimeSeries, u: torch.Tensor, step: dict) -> TimeSeries:
+def _prepared(data: TimeSeries, u: torch.Tensor, step: dict[str, object]) -> TimeSeries:
     info = data.info | {"preparation": [*data.info.get("preparation", []), step]}
     return TimeSeries(u, data.times, data.axes, data.context, data.lengths, info)

@@ -1,4 +1,4 @@
-"""Anyone's file as a TimeSeries: .npy, .npz, NetCDF and Zarr, with every axis named, by the file or by the caller, and never guessed."""
+"""Reading a TimeSeries from .npy, .npz, NetCDF and Zarr files. The file or the caller names every axis; none is guessed."""
 
 import contextlib
 import math
@@ -12,30 +12,22 @@ import numpy as np
 
 from gfdt_tutorial.core import checks, storage
 from gfdt_tutorial.core.series import AXES, TimeSeries
+from gfdt_tutorial.data.axis_recognition import LETTERS, clock_of, letters_of, variables_of
 from gfdt_tutorial.data.missing_value_marks import check_values
 
-# letter → names under which a dimension of a NetCDF or Zarr file is recognised
-DIMENSIONS = {
-    "t": ("t", "time"),
-    "m": ("m", "member", "ensemble", "realization", "realisation", "number", "sample"),
-    "y": ("y", "lat", "latitude"),
-    "x": ("x", "lon", "longitude", "site"),
-}
-LETTERS = {name: letter for letter, names in DIMENSIONS.items() for name in names}
 CALENDAR = 1.15  # the longest month over the shortest is 31/28
 
 
 @dataclass(frozen=True)
 class _Raw:
-    """What a file says: values and the letters of their axes, times, sides of the box, and where all of it came from; None where it
-    does not say."""
+    """The contents of a file: values, letters of their axes, times, sides of the box, provenance; None where the file lacks them."""
 
     u: np.ndarray
     axes: str | None = None
     times: np.ndarray | None = None
     lengths: tuple[float, ...] | None = None
     context: np.ndarray | None = None
-    info: dict | None = None
+    info: dict[str, Any] | None = None
     paired: bool = False
 
 
@@ -47,26 +39,27 @@ def read_series(
     variable: str | None = None,
     lengths: tuple[float, ...] | None = None,
 ) -> TimeSeries:
-    """A series from a file, by its ending: .npy, .npz, .nc (and .nc4, .h5, .netcdf) or .zarr.
+    """Read a series from a file, whose ending gives the format: .npy, .npz, .nc (or .nc4, .h5, .netcdf, .cdf) or .zarr.
 
-    An .npy is bare numbers: `axes` and `every` are needed. An .npz has its own (keys u, times, axes, as `TimeSeries.save` writes them), or
-    any array by the name `variable`. In NetCDF and Zarr files dimensions are known by usual names (`DIMENSIONS`); the times are taken in
-    the unit of the file, and equally spaced coordinates give the sides of the box. Where they fall, as latitudes from north to south, the
-    data are turned round, so that a displacement of +1 is towards larger coordinates. So are data whose times fall, whether or not `every`
-    replaces these times; `info["notes"]` says so.
+    An .npy file contains bare numbers, so `axes` and `every` are needed. An .npz file has its own times and axes (keys u, times, axes, as
+    `TimeSeries.save` writes them), or any array, selected by `variable`. In NetCDF and Zarr files, dimensions are recognised by their usual
+    names or by the attributes of the CF conventions (`data.axis_recognition`); the times keep the unit of the file, and equally spaced
+    coordinates determine the sides of the box. If coordinates decrease, as latitudes from north to south, the data are reversed, so that a
+    displacement of +1 is towards larger coordinates. If the times decrease, the series is reversed in time, whether or not `every` replaces
+    these times; `info["notes"]` records it.
 
     Args:
         axes: letters of the axes, in the order of the array: m member, t time, y and x periodic space.
-        every: sampling interval, in time units, where the file has no times, or instead of them.
-        variable: which of several arrays.
-        lengths: sides of the box in the order of the space axes of the array; the file's, else 2π each.
+        every: sampling interval, in time units, if the file has no times, or instead of its times.
+        variable: name of the array, if the file contains several.
+        lengths: sides of the box in the order of the space axes of the array; by default those of the file, or else 2π each.
 
     Raises:
-        ValueError: the file is damaged, of another kind, or does not say what an axis is; and all that `TimeSeries` refuses.
-        OSError: no such file.
+        ValueError: the file is damaged or of another kind, or does not name an axis; or `TimeSeries` refuses its contents.
+        OSError: the file does not exist.
 
     Warns:
-        UserWarning: the times fall, and the series was turned round; and what `TimeSeries` warns of.
+        UserWarning: the times decrease, and the series was reversed; and the warnings of `TimeSeries`.
 
     >>> import tempfile
     >>> name = tempfile.mkdtemp() + "/mine.npy"
@@ -94,12 +87,12 @@ def read_series(
     sides = _sides(axes, raw.lengths if lengths is None else tuple(lengths))
     info = {"file": path.name} | (raw.info or {})
     if every is not None:
-        info.pop("time_unit", None)  # that of the times which `every` replaces
+        info.pop("time_unit", None)  # it is the unit of the times that `every` replaces
     return TimeSeries(u, times, "".join(axes[i] for i in order), raw.context, sides, info, raw.paired, copy=False)
 
 
 def _permuted(axes: str) -> list[str]:
-    """`axes` itself if it is some order of a known set of letters: a file may hold its time last."""
+    """`axes` itself if it is a permutation of a known set of letters: in a file, time may be the last axis."""
     return [axes] if any(sorted(axes) == sorted(known) for known in AXES) else []
 
 
@@ -131,7 +124,7 @@ def _npz(path: Path, variable: str | None, axes: str | None) -> _Raw:
     return _Raw(found[name], known, found.get("times"), lengths, found.get("context"), info, bool(found.get("paired", False)))
 
 
-OURS = ("u", "times", "lengths", "context")  # keys that `TimeSeries.save` writes and that are arrays with axes
+OURS = ("u", "times", "lengths", "context")  # keys of `TimeSeries.save` whose values are arrays with axes
 
 
 def _chosen(path: Path, variable: str | None, names: Iterable[str]) -> str:
@@ -145,43 +138,46 @@ def _chosen(path: Path, variable: str | None, names: Iterable[str]) -> str:
 
 def _xarray(path: Path, variable: str | None, axes: str | None) -> _Raw:
     try:
+        import cf_xarray  # noqa: F401  (adds the accessor .cf)
         import xarray
     except ImportError:
-        raise ValueError(f"reading {path} takes xarray, an optional extra: pip install 'gfdt-tutorial[files]'") from None
-    options = {"engine": "zarr", "consolidated": False} if path.suffix.lower() == ".zarr" else {}
+        raise ValueError(f"reading {path} requires xarray and cf_xarray, an optional extra: pip install 'gfdt-tutorial[files]'") from None
     with _readable(path):
-        opened = xarray.open_dataset(path, decode_times=False, **options)
+        if path.suffix.lower() == ".zarr":
+            opened = xarray.open_dataset(path, decode_times=False, engine="zarr", consolidated=False)
+        else:
+            opened = xarray.open_dataset(path, decode_times=False)
     with opened:
-        name = _chosen(path, variable, [str(name) for name, array in opened.data_vars.items() if array.ndim])
+        name = _chosen(path, variable, variables_of(opened))
         with _readable(path):
             field = opened[name].load()
     field = field.squeeze([name for name, size in field.sizes.items() if size == 1 and str(name).lower() not in LETTERS], drop=True)
-    letters = [LETTERS.get(str(name).lower()) for name in field.dims] if axes is None else list(axes)
-    named = dict(zip(letters, field.dims, strict=False))
-    clock = field.coords[named["t"]] if named.get("t") in field.coords else None  # `get` would make one up: 0, 1, 2, ...
+    letters = letters_of(field) if axes is None else list(axes)
+    named = {letter: str(name) for letter, name in zip(letters, field.dims, strict=False)}
+    clock = clock_of(field, named.get("t"))
     info = {key: str(field.attrs[key]) for key in ("units", "long_name") if key in field.attrs} | {"variable": name}
     if clock is not None and "units" in clock.attrs:
         info["time_unit"] = str(clock.attrs["units"]).split(" since ")[0]
-    known = None if None in letters or len(named) < field.ndim else "".join(letters)
+    known = None if "" in letters or len(named) < field.ndim else "".join(letters)
     space = [named[letter] for letter in letters if letter in ("y", "x")]
-    sides = tuple(_side(field, name) for name in space)
+    sides = [side for name in space if (side := _side(field, name)) is not None]
     falling = [name for name in space if name in field.coords and field.coords[name][0] > field.coords[name][-1]]
     field = field.isel(dict.fromkeys(falling, slice(None, None, -1)))
-    return _Raw(field.values, known, None if clock is None else clock.values, None if None in sides else sides, info=info)
+    return _Raw(field.values, known, None if clock is None else clock.values, tuple(sides) if len(sides) == len(space) else None, info=info)
 
 
 @contextlib.contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Whatever fails in here says that the file is damaged, or of another kind."""
+    """Any exception in this context is raised as a ValueError that the file is damaged or of another kind."""
     try:
         yield
-    except Exception as error:  # each of the libraries behind xarray has exceptions of its own
+    except Exception as error:  # each of the libraries behind xarray raises its own exceptions
         words = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} is not a readable {path.suffix} file ({words}); was it truncated, or written by another tool?") from error
 
 
 def _side(field: Any, name: str) -> float | None:
-    """n Δx of an axis with equally spaced coordinates; None where it has none.
+    """Side n Δx of the box along an axis with equally spaced coordinates; None if it has no coordinates.
 
     Raises:
         ValueError: the spacing is uneven.
@@ -195,7 +191,7 @@ def _side(field: Any, name: str) -> float | None:
 
 
 def _sides(axes: str, lengths: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """From the order of `axes` to (y, x); a wrong number of them is left to the grid."""
+    """Reorder sides from the order of `axes` to (y, x); the grid reports a wrong number of them."""
     space = [letter for letter in axes if letter in "yx"]
     if lengths is None or len(lengths) != len(space):
         return lengths
@@ -203,11 +199,11 @@ def _sides(axes: str, lengths: tuple[float, ...] | None) -> tuple[float, ...] | 
 
 
 def _forwards(path: Path, raw: _Raw, axes: str) -> _Raw:
-    """The same with time running forwards."""
+    """The same contents with increasing times."""
     times = raw.times
     if times is None or times.ndim != 1 or len(times) < 2 or times.dtype.kind not in "fiuM" or not (times[1:] < times[:-1]).all():
         return raw
-    words = f"the times of {path.name} fall from {times[0]} to {times[-1]}: the series was turned round, so that time runs forwards"
+    words = f"the times of {path.name} decrease from {times[0]} to {times[-1]}: the series was reversed, so that time increases"
     warnings.warn(words, stacklevel=3)
     info = (raw.info or {}) | {"notes": [*(raw.info or {}).get("notes", []), words]}
     context = None if raw.context is None else np.flip(raw.context, 1)
@@ -224,13 +220,13 @@ def _times(path: Path, raw: _Raw, axes: str, every: float | None) -> np.ndarray:
         raise ValueError(f"the times of {path} are dates; give the sampling interval, in the time unit you want lags in: --every 1")
     if raw.times.shape == (count,) and raw.times.dtype.kind in "fiu" and len(raw.times) > 1 and math.isfinite(raw.times[0]):
         _check_calendar(path, np.diff(raw.times.astype(float)))
-        return raw.times - raw.times[0]  # years since a distant date would cost precision
+        return raw.times - raw.times[0]  # times since a distant date would lose precision
     return raw.times
 
 
 def _check_calendar(path: Path, gaps: np.ndarray) -> None:
-    """Months and years are as good as equal steps, once they are counted instead of their days."""
-    uneven = np.abs(gaps - gaps.mean()).max() > 1e-3 * gaps.mean()  # as TimeSeries asks
+    """Refuse times whose gaps are those of months or years in days: counted in months or years, they would be equally spaced."""
+    uneven = np.abs(gaps - gaps.mean()).max() > 1e-3 * gaps.mean()  # as in TimeSeries
     if uneven and 0 < gaps.max() < CALENDAR * gaps.min():
         raise ValueError(
             f"the gaps between the times of {path} run from {gaps.min():g} to {gaps.max():g}; "

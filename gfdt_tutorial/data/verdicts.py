@@ -1,4 +1,4 @@
-"""What the tests of a response say when they are taken together, in one of three words and in sentences."""
+"""The verdict on a response from all of its tests: one of three grades, and its reasons in words."""
 
 import math
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ NAMES = {"gaussian": "Gaussian score", "generative": "learned score"}
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the responses of two halves are apart, each averaged with the score of the other.
+    """Agreement between the responses of two halves of the data, each averaged with the score of the other half.
 
     Attributes:
-        distance: root of the summed squared differences over what sampling makes of that sum: near 1 if the two scores agree.
-        limit: what `distance` exceeds by chance in at most one case in a thousand: Student's quantile, as if all lags and displacements
-            were one number. Of all sums of squares with the same mean this one scatters most, whatever hangs together.
-        size: root mean square difference over that of the response, what sampling adds taken off, lag 0 left out.
+        distance: root of the sum of squared differences, relative to its expectation from sampling alone: near 1 if the two scores agree.
+        limit: `distance` exceeds it by chance in at most one case in a thousand. It is Student's quantile, as if all lags and
+            displacements were one number: whatever the correlations, no sum of squares with the same mean scatters more.
+        size: root mean square difference relative to that of the response, freed of sampling noise, without lag 0.
     """
 
     distance: float
@@ -31,7 +31,9 @@ class Agreement:
 
     @classmethod
     def of(cls, one: Response, other: Response) -> "Agreement":
-        """Of two responses from independent data."""
+        """The agreement of two responses from independent data."""
+        if one.standard_error is None or other.standard_error is None:
+            raise TypeError("the agreement of two responses is measured against their standard errors, and one has none")
         difference, both = (one.values - other.values)[1:].double(), (one.values + other.values)[1:].double() / 2
         sampling = (one.standard_error[1:].double().square() + other.standard_error[1:].double().square()).sum()
         distance = float((difference.square().sum() / sampling).sqrt())
@@ -40,45 +42,46 @@ class Agreement:
 
     @property
     def grade(self) -> str:
-        """ "fails" if the halves differ by more than sampling makes and by more than a twentieth of the response."""
+        """ "fails" if the halves differ significantly and by more than a twentieth of the response."""
         if not (math.isfinite(self.distance) and math.isfinite(self.limit)):
             return "cannot tell"
         return "fails" if self.distance > self.limit and self.size > SMALL else "passes"
 
     @property
     def finding(self) -> str:
-        """In words."""
+        """The result in words."""
         words = (
-            f"The responses of the two halves, each with the score of the other, differ by {self.distance:.2f} times what sampling makes; "
-            f"a ratio beyond {self.limit:.2f} comes about by chance in at most one case in a thousand."
+            f"The responses of the two halves, each with the score of the other, differ by {self.distance:.2f} times the sampling error; "
+            f"a ratio above {self.limit:.2f} occurs by chance in at most one case in a thousand."
         )
         return f"{words} The two scores disagree, by {self.size:.0%} of the response." if self.grade == "fails" else words
 
 
-def verdict(grades: Mapping[str, str], grade: str, identities: Mapping[str, Identity], hidden: HiddenMemory | None, stepped: bool) -> str:
+def verdict(grades: Mapping[str, str], grade: str, identities: Mapping[str, Identity], hidden: HiddenMemory | None, discrete: bool) -> str:
     """Which response to believe, and how far.
 
     Args:
-        grades: of "generative" and "gaussian".
-        grade: of all taken together.
-        identities: by method.
-        stepped: whether the data have no smooth density.
+        grades: of the methods "generative" and "gaussian".
+        grade: of the whole analysis.
+        identities: Stein's identities of each method.
+        hidden: the test for hidden memory, or None.
+        discrete: whether the data have no smooth density.
     """
-    if stepped:
+    if discrete:
         return "Fails: neither score passes, and none can, because these data have no smooth density. Believe neither response."
     words = [f"{grade.capitalize()}: {_advice(grades['generative'], grades['gaussian'])}"]
-    if implied := [_implied(name, found) for name, found in identities.items() if found.response]:
-        words.append(f"What the identities miss implies an error of the response of {' and '.join(implied)}, where R(0) is 1.")
+    if implied := [_implied(name, *found.response) for name, found in identities.items() if found.response]:
+        words.append(f"The violation of the identities implies an error of the response of {' and '.join(implied)}, where R(0) is 1.")
     if hidden is not None and hidden.verdict == "found":
         words.append(
             "The series has hidden memory: the response depends on what is held fixed during the kick, and these data alone cannot tell "
-            "which response a given kick will meet."
+            "which response a given kick has."
         )
     return " ".join(words)
 
 
 def _advice(generative: str, gaussian: str) -> str:
-    """By the grades of the learned and of the Gaussian score."""
+    """The advice for each pair of grades, of the learned and of the Gaussian score."""
     if generative == "passes":
         return {
             "passes": "both scores pass. Where the two responses differ by more than their bands, take the generative one.",
@@ -102,20 +105,19 @@ def _advice(generative: str, gaussian: str) -> str:
     return f"the data cannot judge {which}. Bring more data before you believe either response."
 
 
-def _implied(name: str, found: Identity) -> str:
-    value, error = found.response
+def _implied(name: str, value: float, error: float) -> str:
     return f"{max(value, 0.0):.2g} ± {error:.1g} ({NAMES.get(name, name)})"
 
 
 def kicked(is_field: bool) -> str:
-    """What the kick does, and what it leaves open."""
+    """What the kick changes, and what it leaves open, in words."""
     if is_field:
         return (
-            "What is kicked: at one place the field is raised by one, all other places stay as they are. Whatever acts on the field and "
-            "was not measured is not held fixed: it is distributed as it usually is for the raised field."
+            "What is kicked: at one place the field is raised by one, and all other places stay as they are. Whatever acts on the field "
+            "and was not measured is not held fixed: it has its usual distribution, given the raised field."
         )
     return (
-        "What is kicked: this number alone is raised by one at an instant. Whatever else moves with it is not held fixed: it is "
-        "distributed as it usually is at the raised value. A kick that leaves everything else where it was has the same response only if "
+        "What is kicked: this number alone is raised by one at an instant. Whatever else varies with it is not held fixed: it has its "
+        "usual distribution, given the raised value. A kick that leaves everything else unchanged has the same response only if "
         "the series is Markov, that is if its future depends on its present value and on nothing else."
     )

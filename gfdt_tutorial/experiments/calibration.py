@@ -58,7 +58,7 @@ class Target:
             ValueError: fewer members, or an observable that does not return (n,) numbers for each field.
         """
         checks.whole("members", len(data.u), minimum=8)
-        each = torch.stack([observed(observable, member[None])[0].double().mean(0) for member in data.u])
+        each = torch.stack([observed(observable, member[None])[0].double().mean(0).cpu() for member in data.u])
         if each.ndim != 2:
             raise ValueError(f"the observable gives {tuple(each.shape[1:])} for each field; expected (n,) numbers, as gfdt.observables do")
         return cls(each.mean(0), each.std(0) / len(each) ** 0.5, torch.cov(each.T).reshape(2 * each.shape[1:]) / len(each))
@@ -203,7 +203,7 @@ class Calibration:
         found = sensitivities(
             data, self.learn(system, data), self.observable, changes, lags=size.lags, resolved=size.resolved, thin=size.thin, resamples=2
         )
-        return torch.stack([found[name].values[-1].double() * getattr(system, name) for name in self.names], 1)
+        return torch.stack([found[name].values[-1].double().cpu() * getattr(system, name) for name in self.names], 1)
 
     def differences(self) -> torch.Tensor:
         """∂A/∂ ln θ at the best parameters by finite differences, (n, p); it takes one more run for each parameter."""

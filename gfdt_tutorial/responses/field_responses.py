@@ -15,7 +15,7 @@ from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.confidence_bands import bootstrap_error
 from gfdt_tutorial.core.correlations import count_products, lagged_sum, slowest_memory
 from gfdt_tutorial.core.grid import PeriodicGrid
-from gfdt_tutorial.core.numerics import blocks, unit_of
+from gfdt_tutorial.core.numerics import blocks, nearest_power_of_two
 from gfdt_tutorial.core.resampling_groups import MANY, Groups, Origins, origin_groups
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.estimation import Estimation, method_of
@@ -104,7 +104,7 @@ def _product(data: TimeSeries, score: Score, observable: Field | None, perturbat
     """In units of the data, so that neither very large nor very small numbers leave the range of single precision."""
     grid, centre = data.grid, data.u.mean()
     mean = 0.0 if observable is None else _mean_of(observable, data.u)
-    unit = unit_of(data.u - centre) if observable is None and perturbation is None else 1.0
+    unit = nearest_power_of_two(data.u - centre) if observable is None and perturbation is None else 1.0
 
     def fields(u: torch.Tensor) -> torch.Tensor:
         return (u - centre) / unit if observable is None else observed(observable, u) - mean

@@ -53,4 +53,4 @@ def _plane_wave(grid: PeriodicGrid, seed: int) -> torch.Tensor:
 
 def _random(grid: PeriodicGrid, seed: int) -> torch.Tensor:
     noise = torch.randn(grid.shape, generator=generator(seed, Stream.KICK_SHAPE), dtype=torch.float64)
-    return grid.apply(torch.exp(-grid.k_squared / (18 * grid.unit**2)), noise)
+    return grid.apply(torch.exp(-grid.k_squared / (18 * grid.fundamental**2)), noise)

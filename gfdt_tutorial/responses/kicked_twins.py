@@ -5,8 +5,11 @@ from pathlib import Path
 from gfdt_tutorial.core.cluster import workers
 from gfdt_tutorial.core.progress import progress
 from gfdt_tutorial.responses.response import Response
+from gfdt_tutorial.responses.twin_runs import KICK_KINDS
 from gfdt_tutorial.responses.twins import Twins
 from gfdt_tutorial.systems.base import System
+
+__all__ = ["KICK_KINDS", "SAVE_EVERY", "Twins", "perturb"]  # what others use of the experiment stands here, too
 
 SAVE_EVERY = 512  # pairs, about, between two checkpoints
 

@@ -7,7 +7,7 @@ import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
-from gfdt_tutorial.core.numerics import mean_in_double, unit_of
+from gfdt_tutorial.core.numerics import mean_in_double, nearest_power_of_two
 from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.core.spectra import mode_covariance
 
@@ -66,6 +66,6 @@ class GaussianScore:
         """
         checks.ends_with("u", u, self.grid.shape)
         blur = 0.0 if sigma is None else checks.positive("sigma", sigma, zero=True) ** 2
-        unit = unit_of(self.covariance.sqrt())  # in very small or large units, C_k exceeds the range of single precision
+        unit = nearest_power_of_two(self.covariance.sqrt())  # in very small or large units, C_k exceeds the range of single precision
         spectra = self.grid.rfft((u - self.mean) / unit)
         return self.grid.irfft(spectra * cast(-(unit**2) / (self.covariance + blur), spectra)) / unit

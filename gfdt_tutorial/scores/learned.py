@@ -13,7 +13,7 @@ from torch import nn
 
 from gfdt_tutorial.core import checks, storage
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
-from gfdt_tutorial.core.numerics import unit_of
+from gfdt_tutorial.core.numerics import nearest_power_of_two
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.scores import own_network
 from gfdt_tutorial.scores.configuration import NetworkConfig, build
@@ -56,7 +56,7 @@ class LearnedScore:
     @property
     def unit(self) -> float:
         """A power of two near the size of the fields; in this unit their squares fit single precision."""
-        return unit_of(self.network.root)
+        return nearest_power_of_two(self.network.root)
 
     @property
     def needs_context(self) -> bool:
@@ -202,6 +202,6 @@ class LearnedScore:
         own_network.check_same(folder, built, tensors.get("probe"))
         correction = tensors.get("correction")
         if correction is not None and about["format"] == 1:  # there it was in units of the data
-            correction = correction * unit_of(built.root) ** 2
+            correction = correction * nearest_power_of_two(built.root) ** 2
         context_mean, context_std = tensors.get("context_mean"), tensors.get("context_std")
         return cls(built.eval(), mean, config, context_mean, context_std, metrics, correction, about.get("fitted_to"))

@@ -41,7 +41,7 @@ class ScoreNetwork(nn.Module):
         self.grid, self.angle, self.takes_angle = grid, angle, takes_angle
         self.register_buffer("root", whitening.sqrt().float())
         self.register_buffer("ratio", (covariance / whitening).float())
-        position = (grid.k_squared.sqrt() / grid.unit).float()
+        position = (grid.k_squared.sqrt() / grid.fundamental).float()
         self.register_buffer("position", position)
         self.log_gain = nn.Parameter(torch.zeros(int(position.max()) + 2))
 

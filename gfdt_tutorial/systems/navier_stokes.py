@@ -145,8 +145,8 @@ class NavierStokes(System):
 
         The mean flow advects the Nyquist wave too; otherwise this wave alone would stand still. The grid represents it in full when it has
         moved by whole pixels, and otherwise only the part cos(kₓAt). At each sampling instant the other part is discarded
-        (`PeriodicGrid.shown`), so that the state is a function of the field; to keep the wave, choose a sampling interval in which the mean
-        flow moves by whole pixels.
+        (`PeriodicGrid.hermitian_part`), so that the state is a function of the field; to keep the wave, choose a sampling interval in which
+        the mean flow moves by whole pixels.
         """
         k_squared = self._k_squared
         damping = self.nu_h * _inverse(k_squared).square() + self.nu * k_squared.square() + (k_squared == 0)
@@ -209,7 +209,7 @@ class NavierStokes(System):
         noise = WhiteNoise(grid, members, seed, stream=Stream.INITIAL, device=device)()
         k, known = np.array(SPECTRUM).T
         covariance = torch.from_numpy(np.exp(np.interp(grid.k_squared.sqrt().numpy(), k, np.log(known))))
-        return grid.shown(noise * cast(covariance.sqrt() * grid.white, noise))
+        return grid.hermitian_part(noise * cast(covariance.sqrt() * grid.white, noise))
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
         """Integrating-factor RK4 (Lawson 1967) over `every` time units, in steps h ≤ dt.
@@ -255,7 +255,7 @@ class NavierStokes(System):
                 start.add_(first, alpha=1 / 6).add_(second.add_(third), alpha=1 / 3)
                 spectra = start.mul_(decay).add_(fourth, alpha=1 / 6)
                 now = then
-            return grid.shown(spectra)
+            return grid.hermitian_part(spectra)
 
         return step
 

@@ -1,5 +1,5 @@
-// Stands in for plotly's module until that is loaded. anywidget drops every message, for good, to a widget whose module takes more than
-// two seconds, and the 5 MB of plotly do on a busy machine. What Python says meanwhile is kept, and told once the figure is drawn.
+// Replaces plotly's module until that is loaded. anywidget drops all messages to a widget whose module takes more than two seconds to
+// load, as the 5 MB of plotly do on a busy machine. Messages from Python are kept meanwhile, and delivered once the figure is drawn.
 
 const SAID = "_py2js_update";
 
@@ -24,7 +24,7 @@ export default () => {
     async render({ model, el }) {
       const forget = await loaded;
       const remove = plotly.render({ model, el });
-      // A message of its own: plotly's is a state, and while the kernel is busy the next hover takes its place before it is sent.
+      // A separate message: that of plotly is a state, which the next hover would replace before a busy kernel gets it.
       el.on("plotly_click", ({ points: [{ curveNumber, x, y }] }) => model.send({ clicked: curveNumber, x, y }));
       forget();
       for (const message of missed.splice(0)) {

@@ -1,6 +1,6 @@
-// A pad to draw on: a periodic map of pixels, origin in the middle and rows upwards as in the figures, or a time profile, values against time.
-// Python owns the drawing, `cells`, and what is shown below it, `base`. Strokes are shown at once and sent as changes, a message at a
-// time: the next one waits until `heard` says that Python has the last, so that no queue builds up and nothing Python adds is lost.
+// A pad to draw on: a periodic map of pixels with the origin in the middle and rows upwards, as in the figures, or a time profile, that is
+// values against time. Python owns the drawing, `cells`, and the map below it, `base`. Strokes are shown at once and sent as changes, one
+// message at a time: the next one waits until `heard` acknowledges the last, so that no queue builds up and no change by Python is lost.
 
 const floats = (view) => new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -20,7 +20,7 @@ function render({ model, el }) {
   canvas.setAttribute("aria-label", model.get("label"));
   canvas.title = model.get("label");
   canvas.style.cssText = "border:1px solid #888;touch-action:none;cursor:crosshair;display:block";
-  el.dataset.lmSuppressShortcuts = "true"; // keys that JupyterLab would take for itself
+  el.dataset.lmSuppressShortcuts = "true"; // so that JupyterLab does not take the keys
   el.appendChild(canvas);
   const pen = canvas.getContext("2d");
   let cells, cursor = [0, 0], last = null, focused = false;

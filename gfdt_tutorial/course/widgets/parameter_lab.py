@@ -31,7 +31,7 @@ class ParameterLab(Running):
         ValueError: no such system.
     """
 
-    def __init__(self, system: str | System = "allen-cahn"):
+    def __init__(self, system: str | System = "allen-cahn") -> None:
         self.offered, name = choices(system)
         options = {"min": -30, "max": 30, "style": WIDE, "readout_format": "+d"}
         self.choice = widgets.Dropdown(options=list(self.offered), value=name, description="system", style=WIDE)

@@ -58,7 +58,7 @@ class KickLab(Running):
             "time": self._time_slider("t, time units", 1 / 6),
         } | self._more_controls()
         self.first = {name: control.value for name, control in controls.items()}
-        self.canvas = KickPad(tuple(as_map(self.view.pattern).shape), label="draw a kick: hold and drag, or arrow keys and space bar")
+        self.canvas = KickPad(as_map(self.view.pattern).shape, label="draw a kick: hold and drag, or arrow keys and space bar")
         self.listed = widgets.ToggleButton(description="show the code")
         self.listing = widgets.HTML()
         self.play = widgets.Play(interval=FRAME, max=len(self.view.times) - 1, repeat=True, description="play")

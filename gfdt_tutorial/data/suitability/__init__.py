@@ -1,7 +1,22 @@
-"""Whether a series is what the theorem asks for, before anything is believed that is computed from it.
+"""Whether a series meets the assumptions of the theorem, before anything that is computed from it is believed.
 
-The response of a *stationary* system, averaged over a *homogeneous* periodic box, from the *density* of what was measured: none of the
-three can be seen in the answer, which comes out smooth and wrong. Each is measured here against its own sampling error.
+The theorem gives the response of a *stationary* system, averaged over a *homogeneous* periodic box, from the *density* of the measured
+variables. A response shows none of these assumptions: if one is violated, it comes out smooth and wrong. Each check here measures a
+violation against its own sampling error.
+
+    stationarity    mean and variance in time: trends, level shifts and seasons
+        trend           a straight line or a level shift
+        season          a cycle that is phase-locked to a clock; calendar: the periods at which one is likely
+        spectral_lines  lines in a periodogram against their background
+        change          the result of these tests
+    members         whether all members have the same mean, variance and memory (exchangeability)
+    homogeneity     whether all places of the box have the same statistics, and whether the box is periodic
+    memory          the decorrelation time, the number of independent times in the record, random walks
+    density         smoothness of the paths, Gaussianity, values that are discrete
+
+    record          quantities that several checks use, computed once
+    autoregression  the autoregressive model that whitens a series before a test
+    check           the result of a check, and the common significance level
 """
 
 import textwrap
@@ -12,7 +27,7 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.data.suitability.check import Check
-from gfdt_tutorial.data.suitability.density import LEVEL, gaussianity_check, smoothness_check
+from gfdt_tutorial.data.suitability.density import DISCRETE, gaussianity_check, smoothness_check
 from gfdt_tutorial.data.suitability.homogeneity import homogeneity_check
 from gfdt_tutorial.data.suitability.members import members_check
 from gfdt_tutorial.data.suitability.memory import memory_check
@@ -28,24 +43,24 @@ class Suitability:
 
     Attributes:
         checks: in the order in which they are made.
-        decorrelation: time after which the slowest scale has forgotten itself, in time units.
-        effective: independent times of that scale in the whole record.
+        decorrelation: decorrelation time of the slowest scale, in time units.
+        independent: number of independent times of that scale in the whole record.
         autocorrelation: of a pixel, (lag,), at every lag up to half the series.
-        mean, spread: of all values, in units of the data.
-        stepped: whether one value makes up more than a tenth of all, as where something is on or off: no smooth density, so no score.
+        mean, spread: mean and standard deviation of all values, in units of the data.
+        discrete: whether one value makes up more than a tenth of all, as in on-off data: then there is no smooth density and no score.
     """
 
     checks: tuple[Check, ...]
     decorrelation: float
-    effective: float
+    independent: float
     autocorrelation: torch.Tensor
     mean: float
     spread: float
-    stepped: bool
+    discrete: bool
 
     @property
     def refused(self) -> tuple[Check, ...]:
-        """Those that say stop."""
+        """The checks that refuse the series."""
         return tuple(check for check in self.checks if check.verdict == "refused")
 
     def __getitem__(self, name: str) -> Check:
@@ -57,14 +72,14 @@ class Suitability:
 
 
 def examine(data: TimeSeries, periods: tuple[float, ...] = ()) -> Suitability:
-    """Stationarity, likeness of members, homogeneity, memory, smoothness and Gaussianity of a series, each against its sampling error.
+    """Check stationarity, exchangeability of members, homogeneity, memory, smoothness and Gaussianity, each against its sampling error.
 
-    Nothing is refused here: `Suitability.refused` says what should be. A check is significant below one false alarm in a thousand
-    series, all that it tests counted. A cause comes before what follows from it: a season, a trend or unlike members before the memory
-    that they lengthen.
+    The function itself refuses nothing: `Suitability.refused` lists the checks that do. Each check has a significance level of one false
+    alarm in a thousand series, for all that it tests taken together. A cause is reported before its consequence: a season, a trend or
+    unlike members before the memory that they lengthen.
 
     Args:
-        periods: of likely seasons, in time units, such as 12 for months; others, of the calendar and beyond, are searched for anyway.
+        periods: of likely seasons, in time units, such as 12 for months; those of the calendar and all others are tested as well.
 
     Raises:
         ValueError: fewer than 16 samples in time, values that do not vary, or a period that is not positive.
@@ -74,7 +89,7 @@ def examine(data: TimeSeries, periods: tuple[float, ...] = ()) -> Suitability:
     fine
     """
     if len(data.times) < SHORTEST:
-        raise ValueError(f"the series has {len(data.times)} samples in time, too short to judge; expected {SHORTEST} at least")
+        raise ValueError(f"the series has {len(data.times)} samples in time, too short for any check; expected at least {SHORTEST}")
     record = Record(data)
     causes = [stationarity_check(record, tuple(checks.positive("periods", period) for period in periods))]
     causes += [members_check(record)] if len(data.u) > 1 else []
@@ -82,5 +97,11 @@ def examine(data: TimeSeries, periods: tuple[float, ...] = ()) -> Suitability:
     places = [homogeneity_check(record)] if data.grid.shape else []
     made = [*causes, *places, memory_check(record, refused), smoothness_check(record), gaussianity_check(record)]
     return Suitability(
-        tuple(made), record.memory[0], record.effective, record.autocorrelation, record.mean, record.spread, record.commonest[1] > LEVEL
+        tuple(made),
+        record.memory[0],
+        record.independent,
+        record.autocorrelation,
+        record.mean,
+        record.spread,
+        record.most_frequent[1] > DISCRETE,
     )

@@ -1,4 +1,4 @@
-"""An autoregressive model of one or several members, which makes the spectrum of a series flat before anything is looked for in it."""
+"""An autoregressive model of one or several members, which whitens a series before a test looks for anything in it."""
 
 import math
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.signal
 
-HIGHEST = 30  # order
-PATIENCE = 12  # orders that may bring nothing
+HIGHEST = 30  # the highest order that is tried
+PATIENCE = 12  # successive orders without a better criterion, after which the search ends
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Autoregression:
     coefficients: np.ndarray
 
     def whiten(self, y: np.ndarray) -> np.ndarray:
-        """e, (..., time − order), of y, (..., time)."""
+        """The innovations e, (..., time − order), of y, (..., time)."""
         return scipy.signal.lfilter(np.r_[1.0, self.coefficients], [1.0], y, axis=-1)[..., len(self.coefficients) :]
 
     def gain(self, frequency: float) -> float:
-        """|e|/|y| of an oscillation with `frequency`, in cycles a sample."""
+        """Gain |e|/|y| of the whitening filter at `frequency`, in cycles per sample."""
         return float(abs(np.polyval(np.r_[1.0, self.coefficients][::-1], np.exp(-2j * np.pi * frequency))))
 
     def distance(self, frequency: np.ndarray) -> np.ndarray:
-        """From e^(2πi frequency) to the nearest pole, in cycles a sample: over much less than that the spectrum hardly changes."""
+        """Distance from e^(2πi frequency) to the nearest pole, in cycles per sample: the scale on which the spectrum varies."""
         nearest = np.full(np.shape(frequency), np.inf)
         z = np.exp(2j * np.pi * np.asarray(frequency))
         for root in np.roots(np.r_[1.0, self.coefficients]) if len(self.coefficients) else [0.0]:
@@ -38,11 +38,11 @@ class Autoregression:
 
 
 def fit_autoregression(y: np.ndarray, penalty: float) -> Autoregression:
-    """By Burg's method, which has no bias from the ends, the members taken together, in the order of the least n ln σ² + `penalty` · order.
+    """Fit by Burg's method, which has no bias from the ends, to all members together; the order minimises n ln σ² + `penalty` · order.
 
     Args:
-        y: (member, time), mean removed.
-        penalty: ln n is the Bayesian information criterion, 2 ln ln n that of Hannan and Quinn.
+        y: (member, time), with the mean removed.
+        penalty: ln n for the Bayesian information criterion, 2 ln ln n for that of Hannan and Quinn.
     """
     forward, backward, variance, count = y[:, 1:], y[:, :-1], float(np.square(y).mean()), y.size
     a = best = np.zeros(0)

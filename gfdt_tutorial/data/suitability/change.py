@@ -1,22 +1,23 @@
-"""What may be wrong with a mean or a variance in time."""
+"""A change of the mean or the variance in time."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Change:
-    """By how much something changes with time.
+    """A change in time, as one test estimates it.
 
     Attributes:
         size, error: the change and its standard error.
-        chance: probability by chance over the share of the check's false alarms that this test may use: significant below `SIGNIFICANT`.
+        p_value: the probability by chance, divided by the fraction of the check's significance level that this test may use
+            (Bonferroni): significant below `SIGNIFICANT`.
         finding, advice: in words.
-        sure: whether it can be told from what a fit series may do.
+        unambiguous: False if a stationary series may look the same, as an oscillation of the system's own looks like a season.
     """
 
     size: float
     error: float
-    chance: float
+    p_value: float
     finding: str
     advice: str
-    sure: bool = True
+    unambiguous: bool = True

@@ -1,20 +1,20 @@
-"""What one look at a series found."""
+"""The result of one check of a series."""
 
 from dataclasses import dataclass
 
-SIGNIFICANT = 1e-3  # probability by chance, of all that one check tests taken together
+SIGNIFICANT = 1e-3  # significance level of a check, for all that it tests taken together
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: what.
-        value, error: the finding as a number and its sampling error; what it is a number of, `finding` says.
+        name: of the check.
+        value, error: the main quantity and its standard error; `finding` says which quantity it is.
         verdict: "fine", "unknown" (these data cannot tell), "warning" or "refused".
-        finding: in words.
-        advice: what to do about it; empty where there is nothing to do.
+        finding: the result in words.
+        advice: what to do about it; empty if there is nothing to do.
     """
 
     name: str

@@ -1,44 +1,49 @@
-"""Whether mean and variance stay: no trend, no level shift, no season."""
+"""Stationarity: whether mean and variance are constant in time, without a trend, a level shift or a season."""
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from gfdt_tutorial.data.suitability.change import Change
 from gfdt_tutorial.data.suitability.check import SIGNIFICANT, Check
-from gfdt_tutorial.data.suitability.drifts import drifts
 from gfdt_tutorial.data.suitability.record import Record
-from gfdt_tutorial.data.suitability.seasons import cycles
+from gfdt_tutorial.data.suitability.season import cycles
+from gfdt_tutorial.data.suitability.trend import trends
 
-DRIFT = 0.2  # of the mean, in standard deviations, or of the variance, relative; beyond is no matter of precision
-PROFILES = (("mean", "standard deviations", 0.8), ("variance", "of itself", 0.2))  # and the share of the false alarms that each may use
-DRIFTS = 0.2  # share of the drifts; the rest is that of seasons
+LARGE = 0.2  # change of the mean, in standard deviations, or of the variance, relative, above which the data are refused
+PROFILES = (
+    ("mean", "standard deviations", 0.8),
+    ("variance", "of itself", 0.2),
+)  # and the fraction of the significance level that each may use
+TRENDS = 0.2  # fraction of the significance level for trends and level shifts; the rest is for seasons
 
 
 def stationarity_check(record: Record, periods: tuple[float, ...] = ()) -> Check:
-    """Mean and variance against time: a straight line, a level shift, and seasons.
+    """Test mean and variance for a straight line in time, a level shift, and seasons.
 
-    The mean before the variance, which shows whatever is wrong with the mean; and the largest first, for a trend has a little of every
-    period, and a season a little of a trend.
+    A change of the mean is reported before one of the variance, which it affects; and the largest change first, since a trend contains a
+    little of every period, and a season a little of a trend.
 
     Args:
-        periods: of likely seasons, in time units, beside those of the calendar.
+        periods: of likely seasons, in time units, in addition to those of the calendar.
     """
-    tests = [_tests(record, course, *words, periods) for course, words in zip(record.courses, PROFILES, strict=True)]
+    tests = [_tests(record, profile, *words, periods) for profile, words in zip(record.profiles, PROFILES, strict=True)]
     for found in tests:
-        if large := [one for one in _significant(found) if one.sure and abs(one.size) > DRIFT]:
+        if large := [one for one in _significant(found) if one.unambiguous and abs(one.size) > LARGE]:
             worst = max(large, key=lambda one: abs(one.size))
             return Check("stationarity", worst.size, worst.error, "refused", f"{worst.finding}.", worst.advice)
     if significant := [one for found in tests for one in _significant(found)]:
         worst = max(significant, key=lambda one: abs(one.size))
-        advice = "Small and significant: small responses may be this drift." if worst.sure else worst.advice
-        return Check("stationarity", worst.size, worst.error, "warning" if worst.sure else "unknown", f"{worst.finding}.", advice)
-    least = min((one for found in tests for one in found), key=lambda one: one.chance)
+        advice = "Small but significant: small responses may be due to it." if worst.unambiguous else worst.advice
+        return Check("stationarity", worst.size, worst.error, "warning" if worst.unambiguous else "unknown", f"{worst.finding}.", advice)
+    least = min((one for found in tests for one in found), key=lambda one: one.p_value)
     return Check("stationarity", least.size, least.error, "fine", f"{least.finding}, which is within sampling.")
 
 
-def _tests(record: Record, course, name: str, unit: str, share: float, periods: tuple[float, ...]) -> list[Change]:
-    changes = drifts(record, course, name, unit, share * DRIFTS)
-    return changes + cycles(record, course - course.mean(), name, unit, periods, share * (1 - DRIFTS))
+def _tests(record: Record, profile: np.ndarray, name: str, unit: str, fraction: float, periods: tuple[float, ...]) -> list[Change]:
+    changes = trends(record, profile, name, unit, fraction * TRENDS)
+    return changes + cycles(record, profile - profile.mean(), name, unit, periods, fraction * (1 - TRENDS))
 
 
 def _significant(found: list[Change]) -> Iterator[Change]:
-    return (one for one in found if one.chance < SIGNIFICANT)
+    return (one for one in found if one.p_value < SIGNIFICANT)
