@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see gfdt_tutorial/__init_
 
 LESSON = "test_a_lesson_keeps_its_promises"
 # Files that take longest come first, so that no core is left alone with one of them at the end.
-LONGEST = ("test_lessons", "test_browser", "test_twins", "test_training", "test_double_well", "test_respond", "test_analyse")
+LONGEST = ("test_browser", "test_analyse", "test_training", "test_command_line", "test_sampling", "test_double_well", "test_portability")
 
 
 def pytest_collection_modifyitems(items):
