@@ -158,3 +158,20 @@ def test_the_command_line_takes_it(tmp_path, monkeypatch):
     assert main(["compare", "gaussian.npz", "--truth", "truth.npz"]) == 0
     assert main(["figure1", "--system", place, "--preset", "tiny", "--device", "cpu", "--no-cache", "--out", "figure"]) == 0
     assert (tmp_path / "figure" / "figure1.html").exists()
+
+
+def test_a_lone_number_goes_through_the_same():
+    """An SDE of one component: compared, drawn, kicked in the lab, and in the code that the lab prints."""
+    walker = gfdt.SDE(
+        lambda x, p: x - x**3 + p["a"], lambda x, p: p["s"] * torch.ones(1), {"a": 0.2, "s": 0.7}, spinup=20.0, lags=5.0, every=0.25,
+        name="walker",
+    )  # fmt: skip
+    found = compare_methods(walker, preset="tiny", device="cpu")
+    assert list(found.responses) == ["dynamical", "gaussian", "generative", "generative_normalised", "generative_controlled"]
+    assert found.errors["gaussian"].quoted["l2"] > 0
+    assert figure_one([found]).layout.annotations[-1].text == "Walker"
+    lab = widgets.KickLab(walker)
+    lab.add(0, 0, 1.0)
+    assert "gfdt-error" not in lab.readout.value and float(lab.view.pattern) == pytest.approx(2 * lab.controls["amplitude"].value)
+    with pytest.raises(ValueError, match="no parameter that a slider may move"):
+        widgets.ParameterLab(walker)

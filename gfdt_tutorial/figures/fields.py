@@ -81,5 +81,7 @@ def square_maps(figure: go.Figure) -> go.Figure:
 
 
 def _centred_axes(grid: PeriodicGrid) -> tuple[np.ndarray, np.ndarray]:
+    if not grid.shape:  # a lone number is one pixel
+        return np.zeros(1), np.zeros(1)
     shifted = [c.numpy() - (n // 2) * length / n for c, n, length in zip(grid.coordinates, grid.shape, grid.lengths, strict=True)]
     return shifted[-1], (shifted[0] if len(shifted) == 2 else np.zeros(1))

@@ -53,12 +53,12 @@ def compare(response: Response, truth: Response) -> Errors:
     0.0
     """
     rows = _rows(response, truth)
-    values = response.values.double().cpu().flatten(1)
-    difference = values - truth.values.double().cpu()[rows].flatten(1)
+    values = _by_lag(response.values.double().cpu())
+    difference = values - _by_lag(truth.values.double().cpu()[rows])
     unbiased = difference.square().sum(1)
     without = None
     if truth.parts is not None:
-        each = values - truth.parts.double().cpu()[:, rows].flatten(2)
+        each = values - torch.stack([_by_lag(part) for part in truth.parts.double().cpu()[:, rows]])
         unbiased, without = _free_of_noise(each), torch.stack([_free_of_noise(_drop(each, i)) for i in range(len(each))])
     return Errors(
         times=response.times,
@@ -119,7 +119,7 @@ def error_sources(response: Response, truth: Response) -> ErrorSources:
     if response.standard_error is None:
         raise ValueError("this response has no standard error, so the contribution of sampling is not known; take a response from respond")
     errors = compare(response, truth)
-    sampling = response.standard_error.double().square().flatten(1).sum(1)
+    sampling = _by_lag(response.standard_error.double().square()).sum(1)
     return ErrorSources(errors.times, errors.l2_sq_unbiased - sampling, sampling, errors.l2.square() - errors.l2_sq_unbiased)
 
 
@@ -146,7 +146,8 @@ def _replicates(values: torch.Tensor, deviations: torch.Tensor) -> Iterator[torc
 
 def _l2(values: torch.Tensor, truth: Response, rows: torch.Tensor) -> torch.Tensor:
     """The quoted L2 of some values, signed, as a tensor."""
-    each = values.double().flatten(1) - (truth.values[None] if truth.parts is None else truth.parts).double().cpu()[:, rows].flatten(2)
+    truths = (truth.values[None] if truth.parts is None else truth.parts).double().cpu()[:, rows]
+    each = _by_lag(values.double()) - torch.stack([_by_lag(one) for one in truths])
     square = (each[0].square().sum(1) if truth.parts is None else _free_of_noise(each))[1:].mean()
     return square.sign() * square.abs().sqrt()
 
@@ -226,3 +227,8 @@ def _rows(response: Response, truth: Response) -> torch.Tensor:
             f"the truth has no lag {missing:g}; its lags run from {float(present[0]):g} to {float(present[-1]):g}: use the same lags"
         )
     return torch.as_tensor(rows)
+
+
+def _by_lag(values: torch.Tensor) -> torch.Tensor:
+    """(lag, ...) → (lag, number); a lone number is one."""
+    return values.reshape(len(values), -1)

@@ -183,6 +183,13 @@ class System(ABC):
         """The names that `changed` accepts."""
         return {field.name for field in dataclasses.fields(self)} - {"grid"}  # type: ignore[arg-type]  # every system is a dataclass
 
+    def is_default(self) -> bool:
+        """Whether all parameters are those that the class gives by default, for which results may be shipped."""
+        try:
+            return bool(self == type(self)())
+        except TypeError:  # the class has parameters without default
+            return False
+
     def changed(self, **changes: float) -> Self:
         """The system with some of its parameters changed."""
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]  # every system is a dataclass

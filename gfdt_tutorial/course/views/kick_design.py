@@ -34,7 +34,12 @@ class KickDesign:
             ValueError: an unknown name, or an amplitude that is not finite.
         """
         checks.choice("kick", self.ready, KICK_NAMES)
-        pattern = torch.zeros(grid.shape) if self.ready == "nothing" else kick_pattern(grid, self.ready, self.amplitude)
+        if self.ready == "nothing":
+            pattern = torch.zeros(grid.shape)
+        elif not grid.shape:  # a lone number can be kicked in one way only
+            pattern = torch.tensor(self.amplitude)
+        else:
+            pattern = kick_pattern(grid, self.ready, self.amplitude)
         places = as_map(pattern)
         for row, column, value in self.drawing:
             places[row % len(places), column % places.shape[1]] += self.amplitude * value
@@ -43,11 +48,14 @@ class KickDesign:
     def code(self, axes: int = 2) -> list[str]:
         """Lines of code that construct the pattern, on a grid with `axes` axes."""
         empty = "torch.zeros(system.grid.shape)"
-        start = empty if self.ready == "nothing" else f'gfdt.kick_pattern(system.grid, "{self.ready}", {self.amplitude:.6g})'
-        runs = [
-            f"kick[{f'{row}, ' if axes == 2 else ''}{columns}] += {self.amplitude * value:.6g}"
-            for row, columns, value in _runs(self.drawing)
-        ]
+        if self.ready == "nothing":
+            start = empty
+        elif not axes:
+            start = f"torch.tensor({self.amplitude:.6g})"
+        else:
+            start = f'gfdt.kick_pattern(system.grid, "{self.ready}", {self.amplitude:.6g})'
+        place = ("kick", "kick[{columns}]", "kick[{row}, {columns}]")[axes]
+        runs = [f"{place.format(row=row, columns=columns)} += {self.amplitude * value:.6g}" for row, columns, value in _runs(self.drawing)]
         return [f"kick = {start}", *runs]
 
 

@@ -61,7 +61,7 @@ def _lab_system(system: System) -> ParameterLabSystem:
     stored = {name: f"{system.name}-parameters-{name}" for name in METHODS if f"{system.name}-parameters-{name}" in shipped}
     spinup = system.spinup if size.spinup is None else size.spinup
     run = simulate(system, members=2 * MEMBERS, spinup=spinup, duration=4.0, seed=4, device="cpu")
-    if system == type(system)() and stored:
+    if system.is_default() and stored:
         responses = {method: load_shipped(name) for method, name in stored.items()}
     else:
         data = unperturbed(system, preset=LAB, device="cpu")

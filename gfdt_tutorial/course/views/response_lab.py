@@ -51,7 +51,7 @@ def lab_system(system: str | System) -> LabSystem:
 
 @cache
 def _lab_system(system: System) -> LabSystem:
-    size, default = system.ensemble(LAB), system == type(system)()
+    size, default = system.ensemble(LAB), system.is_default()
     shipped = shipped_names() if default else []
     responses, code = _truth(system, size, shipped)
     for method in METHODS:
@@ -216,5 +216,5 @@ def _constructor(system: System) -> list[str]:
     """Lines of code that construct a system."""
     kind = type(system)
     if SYSTEMS.get(system.name) is kind:
-        return [f"system = gfdt.{kind.__name__}()"] if system == kind() else [f"system = gfdt.{system!r}"]
+        return [f"system = gfdt.{kind.__name__}()"] if system.is_default() else [f"system = gfdt.{system!r}"]
     return [f"from {kind.__module__} import {kind.__name__}", f"system = {kind.__name__}()"]
