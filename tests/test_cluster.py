@@ -111,12 +111,6 @@ def before_each_batch(monkeypatch, strike):
     monkeypatch.setattr(Twins, "add", lambda self, *sums: strike(self.done) or add(self, *sums))
 
 
-async def without_tasks(dask_scheduler):
-    """Returns once the scheduler has forgotten all tasks; other coroutines run in between."""
-    while dask_scheduler.tasks:
-        await asyncio.sleep(0)
-
-
 def assert_same_answer(one, other):
     for name in ("values", "parts", "standard_error"):
         assert getattr(one, name).equal(getattr(other, name)), name
@@ -185,6 +179,12 @@ def test_interrupted_it_leaves_the_workers_idle_and_a_checkpoint(crew, monkeypat
         before_each_batch(patch, interrupt)
         perturb(SMALL, **TWINS, checkpoint=path, cluster=crew.address)
     assert Twins(SMALL, seed=1, **TWINS).resume(path).done == 5
+
+    async def without_tasks(dask_scheduler):
+        """Returns once the scheduler has forgotten all tasks; other coroutines run in between."""
+        while dask_scheduler.tasks:
+            await asyncio.sleep(0)
+
     with crew.watched() as client:
         client.run_on_scheduler(without_tasks)
     assert_same_answer(perturb(SMALL, **TWINS, checkpoint=path), whole)
