@@ -76,7 +76,7 @@ def test_commands_are_understood(page):
     lines = [line for block in blocks(page, "").values() for line in block.splitlines()] + re.findall(r"`(python -m [^`]+)`", text(page))
     commands = [shlex.split(line, comments=True)[3:] for line in lines if line.startswith("python -m gfdt_tutorial ")]
     for arguments in commands:
-        if not {"VERB", "NAME", "FILE"} & set(arguments):
+        if not {"VERB", "NAME", "FILE", "GROUP"} & set(arguments):
             parser().parse_args(arguments)  # exits where it does not understand
 
 

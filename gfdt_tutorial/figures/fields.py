@@ -44,7 +44,8 @@ def heatmap(
 
 def centred(grid: PeriodicGrid, field: torch.Tensor) -> np.ndarray:
     """A field in rows, with the origin moved from the corner to the middle; six decimals, because maps are sent to the browser as text."""
-    shifted = torch.roll(field.detach().cpu().double(), [n // 2 for n in grid.shape], dims=grid.axes)
+    values = field.detach().cpu().double()
+    shifted = torch.roll(values, [n // 2 for n in grid.shape], dims=grid.axes) if grid.shape else values
     return np.round(np.atleast_2d(shifted.numpy()), 6)
 
 

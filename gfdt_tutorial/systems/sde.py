@@ -4,10 +4,10 @@ dx = b(x, p) dt + σ(x, p) dW    in the sense of Itô,    D = σσᵀ
 """
 
 import hashlib
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import CodeType
 from typing import Any, Self
 
 import torch
@@ -130,14 +130,14 @@ class SDE(System):
         return set(self.parameters)
 
     def settings(self) -> dict[str, Any]:
-        """Parameters, components, step, and a digest of the source of drift and noise, by which caches distinguish two systems."""
+        """Parameters, components, step, and a digest of the code of drift and noise, by which caches distinguish two systems."""
         return {
             "parameters": dict(self.parameters),
             "components": list(self.components),
             "observed": self.components[self._index],
             "start": None if self.start is None else list(self.start),
             "dt": self.dt,
-            "source": hashlib.sha256("".join(map(_source, (self.drift, self.noise))).encode()).hexdigest(),
+            "code": hashlib.sha256("".join(map(_code_of, (self.drift, self.noise))).encode()).hexdigest(),
         }
 
     def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
@@ -248,15 +248,12 @@ def _pair(r: int, j: int, count: int) -> int:
     return low * count - low * (low + 1) // 2 + high - low - 1
 
 
-def _source(function: Coefficient) -> str:
-    """The source code of a function, which identifies its system.
+def _code_of(function: Coefficient) -> str:
+    """The compiled code of a function, which identifies its system; of a callable object, its class and its attributes."""
+    code = getattr(function, "__code__", None)
+    return f"{type(function).__qualname__} {vars(function)!r}" if code is None else _compiled(code)
 
-    Raises:
-        ValueError: it cannot be read.
-    """
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError) as error:
-        raise ValueError(
-            f"the source of {function} cannot be read, so changes to it cannot be detected; define it in a file or in a notebook cell"
-        ) from error
+
+def _compiled(code: CodeType) -> str:
+    constants = [_compiled(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
