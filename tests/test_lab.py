@@ -195,7 +195,7 @@ def test_a_shipped_response_with_other_lags_is_refused(monkeypatch):
     monkeypatch.setattr(response_lab, "shipped_names", lambda: [f"{OU}-gaussian"])
     monkeypatch.setattr(response_lab, "load_shipped", lambda name: exact_response(OrnsteinUhlenbeck(), lags=30.0))
     with pytest.raises(ValueError, match="lags"):
-        response_lab._known.__wrapped__(OrnsteinUhlenbeck())
+        response_lab._lab_system.__wrapped__(OrnsteinUhlenbeck())
 
 
 # Predictions, and the code that is printed
