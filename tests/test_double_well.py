@@ -182,7 +182,7 @@ def test_time_backwards_is_the_same_process_and_narrows_the_scatter(data):
 
 def test_the_gaussian_score_gets_it_wrong(data):
     checked = check_score(WELL, GaussianScore.fit(data), data)
-    assert checked.mean > 0.5 and checked.variance > 0.8 and checked.endless > 0.7
+    assert checked.mean > 0.5 and checked.variance > 0.8 and checked.infinite_data > 0.7
 
 
 @every_estimator
@@ -190,7 +190,7 @@ def test_the_gaussian_score_gets_it_wrong(data):
 def test_each_estimator_is_within_three_percent_where_the_gaussian_is_off_by_eighty(data, estimator):
     checked = check_score(WELL, estimator.fit(data), data)
     assert checked.both < 0.03 and checked.mean < 0.03 and checked.variance < 0.06
-    assert checked.endless < 0.06
+    assert checked.infinite_data < 0.06
     assert checked.score < 0.25
 
 

@@ -149,12 +149,12 @@ class Predictions:
     @cached_property
     def size(self) -> torch.Tensor:
         """(lag,): L2 norm of the true response over pixels."""
-        return self.linear.flatten(1).norm(dim=1)
+        return self.linear.reshape(len(self.linear), -1).norm(dim=1)
 
     @cached_property
     def errors(self) -> dict[str, torch.Tensor]:
         """(lag,): L2 distance of each other response from the true one; it includes the sampling noise of the latter."""
-        return {name: (field - self.linear).flatten(1).norm(dim=1) for name, field in self.fields.items() if name != self.lab_system.truth}
+        return {name: (field - self.linear).reshape(len(field), -1).norm(dim=1) for name, field in self.fields.items() if name != self.lab_system.truth}
 
     @cached_property
     def along(self) -> dict[str, torch.Tensor]:
