@@ -160,6 +160,7 @@ def test_the_command_line_takes_it(tmp_path, monkeypatch):
     assert (tmp_path / "figure" / "figure1.html").exists()
 
 
+@pytest.mark.slow
 def test_a_lone_number_goes_through_the_same():
     """An SDE of one component: compared, drawn, kicked in the lab, and in the code that the lab prints."""
     walker = gfdt.SDE(
@@ -173,5 +174,6 @@ def test_a_lone_number_goes_through_the_same():
     lab = widgets.KickLab(walker)
     lab.add(0, 0, 1.0)
     assert "gfdt-error" not in lab.readout.value and float(lab.view.pattern) == pytest.approx(2 * lab.controls["amplitude"].value)
+    assert gfdt.run(lab.view.ensemble()).row == len(lab.view.times) - 1
     with pytest.raises(ValueError, match="no parameter that a slider may move"):
         widgets.ParameterLab(walker)

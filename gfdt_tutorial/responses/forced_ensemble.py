@@ -167,7 +167,7 @@ class _Squares:
 
     def add(self, fields: torch.Tensor, linear: torch.Tensor) -> None:
         """One lag of e, (member, *shape)."""
-        e = fields.flatten(1).double()
+        e = fields.reshape(len(fields), -1).double()
         whole = e.sum(0)
         self.total = self.total + whole.square().sum()
         self.along = self.along + e @ whole

@@ -154,7 +154,11 @@ class Predictions:
     @cached_property
     def errors(self) -> dict[str, torch.Tensor]:
         """(lag,): L2 distance of each other response from the true one; it includes the sampling noise of the latter."""
-        return {name: (field - self.linear).reshape(len(field), -1).norm(dim=1) for name, field in self.fields.items() if name != self.lab_system.truth}
+        return {
+            name: (field - self.linear).reshape(len(field), -1).norm(dim=1)
+            for name, field in self.fields.items()
+            if name != self.lab_system.truth
+        }
 
     @cached_property
     def along(self) -> dict[str, torch.Tensor]:
@@ -163,7 +167,7 @@ class Predictions:
 
     def project(self, fields: torch.Tensor) -> torch.Tensor:
         """⟨u, p⟩/|p|: (..., *shape) → (...)."""
-        return (fields * self.pattern).sum(self.grid.axes) / self.pattern.norm().clamp_min(1e-30)
+        return _over_pixels(fields * self.pattern, self.grid) / self.pattern.norm().clamp_min(1e-30)
 
     def row(self, time: float) -> int:
         """The lag nearest to a time."""
@@ -218,3 +222,8 @@ def _constructor(system: System) -> list[str]:
     if SYSTEMS.get(system.name) is kind:
         return [f"system = gfdt.{kind.__name__}()"] if system.is_default() else [f"system = gfdt.{system!r}"]
     return [f"from {kind.__module__} import {kind.__name__}", f"system = {kind.__name__}()"]
+
+
+def _over_pixels(fields: torch.Tensor, grid: PeriodicGrid) -> torch.Tensor:
+    """The sum over pixels, of which a lone number is one."""
+    return fields.sum(grid.axes) if grid.shape else fields
