@@ -71,9 +71,9 @@ n = 32  # t = 2
 weights = torch.ones(n + 1)
 weights[[0, -1]] = 0.5
 by_hand = h * sum(weights[m] * time_profile[n - m] * answer[m] for m in range(n + 1))
-pushed = truth.to(kick, time_profile)
-print(f"largest response at t = 2: {pushed[n].max():.2f}")
-assert torch.allclose(by_hand.float(), pushed[n], atol=1e-5)
+forced = truth.to(kick, time_profile)
+print(f"largest response at t = 2: {forced[n].max():.2f}")
+assert torch.allclose(by_hand.float(), forced[n], atol=1e-5)
 
 # %% [markdown]
 # ## See it: one kick, every method
@@ -165,13 +165,13 @@ def bound(departure):
     return (max(square, 0.0) + 1.645 * error) ** 0.5
 
 
-def push_flow(pattern, linear, members):
+def force_flow(pattern, linear, members):
     profile, more = flow.forcing[: len(linear)], {"every": h, "members": members, "spinup": 20.0}
     return gfdt.run(ForcedEnsemble(flow.lab_system.system, pattern, linear, profile, **more))
 
 
 flow = Predictions("navier-stokes", KickDesign("bump", 2.0), TimeProfile("step"))
-found = push_flow(flow.pattern, flow.linear, members=64)
+found = force_flow(flow.pattern, flow.linear, members=64)
 longest = grid.apply((grid.k_squared < 1.5).float(), flow.linear).square().sum()
 print(f"largest response {found.responses.abs().max():.2f}, where pixels fluctuate by 0.43")
 print(f"of its squares in waves with |k| ≤ 1: {longest / flow.linear.square().sum():.0%}")
@@ -185,16 +185,16 @@ assert abs(found.gain.value - 1) < 0.05 and bound(found.departure) < 0.15
 
 # %%
 shells = ((grid.k_squared >= 25) & (grid.k_squared <= 64)).float()
-undisturbed = gfdt.simulate(
+unperturbed = gfdt.simulate(
     flow.lab_system.system, members=8, duration=10.0, every=1.0, spinup=20.0
 )
-fluctuation = grid.apply(shells, undisturbed.u).std()
+fluctuation = grid.apply(shells, unperturbed.u).std()
 rough = grid.apply(shells, torch.randn(grid.shape, generator=torch.Generator().manual_seed(0)))
 rough = rough / truth.to(rough, flow.forcing).square().mean((1, 2)).sqrt().max()
-pushes = {strength: strength * fluctuation * rough for strength in (1, 3, 10)}
+forcings = {strength: strength * fluctuation * rough for strength in (1, 3, 10)}
 by_strength = {
-    strength: push_flow(pattern, truth.to(pattern, flow.forcing)[: n + 1], members=128)
-    for strength, pattern in pushes.items()
+    strength: force_flow(pattern, truth.to(pattern, flow.forcing)[: n + 1], members=128)
+    for strength, pattern in forcings.items()
 }
 for strength, found in by_strength.items():
     print(

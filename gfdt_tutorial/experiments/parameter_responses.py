@@ -87,14 +87,14 @@ def statistics(system: System) -> Statistics:
 
 
 def derivative(system: System, parameter: str, score: Score) -> Perturbation:
-    """(f, ∇·f) per unit of a parameter of the drift or, with the help of the score, of the noise strength "epsilon".
+    """(f, ∇·f) per unit of a parameter of the drift or, with the help of the score, of the noise.
 
     Raises:
         ValueError: no such parameter.
     """
     checks.choice(f"parameter of {system.name}", parameter, sliders(system))
-    if parameter == "epsilon":
-        return noise_derivative(score, system.grid, system.noise_derivative())
+    if system.parameter_table[parameter].of_noise:
+        return noise_derivative(score, system.grid, system.noise_derivative(parameter))
     return system.drift_derivative(parameter)
 
 

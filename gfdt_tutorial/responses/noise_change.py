@@ -10,7 +10,7 @@ from gfdt_tutorial.core.score import Score
 from gfdt_tutorial.responses.theorem import Perturbation, along, score_of
 
 
-def noise_derivative(score: Score, grid: PeriodicGrid, rate: torch.Tensor, seed: int = 0) -> Perturbation:
+def noise_derivative(score: Score, grid: PeriodicGrid, rate: torch.Tensor, *, seed: int = 0) -> Perturbation:
     """(f, ∇·f), the change of the drift that has the same effect on averages at one time as a change of the noise.
 
         f = −½ D′ s,    ∇·f = −½ tr(D′ ∇s)

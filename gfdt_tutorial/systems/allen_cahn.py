@@ -76,7 +76,7 @@ class AllenCahn(System):
         "alpha": Parameter("α", "strength of the double well", "per unit time", low=2.0, high=16.0),
         "kappa": Parameter("κ", "diffusivity", "per unit time", low=2.5e-4 / 10**0.6, high=2.5e-4 * 10**0.6),
         "advection": Parameter("A", "advection speed", "per unit time", low=-0.05, high=0.05),
-        "epsilon": Parameter("ε", "noise strength", low=4e-3**0.5 - 0.015, high=4e-3**0.5 + 0.055),
+        "epsilon": Parameter("ε", "noise strength", low=4e-3**0.5 - 0.015, high=4e-3**0.5 + 0.055, of_noise=True),
     }
     ensembles: ClassVar[Mapping[str, Ensemble]] = {
         "tiny": Ensemble(members=8, duration=63, every=1.0, lags=20, pairs=16),

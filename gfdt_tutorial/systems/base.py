@@ -64,7 +64,8 @@ class Parameter:
         label: the name in words, such as "diffusivity".
         unit: such as "per unit time"; empty for a dimensionless parameter.
         low, high: the range of a slider; None for half and twice the value.
-        slider: whether the parameter lab offers it, which needs a `drift_derivative` or a `noise_derivative` for it.
+        slider: whether the parameter lab offers it, which needs a `drift_derivative` for it or, if it is one `of_noise`, a `noise_derivative`.
+        of_noise: whether it belongs to the noise instead of the drift.
     """
 
     symbol: str
@@ -73,6 +74,7 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     slider: bool = True
+    of_noise: bool = False
 
     def range(self, value: float) -> tuple[float, float]:
         """The range of a slider that starts at `value`."""

@@ -59,7 +59,7 @@ class OrnsteinUhlenbeck(System):
         "lam": Parameter("λ", "relaxation rate", "per unit time", low=4e-2 / DECADES, high=4e-2 * DECADES),
         "kappa": Parameter("κ", "diffusivity", "per unit time", low=2.5e-4 / DECADES, high=2.5e-4 * DECADES),
         "advection": Parameter("A", "advection speed", "per unit time", low=-0.1, high=0.1),
-        "epsilon": Parameter("ε", "noise strength", low=4e-3**0.5 / DECADES, high=4e-3**0.5 * DECADES),
+        "epsilon": Parameter("ε", "noise strength", low=4e-3**0.5 / DECADES, high=4e-3**0.5 * DECADES, of_noise=True),
     }
     ensembles: ClassVar[Mapping[str, Ensemble]] = {
         "tiny": Ensemble(members=8, duration=63, every=1.0, lags=20, pairs=16),
