@@ -64,7 +64,7 @@ class Parameter:
         label: the name in words, such as "diffusivity".
         unit: such as "per unit time"; empty for a dimensionless parameter.
         low, high: the range of a slider; None for half and twice the value.
-        slider: whether the parameter lab offers it, which needs a `drift_derivative` for it or, if it is one `of_noise`, a `noise_derivative`.
+        slider: whether the parameter lab offers it, which needs a `drift_derivative` for it, or a `noise_derivative` if it is `of_noise`.
         of_noise: whether it belongs to the noise instead of the drift.
     """
 
