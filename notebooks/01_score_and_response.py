@@ -171,7 +171,7 @@ figures.mean_and_variance({"exact": exact, "analytic": analytic})
 # %%
 scores = {"gaussian": gfdt.GaussianScore.fit(data)}
 gaussian = check_score(well, scores["gaussian"], data)
-figures.mean_and_variance({"exact": exact, "analytic": analytic, "gaussian": gaussian.answer})
+figures.mean_and_variance({"exact": exact, "analytic": analytic, "gaussian": gaussian.response})
 
 # %%
 print(
@@ -256,8 +256,8 @@ best = min(uncalibrated, key=lambda name: found[name].both)
 print(
     f"best here: {best}, {found[best].both:.1%} (mean {found[best].mean:.1%}, variance {found[best].variance:.1%})"
 )
-answers = {"exact": exact, "gaussian": gaussian.answer}
-figures.mean_and_variance(answers | {name: found[name].answer for name in uncalibrated})
+answers = {"exact": exact, "gaussian": gaussian.response}
+figures.mean_and_variance(answers | {name: found[name].response for name in uncalibrated})
 
 # %% [markdown]
 # Read the table slowly.
