@@ -343,7 +343,7 @@ def test_the_lab_opens_and_moves_in_notebook_7_too(lab):
         page.goto(f"{address}/notebooks/kick.ipynb?token={token}", wait_until="domcontentloaded")
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", state="attached")
         page.locator(".jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("ParameterChange+Enter")
+        page.keyboard.press("Shift+Enter")
         page.wait_for_selector(f"{EXPLORER} .js-plotly-plot .main-svg", state="attached")
         before = drawn_maps(page)
         box = page.locator(f"{EXPLORER} .noUi-handle").last.bounding_box()

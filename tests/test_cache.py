@@ -295,7 +295,7 @@ def test_two_processes_share_the_work(tmp_path, monkeypatch):
 
         monkeypatch.setattr("gfdt_tutorial.experiments.cache.note", note)
         assert Cache(tmp_path).fetch(STAGE, never, NUMBER).value == 2.5
-    assert other.returncode == 0 and ["another process is at it" in words for words in notes] == [True]
+    assert other.returncode == 0 and ["another process is computing this stage" in words for words in notes] == [True]
 
 
 def test_the_folder_is_the_users_unless_named(monkeypatch, tmp_path):

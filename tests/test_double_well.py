@@ -332,4 +332,4 @@ def test_relative_errors_are_those_of_compare(data):
     truth = exact_response(WELL, lags=2.0, every=0.25)
     moments = truth.__class__(truth.times, WELL.response(truth.times, MOMENTS), "exact")
     size = float(moments.values[1:].square().sum(1).mean().sqrt())
-    assert checked.both == pytest.approx(compare(checked.answer, moments).quoted["l2"] / size, rel=1e-4)
+    assert checked.both == pytest.approx(compare(checked.response, moments).quoted["l2"] / size, rel=1e-4)

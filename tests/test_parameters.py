@@ -302,7 +302,7 @@ def test_the_bench_of_calibration_runs_in_small():
     two_phases = AllenCahn(grid=PeriodicGrid((24, 24)))
     rows = values(bench_calibration.recovery("tiny", Sampling(8, 5.0, 0.25, 2.0, spinup=5.0), two_phases, shipping=False))
     assert len(rows) == 2 * 4 * 3 + 1
-    assert rows["(α, κ) from α −30 %, κ +30 %, finite differences: larger relative error where the misfit is least"] < 0.3
+    assert rows["(α, κ) from α −30 %, κ +30 %, finite differences: larger relative error where the misfit is smallest"] < 0.3
 
 
 @pytest.mark.slow
