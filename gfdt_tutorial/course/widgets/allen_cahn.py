@@ -32,16 +32,18 @@ class AllenCahnLab(FieldLab):
         self.learned, self.seed = learned, seed
         options = {"style": WIDE, "continuous_update": False, "readout_format": ".3g"}
         letter = AllenCahn()  # its values lie on the steps of the sliders, so that they can be reached again
-        middle = math.log10(letter.kappa)
+        ends = {name: shown.range(getattr(letter, name)) for name, shown in letter.parameter_table.items()}
+
+        def slider(name: str, step: float, words: str) -> widgets.FloatSlider:
+            low, high = ends[name]
+            return widgets.FloatSlider(getattr(letter, name), min=low, max=high, step=step, description=words, **options)
+
+        least, most = map(math.log10, ends["kappa"])
         controls = {
-            "alpha": widgets.FloatSlider(letter.alpha, min=2, max=16, step=1, description="double well α", **options),
-            "kappa": widgets.FloatLogSlider(
-                letter.kappa, min=middle - 0.6, max=middle + 0.6, step=0.05, description="diffusivity κ", **options
-            ),
-            "epsilon": widgets.FloatSlider(
-                letter.epsilon, min=letter.epsilon - 0.015, max=letter.epsilon + 0.055, step=0.005, description="noise ε", **options
-            ),
-            "advection": widgets.FloatSlider(letter.advection, min=-0.05, max=0.05, step=0.01, description="speed A", **options),
+            "alpha": slider("alpha", 1, "double well α"),
+            "kappa": widgets.FloatLogSlider(letter.kappa, min=least, max=most, step=0.05, description="diffusivity κ", **options),
+            "epsilon": slider("epsilon", 0.005, "noise ε"),
+            "advection": slider("advection", 0.01, "speed A"),
         }
         super().__init__(lambda: panels.live(self.view, self.truth), controls, self._show)
 

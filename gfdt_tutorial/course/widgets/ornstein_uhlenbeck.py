@@ -26,7 +26,7 @@ class OrnsteinUhlenbeckExplorer(Live):
 
     def __init__(self, system: OrnsteinUhlenbeck | None = None) -> None:
         self.system = system or OrnsteinUhlenbeck()
-        fastest = max(0.1, abs(self.system.advection))
+        fastest = max(self.system.parameter_table["advection"].range(0.0)[1], abs(self.system.advection))
         controls = {
             "lam": _log_slider("λ, relaxation", self.system.lam),
             "kappa": _log_slider("κ, diffusivity", self.system.kappa),
