@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow  # a Python of its own
+
 JUPYTER = ("IPython", "ipywidgets", "anywidget", "traitlets", "jupyterlab", "jupytext", "nbval", "nbformat", "nbclient", "ipykernel")
 CODE = f"""
 import io, json, sys

@@ -13,7 +13,7 @@ from gfdt_tutorial.__main__ import parser
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 COMMANDS = [page for page in PAGES if page not in ("docs/measured_before.md", "CHANGELOG.md")]  # these two name what there was
-LONG = ("analyse(", '"figure1"')  # whole experiments: some ten seconds, even in small
+LONG = ("analyse(", '"figure1"', "class SwiftHohenberg")  # whole experiments: some ten seconds, even in small
 SMALLER = {"members=64, duration=767.0": "members=8, duration=200.0", 'preset="quick"': 'preset="tiny"', "pairs=64": "pairs=16"}
 
 each_page = pytest.mark.parametrize("page", PAGES)

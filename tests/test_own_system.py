@@ -44,16 +44,6 @@ def test_the_page_shows_the_file_as_it_is():
     assert BLOCKS[0] == (HERE / "swift_hohenberg.py").read_text(encoding="utf-8")
 
 
-def test_the_page_runs(tmp_path):
-    """Each block from a file of its own, so that the source of its functions can be read."""
-    namespace: dict = {"__name__": "page"}
-    for number, block in enumerate(BLOCKS):
-        path = tmp_path / f"block_{number}.py"
-        path.write_text(block, encoding="utf-8")
-        exec(compile(block, str(path), "exec"), namespace)
-    assert namespace["system"].has("score") and namespace["linear"].has("response")
-
-
 def test_a_duration_that_is_no_multiple_of_the_sampling_interval_warns():
     with pytest.warns(UserWarning, match=r"duration = 3\.3 is no multiple of every = 0\.5: the run lasts 3\.5; give duration = 3\.5, or"):
         assert len(gfdt.simulate(SYSTEM, members=1, duration=3.3, every=0.5, spinup=0.0, device="cpu").times) == 8
@@ -145,6 +135,7 @@ def test_the_parameter_lab_takes_it():
     assert "gfdt-error" not in lab.readout.value
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     place = f"{HERE / 'swift_hohenberg.py'}:SwiftHohenberg"

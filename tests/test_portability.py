@@ -125,6 +125,7 @@ def test_every_text_file_is_opened_as_utf_8():
     assert [line for path in sources for line in unsaid(path)] == []
 
 
+@pytest.mark.slow
 def test_everything_shipped_loads_in_a_bare_locale():
     """The tables hold α, κ and ×."""
     words = "import test_portability as t; t.load_all(t.shipped.ASSETS); print(len(t.shipped.manifest()))"
@@ -170,7 +171,8 @@ for line in {lines}:
 """
 
 
-@pytest.mark.parametrize("environment", [pytest.param(BARE, marks=pytest.mark.slow), WINDOWS], ids=["C", "cp1252"])
+@pytest.mark.slow
+@pytest.mark.parametrize("environment", [BARE, WINDOWS], ids=["C", "cp1252"])
 def test_an_analysis_and_a_comparison_are_written_and_told_on_any_console(here, files, environment):
     analyse = ["analyse", files / "series.npz", "--preset", "tiny", "--lags", 4, "--out", "out"]
     compare = ["compare", files / "gaussian.npz", "--truth", "exact", "--json", "errors.json", "--figure", "errors.html"]
@@ -228,6 +230,7 @@ def closed(*words):
     return status, errors
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_costs_nothing(here, files):
     assert closed("compare", files / "gaussian.npz", "--truth", "exact", "--json", "errors.json") == (0, "")
     assert {path.name for path in here.iterdir()} == {"errors.json"}

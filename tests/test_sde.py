@@ -24,7 +24,7 @@ def even(x, p):
 WALKER = SDE(pull, even, {"k": 1.0, "s": 1.0}, spinup=8.0, lags=3.0, every=0.25, dt=0.05, name="walker")
 GROWTH = SDE(lambda x, p: p["a"] * (1 - x), lambda x, p: p["s"] * x, {"a": 1.0, "s": 0.6}, start=(1.0,), spinup=8.0, dt=0.05)
 MATRIX = torch.tensor([[-1.0, 2.0], [-1.5, -0.5]])
-PAIR = SDE(lambda x, p: MATRIX @ x, lambda x, p: p["s"] * torch.ones(2), {"s": 1.0}, ("x", "y"), spinup=10.0, dt=0.02)
+PAIR = SDE(lambda x, p: MATRIX @ x, lambda x, p: p["s"] * torch.ones(2), {"s": 1.0}, ("x", "y"), spinup=2.0, dt=0.02)
 
 
 def quadrature(sources):

@@ -148,6 +148,7 @@ def test_a_gaussian_series_is_rarely_said_not_to_be(axes, shape):
 # --- size
 
 
+@pytest.mark.slow
 def test_a_million_samples_with_a_long_memory_take_transforms_of_the_data_only(monkeypatch):
     """No transform is longer than a small multiple of the series, and there are few of them. Seconds and megabytes are in the bench."""
     work = Work(monkeypatch)

@@ -171,10 +171,11 @@ def analyse(
         ValueError: a check refuses the data; they are too short or have no variance; the preset or the device is unknown.
         KeyboardInterrupt: is re-raised.
 
-    >>> from gfdt_tutorial import OrnsteinUhlenbeck, simulate
-    >>> found = analyse(simulate(OrnsteinUhlenbeck(), members=16, duration=300.0), preset="tiny", lags=10.0)
+    >>> from gfdt_tutorial import OrnsteinUhlenbeck, PeriodicGrid, simulate
+    >>> system = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
+    >>> found = analyse(simulate(system, members=16, duration=300.0), preset="tiny", lags=10.0)
     >>> sorted(found.responses), found.responses["generative"].values.shape
-    (['gaussian', 'generative'], torch.Size([11, 32, 32]))
+    (['gaussian', 'generative'], torch.Size([11, 8, 8]))
     """
     checks.choice("preset", preset, ("tiny", "quick", "standard", "paper"))
     where, clock = str(checks.resolve_device(device)), _Clock(tell)
