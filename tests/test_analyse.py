@@ -45,6 +45,7 @@ def test_each_half_meets_the_score_of_the_other(monkeypatch):
     assert found.identities["generative"].linear[0] == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_lags_follow_the_memory():
     slow = series("mt", memory=0.99, steps=4000)
     found = analyse(slow, preset="tiny")

@@ -19,7 +19,7 @@ WELL = DoubleWell()
 OTHER = DoubleWell(barrier=1.0, tilt=-0.2, epsilon=0.8)
 MOMENTS = Moments(float(WELL.average(torch.clone)))
 LAGS = torch.arange(0, 2.01, 0.25)
-every_well = pytest.mark.parametrize("well", [WELL, OTHER], ids=["default", "other"])
+every_well = pytest.mark.parametrize("well", [WELL, pytest.param(OTHER, marks=pytest.mark.slow)], ids=["default", "other"])
 every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda kind: kind.method)
 
 

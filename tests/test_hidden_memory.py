@@ -19,19 +19,21 @@ from gfdt_tutorial.data.suitability.record import Record
 from gfdt_tutorial.figures.report import page
 from gfdt_tutorial.scores.pair_score import PairScores
 
+SHAPES = [(64, 1000), *(pytest.param(shape, marks=pytest.mark.slow) for shape in ((3, 21_000), (1, 64_000)))]
+
 
 def series(u):
     return TimeSeries(u, np.arange(float(u.shape[1])), "mt")
 
 
-@pytest.mark.parametrize("shape", [(64, 1000), (3, 21_000), (1, 64_000)])
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", bench.HIDDEN)
 def test_hidden_memory_is_found(name, shape):
     found = hidden_memory(series(bench.HIDDEN[name](*shape, 0)))
     assert found.verdict == "found" and "depends on what else the kick holds fixed" in found.finding
 
 
-@pytest.mark.parametrize("shape", [(64, 1000), (3, 21_000), (1, 64_000)])
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", bench.MARKOV)
 def test_markov_series_are_not_accused(name, shape):
     found = hidden_memory(series(bench.MARKOV[name](*shape, 1)))
@@ -51,6 +53,7 @@ def test_the_difference_of_an_oscillator_is_the_known_one():
     assert abs(conditional - rho[lags]).max() > 0.2
 
 
+@pytest.mark.slow
 def test_a_wrong_score_does_not_accuse_a_markov_series(monkeypatch):
     """Any function of the pair in place of the score: what the present value does not explain of it is uncorrelated with the future."""
 
@@ -66,6 +69,7 @@ def test_a_wrong_score_does_not_accuse_a_markov_series(monkeypatch):
     assert hidden_memory(series(bench.flow_mean(64, 1000, 0))).verdict == "found"
 
 
+@pytest.mark.slow
 def test_a_straight_forecast_would_accuse_a_double_well(monkeypatch):
     """The splines are needed: with one knot in place of them a Markov double well is accused."""
     data = series(bench.double_well(64, 4000, 0))

@@ -83,6 +83,7 @@ def test_the_letters_form_is_shown_where_there_is_one_and_the_raw_where_not(syst
     assert comparison_of(system, raw, controlled).headline == {"generative": "generative"}
 
 
+@pytest.mark.slow
 def test_a_system_on_one_axis_is_compared_too():
     found = compare_methods(AllenCahn(grid=PeriodicGrid((8,))), preset="tiny", device="cpu")
     told = metrics([found], "tiny", 0)["systems"]["allen-cahn"]

@@ -114,6 +114,7 @@ def test_the_response_of_a_walker_is_its_decay_by_score_and_by_twins():
     assert float(((found.values - expected) / found.standard_error)[1:].abs().max()) < 4 and float(found.standard_error.max()) < 0.05
 
 
+@pytest.mark.slow
 def test_twins_of_one_component_of_two_answer_as_the_matrix_exponential():
     truth = gfdt.perturb(PAIR, lags=2.0, every=0.5, pairs=16, device="cpu")
     expected = torch.stack([torch.matrix_exp(MATRIX * float(t))[0, 0] for t in truth.times])
