@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from lab_presses import finish, press_and_release
 
 from gfdt_tutorial import OrnsteinUhlenbeck, kick_pattern
 from gfdt_tutorial.course import panels, widgets
@@ -32,19 +33,6 @@ def assert_shows(panel, system, pattern, time_profile=None):
     errors = {trace.name: trace.y for trace in panel.figure.data if trace.xaxis == "x7" and trace.visible}
     np.testing.assert_allclose(errors["Gaussian"], (answers[1] - answers[0]).flatten(1).norm(dim=1), atol=1e-4)
     assert "gfdt-error" not in panel.readout.value
-
-
-def finish(panel):
-    panel.runner._thread.join()
-
-
-def press_and_release(lab, released):
-    """Press the button while the work waits, and then release the work."""
-    press = threading.Thread(target=lab.go.click)
-    press.start()
-    lab.runner._asked.wait()
-    released.set()
-    press.join()
 
 
 def stroke(canvas, changes):

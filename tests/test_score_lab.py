@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from lab_presses import finish, press_and_release
 
 from gfdt_tutorial import AllenCahn, GaussianScore, compare, load_shipped, respond, simulate
 from gfdt_tutorial.course import widgets
@@ -27,19 +28,6 @@ def truth():
 
 def panel(data, truth, steps=20):
     return widgets.ScoreLab(data, SYSTEM, truth, steps=steps)
-
-
-def finish(lab):
-    lab.runner._thread.join()
-
-
-def press_and_release(lab, released):
-    """Press the button while the work waits, and then release the work."""
-    press = threading.Thread(target=lab.go.click)
-    press.start()
-    lab.runner._asked.wait()
-    released.set()
-    press.join()
 
 
 def held(work, count, reached, paused):

@@ -16,7 +16,7 @@ from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.systems.base import Function, NotKnownError, Stepper, System
-from gfdt_tutorial.systems.white_noise import CHUNK, copied
+from gfdt_tutorial.systems.white_noise import Normals
 
 Coefficient = Callable[[torch.Tensor, dict[str, torch.Tensor]], torch.Tensor]  # (components,), parameters → vector or matrix
 PROBES = 16  # random states at which the derivative of the noise distinguishes additive from multiplicative noise
@@ -89,10 +89,11 @@ class SDE(System):
         """(member, components), all at `start`."""
         return self._origin(device).expand(len(members), -1).clone()
 
-    def make_noise(self, members: range, seed: int, device: torch.device) -> "VectorNoise":
+    def make_noise(self, members: range, seed: int, device: torch.device) -> Normals:
         """Normals for each source and, for multiplicative noise, one for each pair of sources, whose sign Platen's scheme uses."""
         sources = self._matrix(self._origin(torch.device("cpu")), self._tensors(torch.device("cpu"))).shape[1]
-        return VectorNoise(members, seed, sources + (0 if self.additive else sources * (sources - 1) // 2), device)
+        numbers = sources + (0 if self.additive else sources * (sources - 1) // 2)
+        return Normals((numbers,), members, seed, device=device)
 
     def field(self, state: torch.Tensor) -> torch.Tensor:
         """The observed component, (..., member)."""
@@ -110,7 +111,7 @@ class SDE(System):
         h, p = every / steps, self._tensors(device)
         one = self._heun if self.additive else self._platen
 
-        def step(state: torch.Tensor, noise: VectorNoise) -> torch.Tensor:
+        def step(state: torch.Tensor, noise: Normals) -> torch.Tensor:
             flat = state.reshape(-1, state.shape[-1])
             for _ in range(steps):
                 normals = noise()
@@ -218,28 +219,6 @@ class SDE(System):
     @property
     def _index(self) -> int:
         return 0 if self.observed is None else self.components.index(self.observed)
-
-
-class VectorNoise:
-    """Normals (member, n), new at each call; each member has its own random stream, fixed by (seed, member)."""
-
-    def __init__(self, members: range, seed: int, numbers: int, device: torch.device) -> None:
-        self._streams = [generator(seed, Stream.NOISE, member, device=device) for member in members]
-        self._drawn = torch.empty(len(members), CHUNK, numbers, device=device)
-        self._next = CHUNK
-
-    def __call__(self) -> torch.Tensor:
-        """(member, n)."""
-        if self._next == CHUNK:
-            for numbers, stream in zip(self._drawn, self._streams, strict=True):
-                numbers.normal_(generator=stream)
-            self._next = 0
-        self._next += 1
-        return self._drawn[:, self._next - 1]
-
-    def copy(self) -> "VectorNoise":
-        """A copy that continues from here with the same numbers."""
-        return copied(self, "_streams", "_drawn")
 
 
 def _pair(r: int, j: int, count: int) -> int:
