@@ -36,7 +36,7 @@ class OrnsteinUhlenbeckExplorer(Live):
             "epsilon": _log_slider("ε, noise", self.system.epsilon),
             "kick": widgets.Dropdown(options=PATTERNS, value="bump", description="kick", style=WIDE),
             "amplitude": widgets.FloatSlider(1.0, min=-2.0, max=2.0, step=0.1, description="amplitude", style=WIDE),
-            "lag": widgets.IntSlider(20, min=0, max=90, description="lag t of the map", style=WIDE),
+            "lag": widgets.IntSlider(20, min=0, max=90, description="lag t, map", style=WIDE),
         }
         self.view = self._look(controls)
         super().__init__(panels.explorer(self.view), controls, self._show)

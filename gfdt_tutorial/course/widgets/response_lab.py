@@ -165,14 +165,16 @@ class KickLab(Running):
         words = [f"t = {float(view.times[row]):g}: size of the true response {size:.3g} u"]
         if size > 0:
             words.append("relative error: " + ", ".join(f"{name} {float(error[row]) / size:.2f}" for name, error in view.errors.items()))
+        lines = [words]
         if measured is not None:
             where = "in the spin-up" if measured.row < 0 else f"at t = {float(view.times[measured.row]):g}"
-            words.append(f"<br>{measured.members} members {where}")
+            run = [f"{measured.members} members {where}"]
             if measured.row > 0:
                 numbers = (measured.gain, measured.departure, measured.even_part)
                 names = ("measured over linear response", "departure from linearity", "its even part")
-                words += [f"{name} {_with_error(number)}" for name, number in zip(names, numbers, strict=True)]
-        return "; ".join(words) + doubtful(view.caveats(measured))
+                run += [f"{name} {_with_error(number)}" for name, number in zip(names, numbers, strict=True)]
+            lines.append(run)
+        return "<br>".join("; ".join(line) for line in lines) + doubtful(view.caveats(measured))
 
     def _work(self) -> Iterator[int]:
         if self.measured is None or self.failed:
@@ -215,7 +217,7 @@ class ForceLab(KickLab):
     def _pads(self) -> list[widgets.Widget]:
         fields = [widgets.FloatText(value, description=name, **NARROW) for name, value in (("from t", 0.0), ("to t", 1.0), ("f", 1.0))]
         put = self._button("set", lambda: self.set_time_profile(*(field.value for field in fields)))
-        clear = self._button("clear the time profile", self.profile_pad.clear)
+        clear = self._button("clear the profile", self.profile_pad.clear)
         self.profile_controls = {"from": fields[0], "to": fields[1], "f": fields[2], "set": put, "clear": clear}
         words = widgets.HTML("<b>Draw a time profile</b> f(t) from −1 to 1")
         return [*super()._pads(), widgets.VBox([words, self.profile_pad, widgets.HBox(fields, layout=WRAPPED), widgets.HBox([put, clear])])]
@@ -263,4 +265,4 @@ def _rescale(slider: widgets.FloatSlider, times: torch.Tensor, part: float) -> N
 
 
 def _with_error(found: Departure) -> str:
-    return f"{found.value:.2f} ± {found.error:.2f}"
+    return f"{found.value:z.2f} ± {found.error:.2f}"
