@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from gfdt_tutorial import PeriodicGrid, __main__, bench
 from gfdt_tutorial.bench import allen_cahn, lessons, navier_stokes_steps, ornstein_uhlenbeck, page, peers, response, rows, training
 from gfdt_tutorial.bench.rows import Row, batch
+from gfdt_tutorial.core import threads
 
 
 def values(found):
@@ -125,7 +126,7 @@ def counted(work, floor, repeats):
     """Instead of the ratio of two times."""
     found = []
     for each in (work, floor):
-        with Work() as counter:
+        with threads.one_thread(), Work() as counter:
             each()
         found.append(counter.values)
     assert min(found) > 0

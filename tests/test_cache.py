@@ -382,7 +382,7 @@ def test_twins_that_were_stopped_go_on(cache, monkeypatch):
 
 
 def test_of_large_series_one_at_a_time_is_held(cache, monkeypatch):
-    made, make = [], simulation._series
+    made, make = [], simulation._Sampling.as_series
 
     def watched(*words):
         assert all(series() is None for series in made)
@@ -390,7 +390,7 @@ def test_of_large_series_one_at_a_time_is_held(cache, monkeypatch):
         made.append(weakref.ref(series))
         return series
 
-    monkeypatch.setattr(simulation, "_series", watched)
+    monkeypatch.setattr(simulation._Sampling, "as_series", watched)
     compare_methods(OrnsteinUhlenbeck(), preset="tiny", device="cpu", cache=cache)
     assert len(made) == 2 and made[1]() is None
 

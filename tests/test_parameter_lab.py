@@ -179,7 +179,7 @@ def test_the_cell_run_twice_leaves_no_thread_and_a_failure_is_shown(monkeypatch)
     assert panel.running
     other = widgets.ParameterLab(AC)
     assert not panel.running
-    monkeypatch.setattr(parameter_lab.ChangedEnsemble, "_measure", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(parameter_lab.ChangedEnsemble, "_add", lambda *arguments: 1 / 0)
     other.go.click()
     other.runner._thread.join()
     assert "ZeroDivisionError" in other.readout.value and other.go.description == "measure"

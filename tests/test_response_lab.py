@@ -259,9 +259,10 @@ def test_after_a_failure_the_button_starts_anew_and_the_failure_is_shown_again(m
 def test_a_run_that_fails_at_its_first_lag_leaves_what_can_be_shown():
     panel = widgets.KickLab(OU)
     panel.measured = panel.view.ensemble()
-    panel.measured._measure(torch.zeros(3, 8, *panel.view.grid.spectral_shape, dtype=torch.complex64))
+    shape = panel.view.grid.spectral_shape
+    panel.measured._measure(panel.measured._fields(torch.zeros(3, 8, *shape, dtype=torch.complex64), 0))
     with pytest.raises(DivergedError):
-        panel.measured._measure(torch.full((3, 8, *panel.view.grid.spectral_shape), torch.nan, dtype=torch.complex64))
+        panel.measured._fields(torch.full((3, 8, *shape), torch.nan, dtype=torch.complex64), 1)
     panel.update()
     assert "gfdt-error" not in panel.readout.value and "members at t = 0" in panel.readout.value
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import torch
+from gfdt_tutorial.core import threads
 
 MEMBERS = 64
 
@@ -84,13 +84,9 @@ def ratio(work: Callable[[], object], floor: Callable[[], object], repeats: int)
 
 
 def one_thread(measure: Callable[[], Result]) -> Result:
-    """What `measure` returns when torch runs on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    """What `measure` returns when everything runs on one thread."""
+    with threads.one_thread():
         return measure()
-    finally:
-        torch.set_num_threads(threads)
 
 
 def elapsed(work: Callable[[], object]) -> float:

@@ -8,7 +8,8 @@
     random_streams          independent random numbers for each purpose and member
     checks                  validation of arguments
     storage, memory         atomic files without pickles; the memory of this process
-    progress, cluster       long work, printing; tasks on several machines
+    progress                long work and printing
+    threads, cluster        blocks of work on all cores, and on several machines
     preflight               what the Makefile asks before the first installation
 
 It imports no other room of this package.

@@ -1,4 +1,4 @@
-"""Work on several processes or machines: one function mapped over many tasks, here or by the workers of dask.distributed."""
+"""Work on several machines: one function mapped over many tasks, by the threads of this process or by the workers of dask.distributed."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,6 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
+
+from gfdt_tutorial.core import threads
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -29,17 +31,18 @@ class MapFunction(Protocol):
 
 
 @contextmanager
-def workers(address: str | None = None) -> Iterator[MapFunction]:
-    """A function that maps another over tasks and yields the results in order: the built-in `map` or, given an address, many processes.
+def workers(address: str | None = None, *, device: torch.device = threads.CPU) -> Iterator[MapFunction]:
+    """A function that maps another over tasks and yields the results in order: `threads.mapped` or, given an address, many processes.
 
     If a worker dies, another repeats its task; if none is left, the task waits until one registers. At most AHEAD tasks for each thread
     of the workers are submitted at a time, so that results do not accumulate. When the context ends, also by Ctrl-C, the tasks that
     remain are cancelled. Each task runs on one thread, because the number of threads changes the rounding: on processors of one kind,
-    the result depends neither on the number of workers nor on which of them computes it.
+    the result depends neither on the number of workers nor on which of them computes it, and it is the one that this process would give.
 
     Args:
         address: of a scheduler, such as "tcp://host:8786". The scheduler and its workers execute whatever they are sent, so use them
             only on a network that you trust.
+        device: on which the tasks run, without an address.
 
     Raises:
         ValueError: dask.distributed is not installed, no scheduler answers, it has no worker, or their version of this package differs.
@@ -50,7 +53,7 @@ def workers(address: str | None = None) -> Iterator[MapFunction]:
     [2, 3]
     """
     if address is None:
-        yield map
+        yield partial(threads.mapped, device=device)
         return
     with _client(address) as client:
         _check_workers(client, address)
@@ -110,5 +113,5 @@ def _ordered(client: "Client", function: Callable[[Task], Result], tasks: Iterab
 
 
 def _on_one_thread(function: Callable[[Task], Result], task: Task) -> Result:
-    torch.set_num_threads(1)
-    return function(task)
+    with threads.one_thread():
+        return function(task)

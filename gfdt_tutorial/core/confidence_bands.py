@@ -6,6 +6,7 @@ from collections.abc import Callable
 import scipy.stats
 import torch
 
+from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.random_streams import Stream, generator
 
 
@@ -27,12 +28,17 @@ def bootstrap_error(
     centre = estimate(torch.ones(1, groups))[0]
     if groups < 2:
         return torch.full_like(centre, math.nan)
-    mean, square = torch.zeros_like(centre), torch.zeros_like(centre)
-    for part in weights.split(batch):
+
+    def moments(part: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         deviation = estimate(part) - centre
-        mean, square = mean + deviation.sum(0), square + deviation.square().sum(0)
+        return deviation.sum(0), deviation.square().sum(0)
+
+    mean, square = (torch.zeros_like(centre, dtype=torch.float64) for _ in range(2))
+    for first, second in threads.mapped(moments, weights.split(batch), device=centre.device):
+        mean += first
+        square += second
     variance = (square - mean.square() / resamples) / (resamples - 1)
-    return (variance.clamp_min(0) * (groups / (groups - 1))).sqrt()
+    return (variance.clamp_min(0) * (groups / (groups - 1))).sqrt().to(centre)
 
 
 def band_factor(confidence: float, dof: float) -> float:

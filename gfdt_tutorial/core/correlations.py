@@ -5,6 +5,7 @@ import math
 import scipy.fft
 import torch
 
+from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.numerics import blocks, nearest_power_of_two
 from gfdt_tutorial.core.spectra import modes_of_shells, shells_of
@@ -53,11 +54,17 @@ def autocovariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) 
     count, shell = shells_of(grid)
     unit = nearest_power_of_two(fields[:, :: max(1, steps // 64)] - mean)
     power = torch.zeros(length, count, dtype=torch.float64)
-    for member in fields:
+
+    def of_member(member: torch.Tensor) -> torch.Tensor:
+        own = torch.zeros_like(power)
         spectra = grid.rfft(((member - mean) / unit).cpu()).reshape(steps, -1)
         for part in blocks(spectra.shape[1], 16 * length):
             moved = torch.fft.fft(spectra[:, part], length, dim=0).abs().square().double()
-            power.index_add_(1, shell[part], moved * grid.multiplicity.flatten()[part])
+            own.index_add_(1, shell[part], moved * grid.multiplicity.flatten()[part])
+        return own
+
+    for own in threads.mapped(of_member, fields, device=fields.device):
+        power += own
     lags = torch.arange(steps // 2 + 1)
     products = torch.fft.ifft(power, dim=0).real[: len(lags)]
     return products * unit**2 / (len(fields) * grid.size**2 * (steps - lags)[:, None])

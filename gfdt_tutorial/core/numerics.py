@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
 import torch
 
 BLOCK_BYTES = 2**24  # processed at a time: bounds the memory of every average, and larger blocks would make worse use of the cache
@@ -39,3 +40,10 @@ def equal_parts(count: int, pieces: int) -> list[tuple[int, int]]:
     """Cut range(count) into pieces whose sizes differ by at most one: (first, one past the last) of each."""
     edges = [round(i * count / pieces) for i in range(pieces + 1)]
     return list(pairwise(edges))
+
+
+def room(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Uninitialised memory. NumPy asks Linux for huge pages, torch does not; first writes to small pages cost as much as an FFT."""
+    if device.type != "cpu":
+        return torch.empty(shape, dtype=dtype, device=device)
+    return torch.from_numpy(np.empty((*shape, dtype.itemsize), np.uint8)).view(dtype)[..., 0]

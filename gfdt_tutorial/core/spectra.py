@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.numerics import blocks, equal_parts, nearest_power_of_two
 
@@ -21,8 +22,12 @@ def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0)
     flat = fields.reshape(-1, *grid.shape)
     unit = nearest_power_of_two(flat[:: max(1, len(flat) // 64)] - mean)
     total = torch.zeros(grid.spectral_shape, dtype=torch.float64, device=fields.device)
-    for part in blocks(len(flat), 8 * grid.size):
-        total += grid.rfft((flat[part] - mean) / unit).abs().square().sum(0, dtype=torch.float64)
+
+    def power(part: slice) -> torch.Tensor:
+        return grid.rfft((flat[part] - mean) / unit).abs().square().sum(0, dtype=torch.float64)
+
+    for some in threads.mapped(power, blocks(len(flat), 8 * grid.size), device=fields.device):
+        total += some
     return total * unit**2 / (len(flat) * grid.size)
 
 

@@ -1,18 +1,18 @@
 """The true response to a change of parameters: a system and a changed copy of it, run side by side with the same noise."""
 
-import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 
-from gfdt_tutorial.core import checks
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.observable_samples import tail_of_numbers
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.theorem import Field, observed
 from gfdt_tutorial.systems.base import DivergedError, System
-from gfdt_tutorial.systems.simulate import Trajectory
+from gfdt_tutorial.systems.simulate import Trajectory, member_blocks
 
 
 class ChangedEnsemble:
@@ -81,12 +81,13 @@ class ChangedEnsemble:
     def __iter__(self) -> Iterator[int]:
         self.row = -1
         first = self.rounds * self.members
-        run = Trajectory(self.system, range(first, first + self.members), self.seed, self.every, self.device)
-        for state, noise in run.spin_up(self.spinup):  # noqa: B007 the last ones are used below
-            yield self.row
-        paths = [self._path(run, system, state, noise) for system in (self.system, *self.changed)]
-        for self.row, states in enumerate(zip(*paths, strict=True)):
-            self._measure(states)
+        blocks = member_blocks(self.system, range(first, first + self.members), self.device)
+        runs = [Trajectory(self.system, block, self.seed, self.every, self.device) for block in blocks]
+        for together in threads.side_by_side(map(self._block, runs), device=self.device):
+            found = [change for change in together if change is not None]
+            if found:  # the spin-up is over
+                with threads.one_thread():
+                    self._add(found)
             yield self.row
         self.rounds += 1
 
@@ -104,33 +105,50 @@ class ChangedEnsemble:
             self.times, mean.float(), "re-simulated", variance.sqrt().float(), dof=max(members - 1, 0), confidence=confidence, info=info
         )
 
+    def _block(self, run: Trajectory) -> Iterator["_Change | None"]:
+        """What changes in a block of members at each lag; None in the spin-up."""
+        for state, noise in run.spin_up(self.spinup):  # noqa: B007 the last ones are used below
+            yield None
+        paths = [self._path(run, system, state, noise) for system in (self.system, *self.changed)]
+        for row, states in enumerate(zip(*paths, strict=True)):
+            yield self._change([self.system.field(state) for state in states], row)
+
     def _path(self, run: Trajectory, system: System, state: torch.Tensor, noise: Any) -> Iterator[torch.Tensor]:
-        own = system.continued(noise)
-        return Trajectory(system, run.members, run.seed, run.every, run.device).steps(state, own, len(self.times) - 1)
+        return replace(run, system=system).steps(state, system.continued(noise), len(self.times) - 1)
 
-    def _measure(self, states: Sequence[torch.Tensor]) -> None:
-        fields = [self.system.field(state) for state in states]
+    def _change(self, fields: list[torch.Tensor], row: int) -> "_Change":
         if not all(checks.all_finite(field) for field in fields):
-            raise DivergedError(f"{self.system.name} diverged by t = {self.row * self.every:g} when changed: try a smaller change")
-        self.fields = torch.stack([fields[0][0], fields[1][0]]).cpu()
-        if self._sum.ndim == 0:
-            self._begin(fields[0])
-        numbers = [self._numbers(field) for field in fields]
+            raise DivergedError(f"{self.system.name} diverged by t = {row * self.every:g} when changed: try a smaller change")
+        if row == 0:
+            self._check_observable(fields[0])
+        numbers = [observed(self.observable, field[None]).reshape(len(field), -1).double().cpu() for field in fields]
         change = numbers[1] - numbers[0] if len(numbers) == 2 else 0.5 * (numbers[1] - numbers[2])
-        self._count[self.row] += len(change)
-        self._sum[self.row] += change.sum(0)
-        self._squares[self.row] += change.square().sum(0)
+        return _Change(torch.stack([fields[0][0], fields[1][0]]).cpu(), change)
 
-    def _numbers(self, field: torch.Tensor) -> torch.Tensor:
-        """(member, n), double precision."""
-        return observed(self.observable, field[None]).reshape(len(field), -1).double().cpu()
+    def _add(self, blocks: "list[_Change]") -> None:
+        """Add the next lag of all blocks to the sums."""
+        change = torch.cat([block.numbers for block in blocks])
+        if self._sum.ndim == 0:
+            self._sum, self._squares = (torch.zeros(len(self.times), change.shape[1], dtype=torch.float64) for _ in range(2))
+        row = self.row + 1
+        self.fields = blocks[0].fields
+        self._count[row] += len(change)
+        self._sum[row] += change.sum(0)
+        self._squares[row] += change.square().sum(0)
+        self.row = row
 
-    def _begin(self, field: torch.Tensor) -> None:
-        """Room for the sums, once it is known what the observable returns."""
+    def _check_observable(self, field: torch.Tensor) -> None:
+        """Raises ValueError unless the observable returns numbers."""
         grid, times = self.system.grid, torch.arange(len(field), dtype=torch.float64)
         as_series = TimeSeries(field[None], times, ("mt", "mtx", "mtyx")[len(grid.shape)], None, grid.lengths, copy=False)
-        shape = (len(self.times), math.prod(tail_of_numbers(self.observable, as_series)))
-        self._sum, self._squares = (torch.zeros(shape, dtype=torch.float64) for _ in range(2))
+        tail_of_numbers(self.observable, as_series)
+
+
+class _Change(NamedTuple):
+    """One lag of a block: a member unperturbed and changed, (2, *shape), and the change of the observables, (member, n) in double."""
+
+    fields: torch.Tensor
+    numbers: torch.Tensor
 
 
 def _check_alike(system: System, changed: System) -> None:

@@ -12,11 +12,11 @@ from typing import cast
 
 import torch
 
-from gfdt_tutorial.core import checks
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.confidence_bands import bootstrap_error
 from gfdt_tutorial.core.correlations import count_products, lagged_sum, slowest_memory
 from gfdt_tutorial.core.grid import PeriodicGrid
-from gfdt_tutorial.core.numerics import blocks, nearest_power_of_two
+from gfdt_tutorial.core.numerics import blocks, nearest_power_of_two, room
 from gfdt_tutorial.core.resampling_groups import MANY, Groups, Origins, origin_groups
 from gfdt_tutorial.core.score import Score
 from gfdt_tutorial.core.series import TimeSeries
@@ -26,6 +26,12 @@ from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.symmetries import symmetrise
 from gfdt_tutorial.responses.theorem import AnyScore, Field, Perturbation, drift_weight, force_of, kick_weights, observed, score_of
 
+EVERY = slice(None)
+BATCH = 10  # resamples at a time
+LEAST_LAGS = 4  # in a block: lag 0 is estimated again for each block
+RESAMPLED = 2**17  # values of all resamples of a batch, of a block of lags: they should stay in the cache
+
+Estimate = Callable[..., torch.Tensor]  # from how often each group was drawn, (resample, group), and a slice of lags
 Weight = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]  # of fields and their context
 
 
@@ -61,19 +67,34 @@ def field_responses(
     for form in forms:
         finish = partial(_finish, product=product, every=data.every, form=form, integrate=integrate, symmetries=symmetries)
         resampled = partial(sums.estimate, finish=partial(finish, tie=tied and form == "raw"))
-        error = groups.widening * bootstrap_error(resampled, len(groups), resamples=common.resamples, seed=common.seed)
-        values = sums.estimate(sums.one_each, finish=partial(finish, tie=False))[0].cpu()
+        plain = partial(sums.estimate, finish=partial(finish, tie=False))
+        values, error, deviations = _by_lags(resampled, plain, sums, len(groups), common, whole=integrate)
         found[form] = common.response(
             values,
-            error,
+            groups.widening * error,
             len(groups),
             method=method_of(score),
             info={"control": form == "controlled", "symmetries": list(symmetries), "thin": thin},
             grid=data.grid if perturbation is None else None,  # else there is no displacement from a kick
             form=form,
-            deviations=_without_each(resampled, len(groups), values),
+            deviations=deviations,
         )
     return found
+
+
+def _by_lags(
+    resampled: Estimate, plain: Estimate, sums: "_ProductSums", groups: int, common: Estimation, *, whole: bool
+) -> tuple[torch.Tensor, ...]:
+    """Values, bootstrap errors, and deviations without each group, block by block of lags: (lag, *shape), the last with groups in front."""
+
+    def of(lags: slice) -> tuple[torch.Tensor, ...]:
+        estimate = partial(resampled, lags=lags)
+        error = bootstrap_error(estimate, groups, resamples=common.resamples, batch=BATCH, seed=common.seed)
+        values = plain(sums.one_each, lags=lags)[0]
+        return values, error, _without_each(estimate, groups, values)
+
+    values, error, deviations = zip(*threads.mapped(of, sums.blocks(whole), device=sums.sums.device), strict=True)
+    return torch.cat(values), torch.cat(error), torch.cat(deviations, 1)
 
 
 def _check_grid(score: AnyScore, data: TimeSeries) -> None:
@@ -84,7 +105,7 @@ def _check_grid(score: AnyScore, data: TimeSeries) -> None:
 
 def _odd_part(score: AnyScore, centre: torch.Tensor) -> AnyScore:
     """½[s(u) − s(2⟨u⟩ − u)], the score of a density that does not change under u → −u about its mean."""
-    plain = cast(Score, score)
+    plain = threads.in_turn(cast(Score, score))
 
     def odd(u: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
         if context is not None:
@@ -167,32 +188,47 @@ class _ProductSums:
         """(1, group): every group once, the weights of the estimate itself."""
         return torch.ones(1, self.sums.shape[1])
 
-    def means(self, drawn: torch.Tensor) -> torch.Tensor:
+    def means(self, drawn: torch.Tensor, lags: slice = EVERY) -> torch.Tensor:
         """Mean products, (kind, resample, lag, mode), with each group taken `drawn` (resample, group) times."""
-        total = torch.einsum("rg,kglm->krlm", drawn.to(self.sums), self.sums)
-        return total / torch.einsum("rg,kgl->krl", drawn.to(self.counts), self.counts)[..., None]
+        some = torch.view_as_real(self.sums[:, :, lags])
+        total = (drawn.to(some) @ some.flatten(2)).unflatten(2, some.shape[2:])
+        count = drawn.to(self.counts) @ self.counts[:, :, lags]
+        return torch.view_as_complex(total) / count[..., None].to(some)
 
-    def estimate(self, drawn: torch.Tensor, *, finish: Field) -> torch.Tensor:
-        """Response values, (resample, lag, *shape), likewise."""
-        return finish(self.means(drawn))
+    def estimate(self, drawn: torch.Tensor, lags: slice = EVERY, *, finish: Callable[..., torch.Tensor]) -> torch.Tensor:
+        """Response values at some lags, (resample, lag, *shape), likewise."""
+        return finish(self.means(drawn, lags), self.means(drawn, slice(0, 1)))
+
+    def blocks(self, whole: bool) -> list[slice]:
+        """Blocks of lags, each of which is resampled on its own and so passes through the memory once; all in one if `whole`."""
+        lags = self.sums.shape[2]
+        size = lags if whole else max(LEAST_LAGS, RESAMPLED // (self.sums.shape[3] * BATCH))
+        return [slice(first, min(first + size, lags)) for first in range(0, lags, size)]
 
 
 def _group_sums(data: TimeSeries, product: _Product, groups: Groups, steps: int, thin: int, control: bool) -> _ProductSums:
+    """The sums of each group, whose windows are added one after the other, in double precision."""
     kinds = (3 if thin > 1 else 2) if control else 1
-    sums, counts = [], []
-    for windows in groups.windows:
-        total = [torch.zeros((), device=data.u.device)] * kinds
-        count = torch.zeros(kinds, steps + 1, device=data.u.device)
-        for window in windows:
-            width = window.stop - window.start
+    spacings = [thin if kind < 2 else 1 for kind in range(kinds)]
+    modes = product.later(data.u[:1, :1]).shape[-1]
+    sums = room((kinds, len(groups), steps + 1, modes), data.u.device, torch.complex64)
+    counts = torch.zeros(kinds, len(groups), steps + 1, dtype=torch.float64, device=data.u.device)
+
+    def add_up(group: int) -> None:
+        several = len(groups.windows[group]) > 1
+        total = [torch.zeros((), dtype=torch.complex128 if several else torch.complex64, device=sums.device)] * kinds
+        for window in groups.windows[group]:
             later, earliers = _factors(data, product, window, steps, thin, kinds)
             for kind, earlier in enumerate(earliers):
-                total[kind] = total[kind] + lagged_sum(later, earlier, steps)
-                spacing = thin if kind < 2 else 1
-                count[kind] += len(later) * count_products(later.shape[1], width, steps, spacing).to(count)
-        sums.append(torch.stack(total))
-        counts.append(count)
-    return _ProductSums(torch.stack(sums, 1), torch.stack(counts, 1))
+                total[kind] = lagged_sum(later, earlier, steps) + total[kind]
+                width = window.stop - window.start
+                counts[kind, group] += len(later) * count_products(later.shape[1], width, steps, spacings[kind]).to(counts)
+        for kind in range(kinds):
+            sums[kind, group] = total[kind]
+
+    for _ in threads.mapped(add_up, range(len(groups)), device=data.u.device):
+        pass
+    return _ProductSums(sums, counts)
 
 
 def _factors(
@@ -220,15 +256,16 @@ def _spread(values: torch.Tensor, origins: torch.Tensor) -> torch.Tensor:
 
 
 def _finish(
-    means: torch.Tensor, *, product: _Product, every: float, form: str, integrate: bool, symmetries: tuple[str, ...], tie: bool
-) -> torch.Tensor:
-    """From mean products (kind, ..., lag, mode) to response values (..., lag, *shape)."""
-    mean = means[0]
+    means: torch.Tensor, at_zero: torch.Tensor, *, product: _Product, every: float, form: str, integrate: bool, symmetries: tuple[str, ...],
+    tie: bool,
+) -> torch.Tensor:  # fmt: skip
+    """From mean products (kind, ..., lag, mode), and those at lag 0, to response values (..., lag, *shape)."""
+    mean, start = means[0], at_zero[0]
     if form == "controlled":
-        some, every_origin = (covariance / covariance[..., :1, :].real.clamp_min(1e-30) for covariance in (means[1], means[-1]))
-        mean = every_origin + mean - mean[..., :1, :] * some
+        some, every_origin = (means[kind] / at_zero[kind].real.clamp_min(1e-30) for kind in (1, -1))
+        mean = every_origin + mean - start * some
     if form == "normalised" or tie:
-        mean = mean / mean[..., :1, :]
+        mean = mean / start
     if integrate:
         mean = integrated(mean, every)
     return symmetrise(product.back(mean), symmetries)
@@ -237,7 +274,7 @@ def _finish(
 def _without_each(estimate: Field, groups: int, values: torch.Tensor) -> torch.Tensor:
     """By how much the values differ without each group in turn, (group, lag, *shape); three digits are enough for their scatter."""
     drawn = torch.ones(groups, groups) - torch.eye(groups) if groups > 1 else torch.ones(1, 1)
-    return torch.cat([(estimate(part).cpu() - values).bfloat16() for part in drawn.split(4)])
+    return torch.cat([(estimate(part) - values).bfloat16().cpu() for part in drawn.split(4)])
 
 
 def _check_divisible(at_zero: torch.Tensor) -> None:

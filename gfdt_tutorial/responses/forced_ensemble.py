@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from gfdt_tutorial.core import checks
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.numerics import signed_root
 from gfdt_tutorial.systems.base import DivergedError, System
-from gfdt_tutorial.systems.simulate import Trajectory
+from gfdt_tutorial.systems.simulate import Trajectory, member_blocks
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class ForcedEnsemble:
         self.system, self.linear, self.every = system, checks.finite("linear", linear).cpu(), checks.positive("every", every)
         self.members = checks.whole("members", members, minimum=8)
         self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
-        self._run = Trajectory(system, range(self.members), seed, self.every, where)
+        self._runs = [Trajectory(system, block, seed, self.every, where) for block in member_blocks(system, range(self.members), where)]
         self._pattern = system.state(checks.finite("pattern", pattern).to(where))
         self._impulses = None if time_profile is None else self.every * _finite_profile(time_profile)
         self.row = -1
@@ -86,23 +86,35 @@ class ForcedEnsemble:
         return self._steps  # the same for every caller, so that a loop that was left goes on where it stopped
 
     def _forced_run(self) -> Iterator[int]:
-        for state, noise in self._run.spin_up(self.spinup):  # noqa: B007 the last ones are used below
+        for blocks in threads.side_by_side(map(self._forced_block, self._runs), device=self._runs[0].device):
+            found = [fields for fields in blocks if fields is not None]
+            if found:  # the spin-up is over
+                with threads.one_thread():
+                    self._measure(torch.cat(found, 1))
             yield self.row
-        signs = torch.tensor([1.0, -1.0, 0.0], device=self._run.device).reshape(3, 1, *[1] * self._pattern.ndim)
-        forcing, step = signs * self._pattern, self.system.stepper(self.every, self._run.device)
+
+    def _forced_block(self, run: Trajectory) -> Iterator[torch.Tensor | None]:
+        """The fields of a block of members at each lag, (3, member, *shape): forced up, forced down, free; None in the spin-up."""
+        for state, noise in run.spin_up(self.spinup):  # noqa: B007 the last ones are used below
+            yield None
+        signs = torch.tensor([1.0, -1.0, 0.0], device=run.device).reshape(3, 1, *[1] * self._pattern.ndim)
+        forcing, step = signs * self._pattern, self.system.stepper(self.every, run.device)
         states = state.expand(3, *state.shape).clone()
         if self._impulses is None:
             states = states + forcing
-        self._measure(states)
-        yield self.row
+        yield self._fields(states, 0)
         for row in range(1, len(self.linear)):
             if self._impulses is not None:
                 states = states + 0.5 * float(self._impulses[row - 1]) * forcing
             states = step(states, noise)
             if self._impulses is not None:
                 states = states + 0.5 * float(self._impulses[row]) * forcing
-            self._measure(states)
-            yield self.row
+            yield self._fields(states, row)
+
+    def _fields(self, states: torch.Tensor, row: int) -> torch.Tensor:
+        if not checks.all_finite(states):
+            raise DivergedError(f"{self.system.name} diverged by t = {row * self.every:g} when kicked or forced: try a smaller amplitude")
+        return self.system.field(states).cpu()
 
     @property
     def gain(self) -> Departure:
@@ -141,11 +153,8 @@ class ForcedEnsemble:
         # d√v = dv / 2√v, but no more than √dv where v itself is within its scatter
         return Departure(signed_root(value), min(error / (2 * abs(value) ** 0.5) if value else math.inf, error**0.5))
 
-    def _measure(self, states: torch.Tensor) -> None:
-        row = self.row + 1
-        if not checks.all_finite(states):
-            raise DivergedError(f"{self.system.name} diverged by t = {row * self.every:g} when kicked or forced: try a smaller amplitude")
-        up, down, free = self.system.field(states).cpu()
+    def _measure(self, fields: torch.Tensor) -> None:
+        row, (up, down, free) = self.row + 1, fields
         self.responses[row] = (0.5 * (up - down)).mean(0)
         if row > 0:  # at 0 the kick itself, or nothing yet
             self._even.add(0.5 * (up + down) - free, self.linear[row])

@@ -14,7 +14,7 @@ linear in the field, to which the long lags of slow modes are most sensitive. Wi
 averaged over these, and the G(t) in front over all.
 """
 
-from gfdt_tutorial.core import checks
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.estimation import Estimation
 from gfdt_tutorial.responses.field_responses import field_responses
@@ -78,7 +78,9 @@ def respond(
     """
     checks.choice("form", form, FORMS)
     common = Estimation(data, lags, confidence, resamples, seed)
-    return field_responses(common, score, (form,), None, None, symmetries=check_symmetries(symmetries, data.grid), thin=thin)[form]
+    checked = check_symmetries(symmetries, data.grid)
+    with threads.steady():
+        return field_responses(common, score, (form,), None, None, symmetries=checked, thin=thin)[form]
 
 
 def respond_in_forms(
@@ -109,4 +111,6 @@ def respond_in_forms(
         raise ValueError(f"forms is {forms!r}; expected a tuple of one form or more, of {', '.join(FORMS)}")
     forms = tuple(checks.choice("form", form, FORMS) for form in forms)
     common = Estimation(data, lags, confidence, resamples, seed)
-    return field_responses(common, score, forms, None, None, symmetries=check_symmetries(symmetries, data.grid), thin=thin)
+    checked = check_symmetries(symmetries, data.grid)
+    with threads.steady():
+        return field_responses(common, score, forms, None, None, symmetries=checked, thin=thin)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.cluster import workers
 from gfdt_tutorial.core.progress import progress
 from gfdt_tutorial.responses.response import Response
@@ -58,7 +59,7 @@ def perturb(
         confidence: of the band.
         checkpoint: a file from which the experiment is resumed, if it exists, and which is written at intervals and on an interrupt.
         cluster: address of a dask.distributed scheduler, such as "tcp://host:8786", whose workers run the batches; see `cluster.workers`.
-            The response then has the bits that one thread of this process gives.
+            The response has the bits that this process gives.
 
     Returns:
         Response, on the CPU, with method "dynamical", a standard error, and 16 independent parts. `info["growth"]` describes how
@@ -83,7 +84,7 @@ def perturb(
         control=control,
         symmetries=symmetries, device=device, confidence=confidence,
     )  # fmt: skip
-    with workers(cluster) as run:
+    with threads.steady(), workers(cluster, device=experiment.device) as run:
         if checkpoint is not None and Path(checkpoint).exists():
             experiment.resume(checkpoint)
         elif checkpoint is not None:

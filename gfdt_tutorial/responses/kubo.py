@@ -24,10 +24,12 @@ Source: Kubo, Rep. Prog. Phys. 29, 255 (1966), for thermal equilibrium; here for
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import product
 
 import scipy.stats
 import torch
 
+from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.numerics import blocks
 from gfdt_tutorial.core.resampling_groups import Groups, Origins, groups_of_numbers
 from gfdt_tutorial.core.series import TimeSeries
@@ -83,11 +85,12 @@ def kubo(
     """
     common = Estimation(data, lags, confidence, resamples, seed)
     tail = _check_functions(data, observable, potentials)
-    a, phi = _measured(data, [observable]), _measured(data, potentials.values())
-    groups = groups_of_numbers(a, common.steps, step_bytes=32 * (a.shape[-1] + phi.shape[-1]), paired=data.paired)
-    sums = _sums(a, phi, groups, common.steps)
-    values, error = sums.lasting(sums.one_each)[0], groups.widening * sums.error(sums.lasting, common.resamples, seed)
-    apart = _apart(sums, common.resamples, seed)
+    with threads.steady():
+        a, phi = _measured(data, [observable]), _measured(data, potentials.values())
+        groups = groups_of_numbers(a, common.steps, step_bytes=32 * (a.shape[-1] + phi.shape[-1]), paired=data.paired)
+        sums = _sums(a, phi, groups, common.steps)
+        values, error = sums.lasting(sums.one_each)[0], groups.widening * sums.error(sums.lasting, common.resamples, seed)
+        apart = _apart(sums, common.resamples, seed)
     found = {}
     for number, name in enumerate(potentials):
         found[name] = common.response(
@@ -139,7 +142,9 @@ def _measured(data: TimeSeries, functions: Collection[Field]) -> torch.Tensor:
     def of(u: torch.Tensor) -> torch.Tensor:
         return torch.cat([observed(function, u).reshape(*u.shape[:2], -1).double().cpu() for function in functions], -1)
 
-    values = torch.cat([torch.cat([of(member[None, cut]) for cut in cuts], 1) for member in data.u])
+    members = range(len(data.u))
+    found = list(threads.mapped(lambda where: of(data.u[where[0]][None, where[1]]), product(members, cuts), device=data.u.device))
+    values = torch.cat([torch.cat(found[len(cuts) * member : len(cuts) * (member + 1)], 1) for member in members])
     return values - values.mean((0, 1))
 
 
@@ -168,7 +173,11 @@ class KuboSums(GroupSums):
 
 def _sums(observed: torch.Tensor, potentials: torch.Tensor, groups: Groups, steps: int) -> KuboSums:
     """Of A, (member, time, n), and φ, (member, time, p), at lags up to `steps`."""
-    found = [_added([_of_window(observed, potentials, window, steps) for window in windows]) for windows in groups.windows]
+
+    def of_group(windows: list[Origins]) -> list[torch.Tensor]:
+        return _added([_of_window(observed, potentials, window, steps) for window in windows])
+
+    found = threads.mapped(of_group, groups.windows)
     return KuboSums(*(torch.stack(kind) for kind in zip(*found, strict=True)))
 
 

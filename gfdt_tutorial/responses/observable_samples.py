@@ -3,10 +3,13 @@
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import NamedTuple
 
 import torch
 
+from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.correlations import count_products
 from gfdt_tutorial.core.numerics import blocks
 from gfdt_tutorial.core.random_streams import Stream, generator
@@ -107,7 +110,8 @@ class Samples:
 
     def sums(self, groups: Groups, steps: int) -> LaggedSums:
         """Lagged sums by groups of origins, at lags up to `steps`."""
-        return LaggedSums(*(torch.stack(sums) for sums in zip(*(self._of(windows, steps) for windows in groups.windows), strict=True)))
+        found = threads.mapped(partial(self._of, steps=steps), groups.windows, device=self.observed.device)
+        return LaggedSums(*(torch.stack(sums) for sums in zip(*found, strict=True)))
 
     def _of(self, windows: list[Origins], steps: int) -> tuple[torch.Tensor, ...]:
         """The fields of `LaggedSums` for one group."""
@@ -142,7 +146,12 @@ def sampled(
     members, length = data.u.shape[:2]
     wanted = torch.arange(0, length, thin, device=data.u.device)
     cuts = list(blocks(length, 32 * data.grid.size))
-    parts = [[_of_part(data, score, observable, perturbations, m, cut, wanted, with_slopes) for cut in cuts] for m in range(members)]
+
+    def of_part(where: tuple[int, slice]) -> _Part:
+        return _of_part(data, score, observable, perturbations, *where, wanted, with_slopes)
+
+    found = list(threads.mapped(of_part, product(range(members), cuts), device=data.u.device))
+    parts = [found[first : first + len(cuts)] for first in range(0, len(found), len(cuts))]
     observed, weights = (_joined([[part[kind] for part in member] for member in parts]) for kind in (0, 1))
     slopes = _joined([[part.slopes for part in member] for member in parts]) if with_slopes else None
     return Samples(observed - observed.mean((0, 1)), _less_that_of_others(weights, data.paired), slopes, wanted)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from gfdt_tutorial.core import checks
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.spectra import shell_average
 
@@ -89,7 +89,7 @@ def together(*observables: Observable) -> Observable:
         raise ValueError(
             "together() was given no observable; give one observable or more, such as together(moment(grid, 2), spectrum(grid))"
         )
-    return lambda u: torch.cat([observable(u) for observable in observables], -1)
+    return lambda u: torch.cat([threads.in_turn(observable)(u) for observable in observables], -1)
 
 
 def _on(grid: PeriodicGrid, u: torch.Tensor) -> torch.Tensor:

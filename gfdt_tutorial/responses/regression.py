@@ -18,6 +18,7 @@ Source: Onsager, Phys. Rev. 38, 2265 (1931).
 
 import torch
 
+from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.estimation import Estimation
 from gfdt_tutorial.responses.lagged_sums import Estimator, integrated
@@ -62,9 +63,10 @@ def regression(
     tail = tail_of_numbers(observable, data)
     check_smooth(observable, data)
     no_score, no_origins = torch.zeros_like, len(data.times)  # the weight B of the theorem is not used
-    samples = sampled(data, no_score, observable, perturbations, no_origins, with_slopes=True)
-    groups = samples.groups(common.steps, data.paired)
-    sums = samples.sums(groups, common.steps)
+    with threads.steady():
+        samples = sampled(data, no_score, observable, perturbations, no_origins, with_slopes=True)
+        groups = samples.groups(common.steps, data.paired)
+        sums = samples.sums(groups, common.steps)
     found = {}
     for number, name in enumerate(perturbations):
         one = sums.of(number)

@@ -31,7 +31,7 @@ from functools import partial
 
 import torch
 
-from gfdt_tutorial.core import checks
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.estimation import Estimation, method_of
 from gfdt_tutorial.responses.lagged_sums import Estimator, LaggedSums, integrated
@@ -100,12 +100,14 @@ def sensitivities(
     tail = tail_of_numbers(observable, data)
     if form != "raw":
         check_smooth(observable, data)
-    samples = sampled(data, score, observable, perturbations, thin, with_slopes=form != "raw")
-    groups = samples.groups(common.steps, data.paired)
-    sums = samples.sums(groups, common.steps)
+    with threads.steady():
+        samples = sampled(data, score, observable, perturbations, thin, with_slopes=form != "raw")
+        groups = samples.groups(common.steps, data.paired)
+        sums = samples.sums(groups, common.steps)
     found = {}
     for number, name in enumerate(perturbations):
-        values, error, kept = _estimate(sums.of(number), common, form, first_relaxed, integrate)
+        with threads.steady():
+            values, error, kept = _estimate(sums.of(number), common, form, first_relaxed, integrate)
         found[name] = common.response(
             values.reshape(-1, *tail).float(),
             (groups.widening * error).reshape(-1, *tail).float(),

@@ -3,6 +3,7 @@
 R_A(x, t) = ⟨ A(u(τ + t))(x) B(u(τ)) ⟩,   B = −∇·f − f·s                (`theorem`)
 """
 
+from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.estimation import Estimation
 from gfdt_tutorial.responses.field_responses import field_responses
@@ -52,5 +53,6 @@ def sensitivity_maps(
         raise ValueError("the observable returns numbers; here it must return fields, (..., *shape); use gfdt.sensitivities for numbers")
     found = {}
     for name, perturbation in perturbations.items():
-        found[name] = field_responses(common, score, ("raw",), observable, perturbation, integrate=integrate, thin=thin)["raw"]
+        with threads.steady():
+            found[name] = field_responses(common, score, ("raw",), observable, perturbation, integrate=integrate, thin=thin)["raw"]
     return found

@@ -29,7 +29,7 @@ from typing import cast
 
 import torch
 
-from gfdt_tutorial.core import checks
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.score import ConditionalScore, Score
 
 Field = Callable[[torch.Tensor], torch.Tensor]
@@ -68,7 +68,7 @@ def mean_kick_weight(s: torch.Tensor) -> torch.Tensor:
 
 def drift_weight(perturbation: Perturbation, u: torch.Tensor, force: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
     """B = −∇·f − f·s, the product summed over pixels; `force` is f(u), `s` the score at u."""
-    divergence = _plain("what perturbation ∇·f returned", perturbation[1](u), u)
+    divergence = _plain("what perturbation ∇·f returned", threads.in_turn(perturbation[1])(u), u)
     if divergence.shape not in ((), u.shape[:2]):
         raise ValueError(
             f"perturbation ∇·f returned shape {tuple(divergence.shape)}; expected one number, or one for each field: {tuple(u.shape[:2])}"
@@ -83,7 +83,8 @@ def force_of(perturbation: Perturbation, u: torch.Tensor, context: torch.Tensor 
         raise ValueError(
             "this change of the drift acts through the hidden forcing, which these data do not hold: simulate(..., context=True)"
         )
-    force = _plain("what perturbation f returned", f(u, context) if getattr(f, "needs_context", False) else f(u), u)
+    values = threads.in_turn(f)(u, context) if getattr(f, "needs_context", False) else threads.in_turn(f)(u)
+    force = _plain("what perturbation f returned", values, u)
     if force.shape != u.shape:
         raise ValueError(f"perturbation f returned shape {tuple(force.shape)} for fields of {tuple(u.shape)}; expected the same shape")
     return force
@@ -92,9 +93,9 @@ def force_of(perturbation: Perturbation, u: torch.Tensor, context: torch.Tensor 
 def score_of(score: AnyScore, u: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
     """s(u), given the context where the score needs it."""
     if context is not None and getattr(score, "needs_context", True):
-        values = cast(ConditionalScore, score)(u, context=context)
+        values = threads.in_turn(cast(ConditionalScore, score))(u, context=context)
     else:
-        values = cast(Score, score)(u)
+        values = threads.in_turn(cast(Score, score))(u)
     s = _plain("the score", values, u)
     if s.shape != u.shape:
         raise ValueError(f"the score returned shape {tuple(s.shape)} for fields of {tuple(u.shape)}; expected the same shape")
@@ -103,7 +104,7 @@ def score_of(score: AnyScore, u: torch.Tensor, context: torch.Tensor | None) -> 
 
 def observed(observable: Field, u: torch.Tensor) -> torch.Tensor:
     """A(u) as floats: an exceedance such as `u > 0` counts as 0 and 1."""
-    return _plain("what observable returned", observable(u), u)
+    return _plain("what observable returned", threads.in_turn(observable)(u), u)
 
 
 def slope_of(observable: Field, u: torch.Tensor, force: torch.Tensor) -> torch.Tensor:
@@ -127,7 +128,8 @@ def along(function: Field, u: torch.Tensor, direction: torch.Tensor, need: str) 
     """
     try:
         # Copies: of a view, forward differentiation would allocate the whole tensor behind it at each call.
-        return torch.func.jvp(function, (u.clone(),), (direction.clone(),))[1].detach()
+        with threads.differentiating:
+            return torch.func.jvp(function, (u.clone(),), (direction.clone(),))[1].detach()
     except (RuntimeError, TypeError) as error:  # NotImplementedError is a RuntimeError
         raise ValueError(f"{need}: torch cannot differentiate it ({str(error).splitlines()[0]})") from error
 

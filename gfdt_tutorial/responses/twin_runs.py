@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 
+from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import Trajectory
@@ -52,6 +53,7 @@ class TwinRuns:
             shift = self.amplitude * self.system.state(pattern)
             kicked = torch.stack([state + shift, state - shift])
             for lag, twins in enumerate(run.steps(kicked, noise, self.lags)):
+                threads.stop_if_interrupted()
                 difference = (twins[0] - twins[1]) / (2 * self.amplitude)
                 total[lag] += self._estimates(difference, pattern)
                 norms[:, restart, lag] = self._norm(difference).cpu()

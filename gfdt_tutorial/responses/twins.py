@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gfdt_tutorial.core import checks, storage
+from gfdt_tutorial.core import checks, storage, threads
 from gfdt_tutorial.responses.response import Response, lag_times
 from gfdt_tutorial.responses.symmetries import check_symmetries, symmetrise
 from gfdt_tutorial.responses.twin_runs import KICK_KINDS, TwinRuns, TwinSums
@@ -67,14 +68,17 @@ class Twins:
     def __iter__(self) -> Iterator[int]:
         return self.work()
 
-    def work(self, run: Callable[..., Iterator[TwinSums]] = map) -> Iterator[int]:
+    def work(self, run: Callable[..., Iterator[TwinSums]] | None = None) -> Iterator[int]:
         """Run the batches that are still to be done, with `run` to map a function over them; yields how many are done.
+
+        By default `core.threads.mapped` maps it, on all cores.
 
         After an interrupt the experiment is as it was after its last whole batch.
         """
         runs = TwinRuns(
             self.system, len(self.times) - 1, self.seed, self.every, self.kick, self.amplitude, self.spinup, self.restarts, self.device
         )
+        run = partial(threads.mapped, device=self.device) if run is None else run
         start = time.perf_counter()
         for sums in run(runs, [members for _, members in self.batches[self.done :]]):
             self.add(sums, start)

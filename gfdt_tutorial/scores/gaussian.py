@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from gfdt_tutorial.core import checks
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
 from gfdt_tutorial.core.numerics import mean_in_double, nearest_power_of_two
 from gfdt_tutorial.core.series import TimeSeries, check_series
@@ -39,8 +39,9 @@ class GaussianScore:
             ValueError: a wavevector carries no variance (constant or filtered data), so that C(0) has no inverse.
         """
         check_series(data)
-        mean = mean_in_double(data.u)
-        covariance = mode_covariance(data.grid, data.u, mean)
+        with threads.steady():
+            mean = mean_in_double(data.u)
+            covariance = mode_covariance(data.grid, data.u, mean)
         empty = int((covariance <= 1e-12 * covariance.max()).sum())
         if empty:
             raise ValueError(

@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from gfdt_tutorial.core import checks, storage
+from gfdt_tutorial.core import checks, storage, threads
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
 from gfdt_tutorial.core.numerics import nearest_power_of_two
 from gfdt_tutorial.core.series import TimeSeries
@@ -74,6 +74,7 @@ class LearnedScore:
         return self.network.grid
 
     @torch.no_grad()
+    @threads.steady()
     def __call__(self, u: torch.Tensor, context: torch.Tensor | None = None, *, sigma: float | None = None) -> torch.Tensor:
         """The score at u, (..., *shape) → the same, per unit of the field; computed on the network's device, returned on that of u.
 
@@ -89,16 +90,18 @@ class LearnedScore:
         grid, network = self.grid, self.network
         flat = checks.ends_with("u", u, grid.shape).reshape(-1, *grid.shape).to(network.root)
         channels = self._channels(context, u)
-        root = network.root
-        out = []
-        batch = BATCH * max(1, PIXELS // grid.size)
-        for start in range(0, len(flat), batch):
-            part = slice(start, start + batch)
+        root, out = network.root, torch.empty_like(flat)
+
+        def evaluate(part: slice) -> None:
             spectra = grid.rfft(flat[part] - self.mean) / root
             given = None if channels is None else channels[part]
             whitened = self._clean(spectra, given) if sigma is None else self._noisy(spectra, given, sigma)
-            out.append(grid.irfft(grid.rfft(whitened) / root))
-        return torch.cat(out).reshape(u.shape).to(u) if out else u.clone()
+            out[part] = grid.irfft(grid.rfft(whitened) / root)
+
+        batch = BATCH * max(1, PIXELS // grid.size)
+        for _ in threads.mapped(evaluate, (slice(start, start + batch) for start in range(0, len(flat), batch)), device=root.device):
+            pass
+        return out.reshape(u.shape).to(u)
 
     def _clean(self, spectra: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
         grid, network = self.grid, self.network
@@ -136,7 +139,8 @@ class LearnedScore:
 
         This is the exact last step of training, as the module `linear_correction` shows.
         """
-        change = linear_correction(data, self, mean=self.mean, unit=self.unit, with_context=self.needs_context)
+        with threads.steady():
+            change = linear_correction(data, self, mean=self.mean, unit=self.unit, with_context=self.needs_context)
         before = 0.0 if self.correction is None else self.correction.cpu()
         return replace(self, correction=(before + change).to(self.network.root.device, torch.complex64))
 

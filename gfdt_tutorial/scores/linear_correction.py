@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import torch
 
+from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.core.spectra import shell_mean
@@ -35,14 +36,19 @@ def linear_correction(
     power = torch.zeros(grid.spectral_shape, dtype=torch.float64)
     product, count = torch.zeros(grid.spectral_shape, dtype=torch.complex128), 0
     step = -(-data.snapshots // FIELDS)
-    for member in range(len(data.u)):
+
+    def of_member(member: int) -> tuple[torch.Tensor, torch.Tensor, int]:
         some = slice(member % step, None, step)
         u = data.u[member, some]
         spectra = grid.rfft((u - mean) / unit)
-        power += spectra.abs().square().sum(0).double().cpu()
         context = data.context[member, some] if with_context and data.context is not None else None
-        product += (spectra.conj() * grid.rfft(unit * score(u, context))).sum(0).to(torch.complex128).cpu()
-        count += len(u)
+        product = (spectra.conj() * grid.rfft(unit * score(u, context))).sum(0)
+        return spectra.abs().square().sum(0).double().cpu(), product.to(torch.complex128).cpu(), len(u)
+
+    for own_power, own_product, fields in threads.mapped(of_member, range(len(data.u)), device=data.u.device):
+        power += own_power
+        product += own_product
+        count += fields
     missing = -count * grid.size - product
     change = (shell_mean(grid, missing.real) / shell_mean(grid, power)).to(torch.complex128)
     change += 1j * _slopes(grid, missing.imag, power)

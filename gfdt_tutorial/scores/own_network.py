@@ -36,6 +36,8 @@ class NonlinearPart(Protocol):
     homogeneous field does not change under translations, so the module should commute with them: use circular padding. A channel axis,
     where layers need one, is the module's own affair: y[:, None] adds it.
 
+    Several threads call the module at once, each with some of the fields, so that `forward` must not write to the module.
+
     The module itself stays as it is: a copy is trained.
     """
 

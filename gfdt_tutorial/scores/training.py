@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from gfdt_tutorial.core import checks
-from gfdt_tutorial.core.numerics import mean_in_double
+from gfdt_tutorial.core import checks, threads
+from gfdt_tutorial.core.numerics import equal_parts, mean_in_double
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.core.spectra import group_covariances, smooth_spectrum
 from gfdt_tutorial.scores import checkpoints
@@ -27,6 +27,7 @@ from gfdt_tutorial.scores.own_network import OwnNetwork, described
 STARTS = ("gaussian", "wrong")
 VALIDATION_FIELDS = 256
 TRAINING_FIELDS = 64  # for a training loss of the averaged weights, which is shown and decides nothing
+PARTS = 4  # of a batch, each differentiated on its own: fixed, so that the number of workers does not change the rounding
 CLIP = 5.0  # the largest norm of the gradient
 WARM_UP = 10  # steps over which the learning rate rises
 
@@ -76,12 +77,13 @@ class Training:
         self.budget, self.seed = budget, checks.whole("seed", seed)
         self.device = checks.resolve_device(device)
         self.fitted, self.held = data.split(1 - checks.probability("validation", validation))
-        self.mean = mean_in_double(self.fitted.u)
+        with threads.steady():
+            self.mean = mean_in_double(self.fitted.u)
+            covariance = self._covariance()
         self.context_mean: torch.Tensor | None = None
         self.context_std: torch.Tensor | None = None
         if context:
             self.context_mean, self.context_std = context_moments(self.fitted, self.device)
-        covariance = self._covariance()
         self.config = _configuration(data, budget, noise_levels=noise_levels, context=context, start=start)
         self.network = build(self.config, self.seed, module=network)
         if isinstance(self.network, OwnNetwork):
@@ -104,19 +106,19 @@ class Training:
         while self.step < self.budget.steps:
             yield self._advance()
 
+    @threads.steady()
     def _advance(self) -> float:
         """Take one step; returns the training loss."""
         budget = self.budget
         self._set_rates()
         self.adam.zero_grad(set_to_none=True)
-        loss = self.loss(self.network, self.batch(self.fitted, budget.pairs, self.step))
-        loss.backward()
+        loss = self._differentiate(self.batch(self.fitted, budget.pairs, self.step))
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.whole = False  # until the step is complete: a checkpoint of half a step would repeat it
         self.adam.step()
         self._move_average(list(self.average.parameters()), list(self.network.parameters()), None)
         self.step += 1
-        self.losses.append(float(loss.detach()))
+        self.losses.append(loss)
         if not math.isfinite(self.losses[-1]):
             raise ValueError(
                 f"the loss is not finite at step {self.step}: try a Budget with a smaller rate, or look at the data for outliers"
@@ -125,6 +127,26 @@ class Training:
             self._check()
         self.whole = True
         return self.losses[-1]
+
+    def _differentiate(self, batch: Batch) -> float:
+        """Set the gradients to those of the loss, which is returned; the pool shares the parts of the batch.
+
+        `torch.autograd.grad` leaves the parameters alone, as several threads at once must.
+        """
+        parameters = list(self.network.parameters())
+        w, z, angle, context = batch
+
+        def part_of(some: slice) -> tuple[torch.Tensor, ...]:
+            loss = self.loss(self.network, (w[some], z[some], angle[some], None if context is None else context[some]))
+            weight = len(w[some]) / len(w)
+            return weight * loss.detach(), *(weight * one for one in torch.autograd.grad(loss, parameters))
+
+        parts = [slice(first, last) for first, last in equal_parts(len(w), min(PARTS, len(w)))]
+        found = list(threads.mapped(part_of, parts, device=self.device))
+        loss, *gradients = (torch.stack(each).sum(0, dtype=torch.float64) for each in zip(*found, strict=True))
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient.to(parameter)
+        return float(loss)
 
     def _set_rates(self) -> None:
         """A cosine after a short rise.
@@ -221,6 +243,7 @@ class Training:
         return torch.optim.Adam(groups), rates
 
     @torch.no_grad()
+    @threads.steady()
     def _check(self) -> None:
         """Both losses of the averaged weights, on the same fields and noise each time; the weights of least validation loss are kept."""
         training = self._loss_of_average(self.fitted, TRAINING_FIELDS)

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import torch
 
-from gfdt_tutorial.core import checks
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.systems.base import Function, NotKnownError, Stepper, System
@@ -158,7 +158,8 @@ class SDE(System):
             return torch.func.jvp(lambda q: self.drift(x, q), (p,), (moved,))[1]
 
         def each(function: Function, u: torch.Tensor) -> torch.Tensor:
-            return torch.func.vmap(function)(u.reshape(-1, 1)).reshape(u.shape)
+            with threads.differentiating:
+                return torch.func.vmap(function)(u.reshape(-1, 1)).reshape(u.shape)
 
         slope = torch.func.jacfwd(change)
         return (lambda u: each(change, u)), (lambda u: each(slope, u))
@@ -167,7 +168,8 @@ class SDE(System):
     def additive(self) -> bool:
         """Whether σ is independent of the state, judged by its derivative at PROBES random states."""
         states = torch.randn(PROBES, len(self.components), generator=generator(0, Stream.INITIAL)) + self._origin(torch.device("cpu"))
-        slopes = torch.func.vmap(torch.func.jacfwd(self.noise), (0, None))(states, self._tensors(torch.device("cpu")))
+        with threads.differentiating:
+            slopes = torch.func.vmap(torch.func.jacfwd(self.noise), (0, None))(states, self._tensors(torch.device("cpu")))
         return not bool(slopes.any())
 
     # the two schemes; states (n, components), normals (n, sources) and for Platen's scheme (n, pairs) more

@@ -3,24 +3,23 @@
 import inspect
 import math
 import warnings
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from typing import Any
 
-import numpy as np
 import torch
 
-from gfdt_tutorial.core import checks
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.cluster import workers
+from gfdt_tutorial.core.numerics import room
 from gfdt_tutorial.core.progress import progress
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.systems.base import DivergedError, System
 from gfdt_tutorial.systems.white_noise import CHUNK
 
-BLOCK = 32  # members per task of a cluster: fixed, so that the result does not depend on the number of workers
+VALUES = 2**15  # in a block of members: 32 members on a grid of 32 × 32
+ROUND = CHUNK  # sampling intervals that a block advances before the next one of its worker has its turn
 ROUNDING = 1e-6  # relative deviation of a duration from a multiple of the sampling interval that passes for round-off
 
 
@@ -36,13 +35,15 @@ class Trajectory:
 
     def start(self, spinup: float) -> tuple[torch.Tensor, Any]:
         """The state after the spin-up, and the noise that continues from there."""
-        return deque(self.spin_up(spinup), maxlen=1)[0]  # keeps the last state only: a list of all would be as large as the data
+        for state, noise in self.spin_up(spinup):  # noqa: B007 a list of all states would be as large as the data
+            threads.stop_if_interrupted()
+        return state, noise
 
     def spin_up(self, spinup: float) -> Iterator[tuple[torch.Tensor, Any]]:
         """The spin-up step by step, for a caller that may stop it: state and noise at the start and after each sampling step."""
         noise = self.system.make_noise(self.members, self.seed, self.device)
         state = self.system.initial(self.members, self.seed, self.device)
-        step, count = self.system.stepper(self.every, self.device), math.ceil(spinup / self.every - 1e-9)
+        step, count = self.system.stepper(self.every, self.device), self.spin_up_steps(spinup)
         for number in range(1, count + 1):
             yield state, noise
             state = step(state, noise)
@@ -50,6 +51,10 @@ class Trajectory:
                 self._check(state, number, "the spin-up's ")
         self.system.settle(noise)
         yield state, noise
+
+    def spin_up_steps(self, spinup: float) -> int:
+        """The number of sampling intervals of a spin-up."""
+        return math.ceil(spinup / self.every - 1e-9)
 
     def steps(self, state: torch.Tensor, noise: Any, count: int) -> Iterator[torch.Tensor]:
         """The state now and after each of `count` steps; axes of `state` before the member axis share the noise."""
@@ -93,9 +98,8 @@ def simulate(
         seed: the same seed gives the same members, however many run beside them.
         device: "auto", "cpu" or "cuda".
         context: keep the hidden forcing, (member, time, 1, *shape); only for systems that have one.
-        cluster: address of a dask.distributed scheduler, such as "tcp://host:8786", whose workers run blocks of BLOCK members; see
-            `cluster.workers`. The members are the same up to the round-off of such blocks; a chaotic system then follows another path
-            with the same statistics.
+        cluster: address of a dask.distributed scheduler, such as "tcp://host:8786", whose workers run blocks of members; see
+            `cluster.workers`. The series has the bits that this process gives.
 
     Returns:
         TimeSeries with u of shape (member, duration/every + 1, *shape). Memory: 4 bytes per value.
@@ -120,13 +124,24 @@ def simulate(
     if context and not system.hidden_forcing:
         raise ValueError(f"{system.name} has no hidden forcing, so there is no context to keep; leave context=False")
     members = checks.whole("members", members, minimum=1)
-    size = members if cluster is None else BLOCK
-    blocks = [range(first, min(first + size, members)) for first in range(0, members, size)]
+    blocks = member_blocks(system, range(members), where)
+    runs = [_Sampling(Trajectory(system, block, seed, every, where), spinup, count, context) for block in blocks]
     label = f"simulate {system.name}"
-    task = partial(_sampled, spinup=spinup, count=count, context=context, label=label if cluster is None else None)
+    if cluster is None:
+        with threads.steady():
+            return _side_by_side(runs, members, label)
     with workers(cluster) as run:
-        found = run(task, [Trajectory(system, block, seed, every, where) for block in blocks])
-        return _joined(found if cluster is None else progress(found, total=len(blocks), label=label), members)
+        return _joined(progress(run(_Sampling.series, runs), total=len(runs), label=label), members)
+
+
+def member_blocks(system: System, members: range, device: torch.device) -> list[range]:
+    """Members in blocks of about VALUES values, each of which one worker steps; on a GPU, which wants large tensors, all in one.
+
+    The size of a block depends on the grid alone, so that neither the number of workers nor a cluster changes the rounding. Smaller
+    blocks would spend more time in Python than in arithmetic, larger ones would leave the cache.
+    """
+    size = max(1, VALUES // system.grid.size) if device.type == "cpu" else len(members)
+    return [members[first : first + size] for first in range(0, len(members), size)]
 
 
 def _sampling_steps(duration: float, every: float) -> int:
@@ -141,34 +156,79 @@ def _sampling_steps(duration: float, every: float) -> int:
     return count
 
 
-def _sampled(run: Trajectory, *, spinup: float, count: int, context: bool, label: str | None) -> TimeSeries:
-    """The series of a run, of count + 1 samples; a label asks for a progress bar."""
-    system, members = run.system, len(run.members)
-    u = _room((members, count + 1, *system.grid.shape), run.device)
-    forcing = _room((members, count + 1, 1, *system.grid.shape), run.device) if context else None
-    done = 0
+@dataclass(frozen=True)
+class _Sampling:
+    """The samples that `simulate` takes of one block of members: `count` + 1 of them after a spin-up."""
+
+    run: Trajectory
+    spinup: float
+    count: int
+    context: bool
+
+    def series(self) -> TimeSeries:
+        """The whole series of the block, on its own."""
+        u, context = self.room(len(self.run.members))
+        done = 0
+        try:
+            for done in self.fill(u, context):  # noqa: B007 an error asks how far the samples reach
+                threads.stop_if_interrupted()
+        except DivergedError as error:
+            error.partial = self.partial(u, context, done)
+            raise
+        return self.as_series(u, context)
+
+    def room(self, members: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Uninitialised fields and context of a number of members."""
+        shape, device = self.run.system.grid.shape, self.run.device
+        u = room((members, self.count + 1, *shape), device)
+        return u, room((members, self.count + 1, 1, *shape), device) if self.context else None
+
+    def fill(self, u: torch.Tensor, context: torch.Tensor | None) -> Iterator[int]:
+        """Take the samples and write them; yields, every ROUND sampling intervals, how many there are: 0 during the spin-up."""
+        system = self.run.system
+        for number, (start, noise) in enumerate(self.run.spin_up(self.spinup), 1):  # noqa: B007 the last ones are used below
+            if number % ROUND == 0:
+                yield 0
+        for number, state in enumerate(self.run.steps(start, noise, self.count)):
+            u[:, number] = system.field(state)
+            if context is not None:
+                context[:, number, 0] = system.grid.irfft(noise.spectra)
+            if number % ROUND == 0 or number == self.count:
+                yield number + 1
+
+    def partial(self, u: torch.Tensor, context: torch.Tensor | None, done: int) -> TimeSeries | None:
+        """The first samples, all of which were checked; None if there are fewer than two."""
+        return self.as_series(u[:, :done], context if context is None else context[:, :done]) if done >= 2 else None
+
+    @property
+    def rounds(self) -> int:
+        """How often `fill` yields."""
+        return (self.run.spin_up_steps(self.spinup) + 1) // ROUND + 1 + -(-self.count // ROUND)
+
+    def as_series(self, u: torch.Tensor, context: torch.Tensor | None) -> TimeSeries:
+        """Fields and context as a TimeSeries that says where it comes from."""
+        run, system = self.run, self.run.system
+        info = {"system": system.name, "parameters": parameters(system), "seed": run.seed, "spinup": self.spinup, "device": str(run.device)}
+        if (place := _own_place(system)) is not None:
+            info["class"] = place
+        times = run.every * torch.arange(u.shape[1], dtype=torch.float64)
+        return TimeSeries(u, times, _axes(system), context, system.grid.lengths, info, copy=False)
+
+
+def _side_by_side(runs: Sequence[_Sampling], members: int, label: str) -> TimeSeries:
+    """The series of all blocks, which write into one tensor."""
+    first, done = runs[0], 0
+    u, context = first.room(members)
+    places = [slice(block.run.members.start, block.run.members.stop) for block in runs]
+    fills = [block.fill(u[there], None if context is None else context[there]) for block, there in zip(runs, places, strict=True)]
+    rounds = threads.side_by_side(fills, device=first.run.device)
     try:
-        state, noise = run.start(spinup)
-        steps = run.steps(state, noise, count)
-        for done, state in enumerate(progress(steps, total=count + 1, label=label) if label else steps):
-            u[:, done] = system.field(state)
-            if forcing is not None:
-                forcing[:, done, 0] = system.grid.irfft(noise.spectra)
+        for [done, *_] in progress(rounds, total=first.rounds, label=label):  # noqa: B007 an error asks how far the samples reach
+            pass
     except DivergedError as error:
-        kept = (done // CHUNK) * CHUNK  # all chunks before this one were checked
-
-        error.partial = _series(run, spinup, u[:, :kept], forcing if forcing is None else forcing[:, :kept]) if kept >= 2 else None
+        error.partial = first.partial(u, context, done)
         raise
-    return _series(run, spinup, u, forcing)
-
-
-def _series(run: Trajectory, spinup: float, u: torch.Tensor, context: torch.Tensor | None) -> TimeSeries:
-    system = run.system
-    info = {"system": system.name, "parameters": parameters(system), "seed": run.seed, "spinup": spinup, "device": str(run.device)}
-    if (place := _own_place(system)) is not None:
-        info["class"] = place
-    times = run.every * torch.arange(u.shape[1], dtype=torch.float64)
-    return TimeSeries(u, times, _axes(system), context, system.grid.lengths, info, copy=False)
+    return first.as_series(u, context)
 
 
 def _joined(blocks: Iterable[TimeSeries], members: int) -> TimeSeries:
@@ -177,8 +237,8 @@ def _joined(blocks: Iterable[TimeSeries], members: int) -> TimeSeries:
     first = next(waiting)
     if len(first.u) == members:
         return first
-    u = _room((members, *first.u.shape[1:]), first.u.device)
-    context = None if first.context is None else _room((members, *first.context.shape[1:]), first.context.device)
+    u = room((members, *first.u.shape[1:]), first.u.device)
+    context = None if first.context is None else room((members, *first.context.shape[1:]), first.context.device)
     done = 0
     for block in chain([first], waiting):
         there = slice(done, done + len(block.u))
@@ -187,11 +247,6 @@ def _joined(blocks: Iterable[TimeSeries], members: int) -> TimeSeries:
             context[there] = block.context
         done = there.stop
     return replace(first, u=u, context=context)
-
-
-def _room(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    """Uninitialised float32. NumPy asks Linux for huge pages, torch does not; first writes to small pages cost as much as the FFT."""
-    return torch.from_numpy(np.empty(shape, np.float32)) if device.type == "cpu" else torch.empty(shape, device=device)
 
 
 def _own_place(system: System) -> str | None:
