@@ -215,7 +215,7 @@ def _respond(chosen: argparse.Namespace) -> None:
 
 
 def _perturb_options(verb: argparse.ArgumentParser) -> None:
-    _add_system(verb, seed=1)
+    _add_system(verb, seed=0)
     verb.add_argument("--lags", type=float, help="largest lag; the preset's by default")
     verb.add_argument("--pairs", type=int, help="kicked pairs; the preset's by default")
     verb.add_argument("--every", type=float, help="spacing of the lags; the preset's by default")

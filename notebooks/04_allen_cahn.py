@@ -48,8 +48,6 @@ from gfdt_tutorial.figures import theme
 from gfdt_tutorial.responses.symmetries import symmetrise
 from gfdt_tutorial.scores import budgets, diagnostics, steins_identity
 
-# Such small networks and grids gain nothing from a second thread, and wait for it if anything else runs.
-torch.set_num_threads(1)
 system = gfdt.AllenCahn()
 grid = system.grid
 

@@ -49,8 +49,6 @@ from gfdt_tutorial.figures import theme
 from gfdt_tutorial.scores import diagnostics, fit
 from gfdt_tutorial.systems.simulate import Trajectory
 
-# Networks and grids of this size gain nothing from a second thread and may have to wait for it.
-torch.set_num_threads(1)
 system = gfdt.NavierStokes()
 grid = system.grid
 d_x, d_y = grid.derivative(-1), grid.derivative(-2)

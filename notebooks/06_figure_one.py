@@ -45,8 +45,6 @@ from gfdt_tutorial.figures.figure_one import figure_one
 from gfdt_tutorial.responses.errors import error_sources
 from gfdt_tutorial.systems.built_in import SYSTEMS
 
-torch.set_num_threads(1)  # see lesson 04
-
 # %% [markdown]
 # ## The figure
 #

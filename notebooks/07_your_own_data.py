@@ -57,8 +57,6 @@ from gfdt_tutorial.figures.series_overview import (
 )
 from gfdt_tutorial.scores.steins_identity import TOLERANCES
 
-torch.set_num_threads(1)
-
 # %% [markdown]
 # ## Derive: the data, and their clock from their equation
 #

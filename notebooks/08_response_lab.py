@@ -45,8 +45,6 @@ from gfdt_tutorial.course.views.response_lab import Predictions
 from gfdt_tutorial.figures import theme
 from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
 
-torch.set_num_threads(1)
-
 # %% [markdown]
 # ## Derive: a kick is a convolution
 #
@@ -106,7 +104,6 @@ linear = exact.to(bump, step)
 found = gfdt.run(ForcedEnsemble(system, bump, linear, step, members=8))
 print(f"largest difference {(found.responses - linear).abs().max():.1e}")
 assert torch.allclose(found.responses, linear, atol=1e-4)
-
 
 # %% [markdown]
 # ## Where linearity ends

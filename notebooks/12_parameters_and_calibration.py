@@ -44,8 +44,6 @@ from gfdt_tutorial.experiments.calibration import Calibration, Target
 from gfdt_tutorial.experiments.parameter_responses import resimulate, response_to, statistics
 from gfdt_tutorial.figures import theme
 
-torch.set_num_threads(1)
-
 # %% [markdown]
 # ## Derive: the response to a change of the drift
 #

@@ -185,3 +185,11 @@ def cast(symbol: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     if symbol.is_complex():
         return symbol.to(like.device, torch.complex128 if double else torch.complex64)
     return symbol.to(like.device, torch.float64 if double else torch.float32)
+
+
+def real_pairs(symbol: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A real symbol repeated for real and imaginary parts, (*spectral_shape, 2): to multiply `torch.view_as_real` of a spectrum.
+
+    This is faster than the product of a complex and a real tensor, for which torch makes both complex.
+    """
+    return cast(symbol, like)[..., None].expand(*symbol.shape, 2).contiguous()

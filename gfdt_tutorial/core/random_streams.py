@@ -27,6 +27,9 @@ class Stream(IntEnum):
     BENCH = 13  # random numbers of a benchmark
     SUBSAMPLE = 14  # a random subsample of the values
     PAIR_SCORE = 15  # weights, batches and noise of the score of a number given an earlier sample
+    TWINS = 16  # the runs of kicked twins: (seed of such a run, NOISE or INITIAL, member), that seed being `derived`
+    FORCED = 17  # the members of a forced ensemble, likewise
+    CHANGED = 18  # the members that run on under changed parameters, likewise
 
 
 def generator(seed: int, stream: Stream, *number: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -38,8 +41,16 @@ def generator(seed: int, stream: Stream, *number: int, device: torch.device | st
         ValueError: the seed is not a whole number ≥ 0.
         TypeError: `stream` is not a member of `Stream`.
     """
+    return torch.Generator(device).manual_seed(derived(seed, stream, *number))
+
+
+def derived(seed: int, stream: Stream, *number: int) -> int:
+    """A seed for (seed, stream, *number): a truth that is run with it shares no noise with data that were run with the seed itself.
+
+    Raises:
+        ValueError, TypeError: as `generator`.
+    """
     if not isinstance(stream, Stream):
         raise TypeError(f"stream is {stream!r}; expected a member of random_streams.Stream, such as Stream.NOISE")
     sequence = np.random.SeedSequence(checks.whole("seed", seed), spawn_key=(int(stream), *number))
-    state = int(sequence.generate_state(1, np.uint64)[0])
-    return torch.Generator(device).manual_seed(state >> 1)  # torch takes signed 64-bit seeds
+    return int(sequence.generate_state(1, np.uint64)[0]) >> 1  # torch takes signed 64-bit seeds

@@ -170,7 +170,7 @@ def resimulate(
     *,
     members: int = 256,
     preset: str = "quick",
-    seed: int = 3,
+    seed: int = 0,
     every: float | None = None,
     lags: float | None = None,
     spinup: float | None = None,

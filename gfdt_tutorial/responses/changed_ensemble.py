@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from gfdt_tutorial.core import checks, threads
+from gfdt_tutorial.core.random_streams import Stream, derived
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.observable_samples import tail_of_numbers
 from gfdt_tutorial.responses.response import Response
@@ -28,8 +29,7 @@ class ChangedEnsemble:
         observable: fields (..., *shape) → (..., n) numbers.
         lags, every: the largest lag and the spacing of the lags; the first a multiple of the second.
         members: of a round, 8 or more; more of them run faster in all, and take more memory.
-        seed: of start and noise. The default is its own: with the seed of the data the members would share the data's noise, and this
-            truth would not be independent of the estimates that it judges.
+        seed: of start and noise, which are independent of those of `simulate` with the same seed.
         spinup: the system's own by default.
         device: "auto", "cpu" or "cuda", on which the members run; the results are on the CPU.
 
@@ -54,7 +54,7 @@ class ChangedEnsemble:
 
     def __init__(
         self, system: System, changed: System | Sequence[System], observable: Field, *, lags: float = 90.0, every: float = 1.0,
-        members: int = 32, seed: int = 3, spinup: float | None = None, device: str = "auto",
+        members: int = 32, seed: int = 0, spinup: float | None = None, device: str = "auto",
     ) -> None:  # fmt: skip
         self.system = system
         self.changed = tuple(changed) if isinstance(changed, list | tuple) else (changed,)
@@ -82,7 +82,8 @@ class ChangedEnsemble:
         self.row = -1
         first = self.rounds * self.members
         blocks = member_blocks(self.system, range(first, first + self.members), self.device)
-        runs = [Trajectory(self.system, block, self.seed, self.every, self.device) for block in blocks]
+        own = derived(self.seed, Stream.CHANGED)
+        runs = [Trajectory(self.system, block, own, self.every, self.device) for block in blocks]
         for together in threads.side_by_side(map(self._block, runs), device=self.device):
             found = [change for change in together if change is not None]
             if found:  # the spin-up is over

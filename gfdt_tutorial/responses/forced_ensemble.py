@@ -8,6 +8,7 @@ import torch
 
 from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.numerics import signed_root
+from gfdt_tutorial.core.random_streams import Stream, derived
 from gfdt_tutorial.systems.base import DivergedError, System
 from gfdt_tutorial.systems.simulate import Trajectory, member_blocks
 
@@ -35,8 +36,7 @@ class ForcedEnsemble:
         time_profile: (lag,), f; None for a kick.
         every: h, spacing of the lags.
         members: how many of each; 8 or more.
-        seed: of start and noise. The default is its own: with the seed of the data, or of the twins behind `linear`, the members would
-            share their noise, and this truth would not be independent of what it judges.
+        seed: of start and noise, which are independent of those of `simulate` and `perturb` with the same seed.
         spinup: time before the kick or the forcing; the system's own by default.
         device: "auto", "cpu" or "cuda", on which the members run; the results are on the CPU.
 
@@ -59,7 +59,7 @@ class ForcedEnsemble:
 
     def __init__(
         self, system: System, pattern: torch.Tensor, linear: torch.Tensor, time_profile: torch.Tensor | None = None, *, every: float = 1.0,
-        members: int = 64, seed: int = 2, spinup: float | None = None, device: str = "auto",
+        members: int = 64, seed: int = 0, spinup: float | None = None, device: str = "auto",
     ) -> None:  # fmt: skip
         if tuple(pattern.shape) != system.grid.shape or tuple(linear.shape[1:]) != system.grid.shape:
             raise ValueError(
@@ -74,7 +74,8 @@ class ForcedEnsemble:
         self.system, self.linear, self.every = system, checks.finite("linear", linear).cpu(), checks.positive("every", every)
         self.members = checks.whole("members", members, minimum=8)
         self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
-        self._runs = [Trajectory(system, block, seed, self.every, where) for block in member_blocks(system, range(self.members), where)]
+        blocks, own = member_blocks(system, range(self.members), where), derived(seed, Stream.FORCED)
+        self._runs = [Trajectory(system, block, own, self.every, where) for block in blocks]
         self._pattern = system.state(checks.finite("pattern", pattern).to(where))
         self._impulses = None if time_profile is None else self.every * _finite_profile(time_profile)
         self.row = -1

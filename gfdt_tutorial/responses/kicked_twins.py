@@ -20,7 +20,7 @@ def perturb(
     *,
     lags: float = 90.0,
     pairs: int = 512,
-    seed: int = 1,
+    seed: int = 0,
     every: float = 1.0,
     kick: str = "pixel",
     amplitude: float = 1 / 16,
@@ -42,8 +42,7 @@ def perturb(
         system: to be kicked.
         lags: the largest lag, in time units; a multiple of `every`.
         pairs: how many; 16 or more, so that the truth can be split in as many parts.
-        seed: of start and noise. The default differs from that of `simulate`: with the seed of the data the twins would share the noise of
-            the data's members, and the truth would not be independent of the estimates that it judges.
+        seed: of start and noise, which are independent of those of `simulate` with the same seed.
         every: spacing of the lags.
         kick: "pixel", ±δ at pixel (0, 0); or "random signs", ±δ with an independent sign at every pixel, correlated out afterwards:
             every pixel then serves as the kicked one. With J one column of the propagator, the L2 error is ((⟨|J|²⟩ − |R|²)/n)^½ for

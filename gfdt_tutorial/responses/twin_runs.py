@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from gfdt_tutorial.core import threads
-from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.core.random_streams import Stream, derived, generator
 from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import Trajectory
 
@@ -43,7 +43,7 @@ class TwinRuns:
 
     def __call__(self, members: range) -> TwinSums:
         grid = self.system.grid
-        run = Trajectory(self.system, members, self.seed, self.every, self.device)
+        run = Trajectory(self.system, members, derived(self.seed, Stream.TWINS), self.every, self.device)
         state, noise = run.start(self.spinup)
         total = torch.zeros(self.lags + 1, len(members), *grid.shape, device=self.device)
         norms = torch.zeros(len(members), self.restarts, self.lags + 1)

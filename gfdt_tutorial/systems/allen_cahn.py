@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 
 from gfdt_tutorial.core import checks
-from gfdt_tutorial.core.grid import PeriodicGrid, cast
+from gfdt_tutorial.core.grid import PeriodicGrid, cast, real_pairs
 from gfdt_tutorial.core.random_streams import Stream
 from gfdt_tutorial.systems.base import Function, Parameter, Stepper, System
 from gfdt_tutorial.systems.sizes import LAB, Ensemble, Sampling, Truth
@@ -244,8 +244,8 @@ def two_stages(
     h = every / steps
     like = torch.zeros((), dtype=torch.complex64, device=device)
     half, free = (cast(torch.exp(part * h * rates), like) for part in (0.5, 1.0))
-    spread = _real_pairs(grid.white * grid.size**0.5 * epsilon * (h * smoothing).sqrt(), like)
-    drift = _real_pairs(h * alpha * smoothing, like)
+    spread = real_pairs(grid.white * grid.size**0.5 * epsilon * (h * smoothing).sqrt(), like)
+    drift = real_pairs(h * alpha * smoothing, like)
     pairs = torch.view_as_real
 
     def well(spectra: torch.Tensor) -> torch.Tensor:
@@ -269,8 +269,3 @@ def two_stages(
         return spectra
 
     return step
-
-
-def _real_pairs(symbol: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A real symbol repeated for real and imaginary parts, which is faster than a complex product."""
-    return cast(symbol, like)[..., None].expand(*symbol.shape, 2).contiguous()

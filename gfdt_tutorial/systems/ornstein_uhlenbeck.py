@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from gfdt_tutorial.core import checks
-from gfdt_tutorial.core.grid import PeriodicGrid, cast
+from gfdt_tutorial.core.grid import PeriodicGrid, cast, real_pairs
 from gfdt_tutorial.core.random_streams import Stream
 from gfdt_tutorial.systems.base import Function, Lags, Parameter, Stepper, System
 from gfdt_tutorial.systems.sizes import LAB, Ensemble, Sampling
@@ -144,8 +144,14 @@ class OrnsteinUhlenbeck(System):
         """The exact step over `every` time units, û ← e^{L t} û + (C_k (1 − e^{2 Re L t}))^½ η̂; there is no error in time."""
         like = torch.zeros((), dtype=torch.complex64, device=device)
         decay = cast(torch.exp(self.rates * every), like)
-        spread = cast((self.mode_covariance * -torch.expm1(2 * self.rates.real * every)).sqrt() * self.grid.white, like)
-        return lambda spectra, noise: torch.addcmul(noise() * spread, spectra, decay)
+        spread = real_pairs((self.mode_covariance * -torch.expm1(2 * self.rates.real * every)).sqrt() * self.grid.white, like)
+
+        def step(spectra: torch.Tensor, noise: WhiteNoise) -> torch.Tensor:
+            after = spectra * decay
+            torch.view_as_real(after).addcmul_(torch.view_as_real(noise()), spread)
+            return after
+
+        return step
 
     def _propagators(self, lags: Lags) -> torch.Tensor:
         times = torch.as_tensor(lags, dtype=torch.float64)

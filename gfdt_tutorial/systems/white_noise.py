@@ -22,19 +22,21 @@ class Normals:
     Args:
         shape: of the numbers of one member.
         members: the members whose streams are drawn.
-        stream: distinguishes several noises of one run, such as the initial state and the noise that drives it.
+        stream: distinguishes several noises of one run, such as the initial state and the noise that drives it. An initial state needs
+            one draw, and no more are made at a time.
     """
 
     def __init__(
         self, shape: tuple[int, ...], members: range, seed: int, *, stream: Stream = Stream.NOISE, device: torch.device | str = "cpu"
     ):
         self._streams = [generator(seed, stream, member, device=device) for member in members]
-        self._drawn = torch.empty(len(members), CHUNK, *shape, device=device)
-        self._next = CHUNK
+        self._chunk = 1 if stream == Stream.INITIAL else CHUNK
+        self._drawn = torch.empty(len(members), self._chunk, *shape, device=device)
+        self._next = self._chunk
 
     def __call__(self) -> torch.Tensor:
         """(member, *shape). It is overwritten after CHUNK more calls."""
-        if self._next == CHUNK:
+        if self._next == self._chunk:
             for numbers, stream in zip(self._drawn, self._streams, strict=True):
                 numbers.normal_(generator=stream)
             self._next = 0
