@@ -7,6 +7,7 @@ from gfdt_tutorial.bench import (
     allen_cahn_constants,
     bands,
     calibration,
+    cores,
     coverage,
     double_well,
     figure1,
@@ -43,12 +44,13 @@ EVERYDAY: dict[str, Callable[[], list[Row]]] = {
     "navier-stokes": navier_stokes.quick,
     "navier-stokes-step": navier_stokes_steps.step,
     "training-step": training.steps,
+    "cores": cores.cores,
     "dense-matrices": response.dense,
     "growth-of-response": response.growth,
 }
 # These take long, write files, or need more than this package.
 LONG: dict[str, Callable[[], list[Row]]] = {
-    "peers": peers.speed,
+    "peers": peers.peers,
     "allen-cahn-elsewhere": allen_cahn.elsewhere,
     "allen-cahn-generation": allen_cahn.generation,
     "allen-cahn-large": allen_cahn.large,

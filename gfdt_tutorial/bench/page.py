@@ -4,6 +4,7 @@ import datetime
 import json
 import math
 import os
+import platform
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,8 +28,17 @@ Groups = Mapping[str, Callable[..., list[Row]]]
 def stamped(rows: Iterable[Row], group: str) -> list[Row]:
     """The rows with their group, the date and the machine."""
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    machine = f"{os.cpu_count()} cores, torch {torch.__version__}"
+    machine = f"{os.cpu_count()} cores ({_processor()}), torch {torch.__version__}"
     return [replace(row, group=group, date=date, machine=machine) for row in rows]
+
+
+def _processor() -> str:
+    """The name of the processor, where the operating system tells it; otherwise the architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def read(path: str | Path) -> list[Row]:

@@ -1,84 +1,142 @@
-"""Our integrator beside those of other packages, for ∂ₜu = κΔu + u − u³, the local Allen-Cahn equation.
+"""Our integrators beside those of other packages, on one core and in single precision (py-pde in double), all in one run.
 
-Each runs in a process of its own on the same core, after it was compiled, and they are timed in turn. All take the same step: ours is a
-two-stage scheme with exact diffusion, exponax uses ETDRK2, py-pde Euler's scheme with finite differences. The reference is one fine
-solution.
+the flow                    time per right-hand side against the FFTs that it must do, and against exponax (ETDRK4)
+the local Allen-Cahn        error against seconds, ∂ₜu = κΔu + u − u³: ours by splitting (`systems.splitting`), exponax by ETDRK2 and
+equation                    ETDRK4, py-pde by Euler's scheme with finite differences. The reference is one fine solution.
 """
 
 import importlib.util
 import math
-import multiprocessing
-import os
 import statistics
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from functools import partial
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from scipy.integrate import solve_ivp
 
-from gfdt_tutorial.bench.rows import MEMBERS, Row, elapsed
+from gfdt_tutorial.bench.race import Run, Runs, race
+from gfdt_tutorial.bench.rows import Row
 from gfdt_tutorial.core.grid import PeriodicGrid
-from gfdt_tutorial.systems.allen_cahn import two_stages
+from gfdt_tutorial.systems.navier_stokes import NavierStokes
+from gfdt_tutorial.systems.splitting import double_well_flow, split_steps
 from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 if TYPE_CHECKING:
     from pde import ScalarField
 
 KAPPA = 0.1  # a front is (8κ)^½ wide, 4.6 pixels of 32 × 32
-STEP = 1 / 32
 TIME = 1.0
-NOISE = 4e-3**0.5
 NEEDED = {"exponax": "exponax", "py-pde": "pde"}
+TARGETS = (1e-2, 1e-3, 1e-4, 1e-5)
+OURS = {2: (1, 2, 4, 8, 16, 32, 64), 4: (1, 2, 4, 8, 16)}  # order → steps per unit time
+EXPONAX = {(2, 32): (4, 8, 16, 32, 64), (4, 32): (4, 8, 16, 32), (4, 64): (8, 16, 32)}  # (order, side) → steps per unit time
+PY_PDE = {32: 16, 64: 64, 128: 256}  # side → steps per unit time, twice as many as the scheme needs in order to be stable
 
-Run = Callable[[], np.ndarray]  # from the start to TIME: (member, y, x)
+Point = tuple[float, float]  # relative error and seconds
 
 
-def speed(members: int = MEMBERS, side: int = 32, repeats: int = 9, fine: int = 128) -> list[Row]:
-    """Our integrator beside exponax and py-pde: member-steps per second on one core, and errors at t = 1.
+def peers(members: int = 16, repeats: int = 15, sides: tuple[int, ...] = (256, 1024)) -> list[Row]:
+    """The flow and the local Allen-Cahn equation beside exponax and py-pde, on one core.
 
     Raises:
         ValueError: a peer is not installed; the message says how to install it.
     """
     need(NEEDED)
-    start = starts(members, side)
-    few = start[:4]
-    contestants = {
-        "ours": partial(ours, start),
-        "ours with noise": partial(ours, start, epsilon=NOISE),
-        "exponax": partial(exponax_etdrk2, start),
-        "exponax, all waves": partial(exponax_etdrk2, start, kept=1.0),
-        "py-pde": partial(py_pde_euler, start),
-        "py-pde, NumPy": partial(py_pde_euler, few, backend="numpy"),
-        "py-pde, fine": partial(py_pde_euler, refined(few, fine), step=STEP * (side / fine) ** 2),
-    }
-    seconds, found = race(contestants, repeats)
-    seconds["py-pde, solve"] = race({"solve": partial(py_pde_solve, few[:1])}, 1)[0]["solve"] * repeats  # slow: one run suffices
-    sizes = {"py-pde, NumPy": len(few), "py-pde, solve": 1, "py-pde, fine": len(few)}
+    return [row for side in sides for row in flow(side, max(3, repeats * 256 // side // 2))] + work_precision(members, repeats)
 
-    def over(slower: str, faster: str = "ours") -> float:
-        each = zip(seconds[slower], seconds[faster], strict=True)
-        return statistics.median(a / b for a, b in each) * sizes.get(faster, members) / sizes.get(slower, members)
 
-    exact = reference(few)
-    errors = {name: relative_error(fields[: len(exact)], exact[: len(fields)]) for name, fields in found.items()}
-    label = f"member-steps per second, one core, {members} × {side} × {side}: "
+def flow(side: int, repeats: int, steps: int = 2) -> list[Row]:
+    """The flow on one grid: a right-hand side over its FFTs, and that of exponax over ours."""
+    builders = {"ours": partial(our_flow, side, steps), "exponax": partial(exponax_flow, side, steps)}
+    seconds, _ = race(builders, repeats)
+    label = f"flow, {side} × {side}, single precision, one thread: "
+
+    def over(slower: str, faster: str) -> float:
+        return statistics.median(a / b for a, b in zip(seconds[slower], seconds[faster], strict=True))
+
     return [
-        Row(label + "ours over exponax", over("exponax"), 1.0, at_least=True),
-        Row("   ours with noise over exponax without", over("exponax", "ours with noise")),
-        Row(label + "ours over py-pde", over("py-pde"), 40, at_least=True),
-        Row("   over py-pde with its NumPy backend", over("py-pde, NumPy")),
-        Row(f"   over py-pde solving {round(TIME / STEP)} steps per member, compiling each time", over("py-pde, solve")),
-        Row(f"relative error at t = 1, h = 1/{round(1 / STEP)}: ours", errors["ours"]),
-        Row("   exponax", errors["exponax"]),
-        Row("   exponax without dealiasing", errors["exponax, all waves"]),
-        Row("   py-pde", errors["py-pde"]),
-        Row(f"   py-pde on {fine} × {fine}, h = 1/{round((fine / side) ** 2 / STEP)}", errors["py-pde, fine"]),
-        Row("   its time per member over ours", over("py-pde, fine")),
+        Row(label + "a right-hand side over its eight FFTs", over("ours", "its FFTs"), 1.4),
+        Row("   milliseconds", 1e3 * statistics.median(seconds["ours"]) / (4 * steps), None, "ms"),
+        Row("   exponax, a right-hand side over ours", over("exponax", "ours"), 1.0, at_least=True),
     ]
+
+
+def our_flow(side: int, steps: int) -> Runs:
+    """Some steps of integrating-factor RK4 under the letter's forcing, of one member; and the FFTs of as many right-hand sides."""
+    system, cpu = NavierStokes(grid=PeriodicGrid((side, side))), torch.device("cpu")
+    noise, advance = system.make_noise(range(1), 0, cpu), system.stepper(steps * system.step, cpu)
+    state = system.initial(range(1), 0, cpu)
+    field, five, three = system.field(state), state.expand(5, *state.shape).clone(), torch.zeros(3, 1, side, side)
+
+    def ffts() -> np.ndarray:
+        for _ in range(4 * steps):
+            system.grid.irfft(five)
+            system.grid.rfft(three)
+        return field.numpy()
+
+    return {"ours": lambda: system.field(advance(state, noise)).numpy(), "its FFTs": ffts}
+
+
+def exponax_flow(side: int, steps: int) -> Runs:
+    """As many steps of ETDRK4 of the vorticity equation, without forcing."""
+    import exponax
+    import jax
+
+    stepper = exponax.stepper.NavierStokesVorticity(2, 2 * math.pi, side, 1 / side, diffusivity=1e-4, order=4)
+    advance = jax.jit(exponax.repeat(stepper, steps))
+    field = jax.numpy.asarray(refined(starts(1, 16), side))
+    return {"exponax": lambda: np.asarray(advance(field))}
+
+
+def work_precision(members: int, repeats: int) -> list[Row]:
+    """The local Allen-Cahn equation: for each accuracy our seconds over those of the best peer, and the curves behind it."""
+    start = starts(members, 32)
+    few = start[:4]
+    builders = {
+        "ours": partial(our_splitting, start),
+        "exponax": partial(exponax_etdrk, start),
+        "py-pde": partial(py_pde_euler, few),
+    }
+    seconds, found = race(builders, repeats)
+    exact = reference(few)
+    points: dict[str, Point] = {}
+    for name, fields in found.items():
+        each = statistics.median(seconds[name]) / len(fields)
+        points[name] = relative_error(fields[: len(exact)], exact), each
+    rows = []
+    for target in TARGETS:
+        best = {package: seconds_for(points, package, target) for package in builders}
+        peer = min(("exponax", "py-pde"), key=lambda package: best[package])
+        who = f"the best peer, {peer}" if math.isfinite(best[peer]) else "the best peer, none of which reaches it"
+        rows.append(Row(f"local Allen-Cahn, relative error {target:g}: our seconds over those of {who}", best["ours"] / best[peer], 1.0))
+    for name, (error, each) in points.items():
+        rows += [Row(f"   {name}: relative error", error), Row(f"   {name}: time per member", 1e3 * each, None, "ms")]
+    return rows
+
+
+def seconds_for(points: dict[str, Point], package: str, target: float) -> float:
+    """The least time in which a package reaches an error, interpolated in logarithms along each of its curves; infinite if it never does.
+
+    A curve is the points whose names agree up to the last comma, in the order of their steps.
+    """
+    curves: dict[str, list[Point]] = {}
+    for name, point in points.items():
+        if name.startswith(package):
+            curves.setdefault(name.rpartition(",")[0], []).append(point)
+    return min((_crossing(curve, target) for curve in curves.values()), default=math.inf)
+
+
+def _crossing(curve: list[Point], target: float) -> float:
+    previous: Point | None = None
+    for error, seconds in curve:
+        if error <= target:
+            if previous is None or not math.isfinite(previous[0]):
+                return seconds
+            part = math.log(previous[0] / target) / math.log(previous[0] / error)
+            return math.exp((1 - part) * math.log(previous[1]) + part * math.log(seconds))
+        previous = error, seconds
+    return math.inf
 
 
 def need(packages: dict[str, str]) -> None:
@@ -130,52 +188,51 @@ def relative_error(found: np.ndarray, exact: np.ndarray) -> float:
     return float(np.linalg.norm(found[:, ::stride, ::stride] - exact) / np.linalg.norm(exact))
 
 
-def ours(start: np.ndarray, epsilon: float = 0.0) -> Run:
-    """The stepper of AllenCahn, with Σ = 1."""
-    grid, cpu = PeriodicGrid((start.shape[1], start.shape[2])), torch.device("cpu")
-    white = torch.ones(grid.spectral_shape)
-    advance = two_stages(grid, KAPPA * grid.laplacian, TIME, STEP, cpu, alpha=1.0, epsilon=epsilon, smoothing=white)
-    fields, noise = torch.from_numpy(start), WhiteNoise(grid, range(len(start)), 0)
-    return lambda: grid.irfft(advance(grid.rfft(fields), noise)).numpy()
+def our_splitting(start: np.ndarray) -> Runs:
+    """Strang's splitting, and its extrapolation to order four."""
+    grid, cpu, fields = PeriodicGrid((start.shape[1], start.shape[2])), torch.device("cpu"), torch.from_numpy(start)
+
+    def run(order: int, steps: int) -> Run:
+        advance = split_steps(grid, KAPPA * grid.laplacian, double_well_flow, TIME, TIME / steps, cpu, order=order)
+        return lambda: grid.irfft(advance(grid.rfft(fields), None)).numpy()
+
+    return {f"ours, order {order}, h = 1/{steps}": run(order, steps) for order, several in OURS.items() for steps in several}
 
 
-def exponax_etdrk2(start: np.ndarray, kept: float = 0.5) -> Run:
-    """exponax as in its guide: jit, a scan over steps, vmap over members; by default u³ keeps the lower half of the wavenumbers."""
+def exponax_etdrk(start: np.ndarray) -> Runs:
+    """exponax as in its guide: jit, a scan over steps, vmap over members; without dealiasing, which costs it accuracy here."""
     import exponax
     import jax
 
-    options = {"diffusivity": KAPPA, "dealiasing_fraction": kept}
-    stepper = exponax.stepper.reaction.AllenCahn(2, 2 * math.pi, start.shape[-1], STEP, **options)
-    advance = jax.jit(jax.vmap(exponax.repeat(stepper, round(TIME / STEP))))
-    fields = jax.numpy.asarray(start[:, None])
-    return lambda: np.asarray(advance(fields))[:, 0]
+    def run(order: int, side: int, steps: int) -> Run:
+        options = {"diffusivity": KAPPA, "dealiasing_fraction": 1.0, "order": order}
+        stepper = exponax.stepper.reaction.AllenCahn(2, 2 * math.pi, side, TIME / steps, **options)
+        advance = jax.jit(jax.vmap(exponax.repeat(stepper, steps)))
+        fields = jax.numpy.asarray(refined(start, side)[:, None])
+        return lambda: np.asarray(advance(fields))[:, 0]
+
+    cases = [(order, side, steps) for (order, side), several in EXPONAX.items() for steps in several]
+    return {f"exponax, ETDRK{order}, {side} × {side}, h = 1/{steps}": run(order, side, steps) for order, side, steps in cases}
 
 
-def py_pde_euler(start: np.ndarray, backend: str = "numba", step: float = STEP) -> Run:
-    """py-pde, one member after the other by the same stepper."""
+def py_pde_euler(start: np.ndarray, backend: str = "numba", cases: dict[int, int] = PY_PDE) -> Runs:
+    """py-pde, one member after the other by the same compiled stepper."""
     from pde import AllenCahnPDE
     from pde.solvers import EulerSolver
 
-    fields = _py_pde_fields(start)
-    advance = EulerSolver(AllenCahnPDE(KAPPA), backend=backend).make_stepper(fields[0], step)
+    def run(side: int, steps: int) -> Run:
+        fields = _py_pde_fields(refined(start, side))
+        advance = EulerSolver(AllenCahnPDE(KAPPA), backend=backend).make_stepper(fields[0], TIME / steps)
 
-    def run() -> np.ndarray:
-        states = [field.copy() for field in fields]
-        for state in states:
-            advance(state, 0.0, TIME)
-        return np.stack([state.data for state in states])
+        def once() -> np.ndarray:
+            states = [field.copy() for field in fields]
+            for state in states:
+                advance(state, 0.0, TIME)
+            return np.stack([state.data for state in states])
 
-    return run
+        return once
 
-
-def py_pde_solve(start: np.ndarray) -> Run:
-    """py-pde as in its guide."""
-    from pde import AllenCahnPDE
-
-    def solved(field: "ScalarField") -> np.ndarray:
-        return AllenCahnPDE(KAPPA).solve(field, t_range=TIME, dt=STEP, solver="euler", tracker=None).data
-
-    return lambda: np.stack([solved(field) for field in _py_pde_fields(start)])
+    return {f"py-pde, Euler, {side} × {side}, h = 1/{steps}": run(side, steps) for side, steps in cases.items()}
 
 
 def _py_pde_fields(start: np.ndarray) -> "list[ScalarField]":
@@ -183,60 +240,3 @@ def _py_pde_fields(start: np.ndarray) -> "list[ScalarField]":
 
     grid = CartesianGrid([[0, 2 * math.pi]] * 2, start.shape[-1], periodic=True)
     return [ScalarField(grid, field) for field in start]
-
-
-def race(contestants: Mapping[str, Callable[[], Run]], repeats: int) -> tuple[dict[str, list[float]], dict[str, np.ndarray]]:
-    """Time runs in turn, each in a process of its own.
-
-    Args:
-        contestants: name → function that builds the run.
-
-    Returns:
-        The seconds of each run, and its final fields.
-    """
-    with ExitStack() as stack:
-        pipes: dict[str, Connection] = {}
-        found: dict[str, np.ndarray] = {}
-        for name, build in contestants.items():
-            pipes[name] = stack.enter_context(_process(build))
-            found[name] = pipes[name].recv()
-        seconds: dict[str, list[float]] = {name: [] for name in pipes}
-        for _ in range(repeats):
-            for name, pipe in pipes.items():
-                pipe.send(True)
-                seconds[name].append(pipe.recv())
-    return seconds, found
-
-
-@contextmanager
-def _process(build: Callable[[], Run]) -> Iterator[Connection]:
-    context = multiprocessing.get_context("spawn")
-    mine, its = context.Pipe()
-    process = context.Process(target=_serve, args=(its, build), daemon=True)
-    process.start()
-    its.close()
-    try:
-        yield mine
-    finally:
-        mine.close()
-        process.join()
-
-
-def _serve(pipe: Connection, build: Callable[[], Run]) -> None:
-    """Send the final fields of a run; then run again and send its seconds, as often as asked."""
-    _one_core()
-    run = build()
-    pipe.send(run())
-    try:
-        while pipe.recv():
-            pipe.send(elapsed(run))
-    except EOFError:
-        pass
-
-
-def _one_core() -> None:
-    """Allow no threads, and the same core for all where the operating system permits a choice; before a peer is imported."""
-    torch.set_num_threads(1)
-    os.environ |= {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", "NUMBA_NUM_THREADS": "1"}
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

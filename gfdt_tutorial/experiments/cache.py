@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-import torch
 from filelock import FileLock, Timeout
 
-from gfdt_tutorial.core import storage
+from gfdt_tutorial.core import storage, threads
 from gfdt_tutorial.core.progress import note
 from gfdt_tutorial.experiments import source_files
 
@@ -70,11 +69,11 @@ class Stage:
     @functools.cached_property
     def family(self) -> str:
         """A hash that is the same for all seeds and versions, and so for stages of about the same run time."""
-        return _sha256(self._setting | {"config": _without_seeds(self.config)})
+        return _sha256(self._setting | {"workers": threads.workers(), "config": _without_seeds(self.config)})
 
     @property
     def _setting(self) -> dict:
-        return {"subject": self.subject, "stage": self.name, "device": self.device, "threads": torch.get_num_threads()}
+        return {"subject": self.subject, "stage": self.name, "device": self.device}
 
 
 @dataclass(frozen=True)
