@@ -235,10 +235,13 @@ def test_controlled_signs_tell_what_one_pixel_tells_and_scatter_as_their_standar
 @pytest.mark.slow
 @pytest.mark.parametrize("kick", ["pixel", "random signs"])
 def test_restarts_tell_the_same_and_cost_one_spinup(kick):
-    once, often = chaotic(kick=kick, control=False), chaotic(kick=kick, control=False, restarts=8, seed=5)
-    z = ((once.values - often.values) / (once.standard_error.square() + often.standard_error.square()).sqrt())[1:]
-    assert z.abs().max() < 5
-    assert 0.7 < z.var() < 1.4
+    variances = []
+    for seed in (3, 13, 23):  # the pixels are correlated, so that the variance of one pair of runs scatters by a quarter
+        once, often = chaotic(kick=kick, control=False, seed=seed), chaotic(kick=kick, control=False, restarts=8, seed=seed + 2)
+        z = ((once.values - often.values) / (once.standard_error.square() + often.standard_error.square()).sqrt())[1:]
+        assert z.abs().max() < 5
+        variances.append(float(z.var()))
+    assert 0.7 < sum(variances) / 3 < 1.4
     assert (often.dof, often.info["restarts"], often.info["pairs"]) == (63, 8, 512)
     torch.testing.assert_close(often.parts.mean(0), often.values, atol=1e-6, rtol=0)
 

@@ -3,13 +3,13 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 
 import numpy as np
-import torch
 
 from gfdt_tutorial.bench.rows import elapsed
+from gfdt_tutorial.core import threads
 
 Run = Callable[[], np.ndarray]
 Runs = Mapping[str, Run]  # the runs of one process, by name
@@ -56,18 +56,15 @@ def _process(build: Callable[[], Runs]) -> Iterator[Connection]:
 def _serve(pipe: Connection, build: Callable[[], Runs]) -> None:
     """Send what the runs return; then repeat the run that is asked for and send its seconds, as often as asked."""
     _one_core()
-    runs = build()
-    pipe.send({name: run() for name, run in runs.items()})
-    try:
+    with threads.one_thread(), suppress(EOFError):
+        runs = build()
+        pipe.send({name: run() for name, run in runs.items()})
         while True:
             pipe.send(elapsed(runs[pipe.recv()]))
-    except EOFError:
-        pass
 
 
 def _one_core() -> None:
     """Allow no threads, and the same core for all where the operating system permits a choice; before a peer is imported."""
-    torch.set_num_threads(1)
     os.environ |= {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", "NUMBA_NUM_THREADS": "1"}
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

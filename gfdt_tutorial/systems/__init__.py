@@ -1,4 +1,4 @@
 """Simulated systems: the equations, their time stepping, and the loop that runs any of them.
 
-One module per system. This room imports `core` only.
+One module per system, and `splitting`, a time step for equations of one's own. This room imports `core` only.
 """
