@@ -12,7 +12,12 @@ BLOCK_BYTES = 2**24  # processed at a time: bounds the memory of every average, 
 
 def blocks(count: int, bytes_each: int) -> Iterator[slice]:
     """Consecutive slices of range(count), each of about BLOCK_BYTES at `bytes_each` an item."""
-    step = max(1, BLOCK_BYTES // max(1, bytes_each))
+    return blocks_of(count, BLOCK_BYTES // max(1, bytes_each))
+
+
+def blocks_of(count: int, size: int) -> Iterator[slice]:
+    """Consecutive slices of range(count), each of `size` items, or 1; the last may be shorter."""
+    step = max(1, size)
     return (slice(start, min(start + step, count)) for start in range(0, count, step))
 
 

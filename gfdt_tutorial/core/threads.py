@@ -16,7 +16,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from itertools import islice
@@ -95,6 +95,8 @@ def mapped(function: Callable[[Task], Result], tasks: Iterable[Task], *, device:
             submitted.extend(pool.submit(work, task) for task in islice(waiting, AHEAD * count - len(submitted)))
             if not submitted:
                 return
+            if len(submitted) < AHEAD * count:  # the last ones: who waits for all at once does not take Python's lock for each
+                wait(submitted, return_when=FIRST_EXCEPTION)
             result = submitted[0].result()
             submitted.popleft()
             yield result

@@ -17,7 +17,6 @@ from gfdt_tutorial.systems.sizes import LAB, Ensemble, Sampling, Truth
 from gfdt_tutorial.systems.white_noise import WhiteNoise
 
 LARGEST_COURANT = 2.0  # the Runge-Kutta scheme is stable up to 2.8
-STRIP = 2**15  # values of one field
 # |k| and C_k of the stationary field at the letter's parameters, as `bench --only navier-stokes-statistics` prints them
 SPECTRUM = (
     (0, 9e-4), (1, 14.7), (2**0.5, 3.65), (2, 2.63), (5**0.5, 1.98), (8**0.5, 1.29), (3, 1.31), (4, 0.735), (5, 0.424), (6, 0.267),
@@ -229,7 +228,6 @@ class NavierStokes(System):
         outward, inward = cast(-along, like), cast(across, like)
         decay = cast(torch.exp(h / 2 * self.rates), like)
         fastest = 2 * max(float(along.imag.abs().max()), float(across.imag.abs().max()))
-        strips = _strips(grid)
 
         def tendency(spectra: torch.Tensor, forcing: torch.Tensor, refuse: bool = False) -> torch.Tensor:
             """h times the tendency without L."""
@@ -238,15 +236,11 @@ class NavierStokes(System):
             if refuse:
                 _check_courant(fastest * float(fields[:2].abs().amax()), h)
             products = torch.empty(3, *u.shape, device=u.device)
-            for some in strips:
-                psi_x, psi_y, u_y, u_x = fields[..., some, :]
-                torch.mul(psi_x, u_y, out=products[0, ..., some, :]).addcmul_(psi_y, u_x, value=-1)
-                torch.mul(fields[:2, ..., some, :], u[..., some, :], out=products[1:, ..., some, :])
+            psi_x, psi_y, u_y, u_x = fields
+            torch.mul(psi_x, u_y, out=products[0]).addcmul_(psi_y, u_x, value=-1)
+            torch.mul(fields[:2], u, out=products[1:])
             advective, flux_y, flux_x = grid.rfft(products)
-            for some in strips:
-                part = advective[..., some, :].addcmul_(outward[some], flux_x[..., some, :])
-                part.addcmul_(inward[some], flux_y[..., some, :]).add_(forcing[..., some, :], alpha=h)
-            return advective
+            return advective.addcmul_(outward, flux_x).addcmul_(inward, flux_y).add_(forcing, alpha=h)
 
         def step(spectra: torch.Tensor, noise: WaveForcing) -> torch.Tensor:
             now = noise.spectra
@@ -276,13 +270,6 @@ class NavierStokes(System):
 def _inverse(k_squared: torch.Tensor) -> torch.Tensor:
     """1/k², and 0 at k = 0."""
     return torch.where(k_squared > 0, 1 / k_squared.clamp_min(1e-30), torch.zeros_like(k_squared))
-
-
-def _strips(grid: PeriodicGrid) -> list[slice]:
-    """Rows of a grid, as many at a time as stay in the cache while several products are made of them: all at once on a small grid."""
-    rows, columns = grid.shape
-    size = rows if grid.size <= STRIP else max(1, STRIP // columns)
-    return [slice(first, min(first + size, rows)) for first in range(0, rows, size)]
 
 
 def _check_courant(number: float, h: float) -> None:
