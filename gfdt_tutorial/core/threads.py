@@ -8,7 +8,7 @@ own, such as 32 members. The result has the same bits for any number of workers 
     sums of several blocks are added in the order of the blocks, in double precision
     each member has its own random generator
 
-The pool is used from one thread at a time; work that is already inside the pool, and work on a GPU, runs where it is called.
+Several threads of the user may share the pool. Work that is already inside it, and work on a GPU, runs where it is called.
 """
 
 import ctypes
@@ -46,13 +46,12 @@ class Stopped(Exception):
 
 
 class _Here(threading.local):
-    """What a thread knows about itself: whether it belongs to the pool, its processors, the event that stops its task, and the number of
-    workers where torch itself was given one thread."""
+    """What a thread knows about itself."""
 
-    inside = False
-    count: int | None = None
-    processors: frozenset[int] = frozenset()
-    stop: threading.Event | None = None
+    inside = False  # whether it belongs to the pool, or acts as if it did
+    count: int | None = None  # the number of workers, while `steady` leaves torch one thread
+    processors: frozenset[int] = frozenset()  # its own, if it is a worker
+    stop: threading.Event | None = None  # set when nobody waits for its task any longer
 
 
 _here = _Here()
@@ -155,6 +154,9 @@ def steady() -> Iterator[None]:
     spinning for some milliseconds after each operation, take no processor from the workers.
     """
     _keep_freed_memory()
+    if torch.get_num_threads() == 1:
+        yield
+        return
     before, count = torch.get_num_threads(), _here.count
     _here.count = workers()
     torch.set_num_threads(1)
