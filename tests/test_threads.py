@@ -53,7 +53,7 @@ def simulated(kind, **options):
 
 
 def fitted(kind):
-    budget = Budget(steps=3, pairs=40, width=4, noise="data", kernels=(3,))
+    budget = Budget(steps=3, pairs=160, width=4, noise="data", kernels=(3,))
     score = fit_score(series(kind), budget=budget, device="cpu")
     return score.correction, *score.network.state_dict().values(), score(series(kind).u)
 

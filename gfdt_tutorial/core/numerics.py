@@ -1,8 +1,8 @@
 """Sums and averages over large tensors, block by block: with bounded memory and without loss of precision."""
 
 import math
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
 
 import numpy as np
 import torch
@@ -19,6 +19,18 @@ def blocks_of(count: int, size: int) -> Iterator[slice]:
     """Consecutive slices of range(count), each of `size` items, or 1; the last may be shorter."""
     step = max(1, size)
     return (slice(start, min(start + step, count)) for start in range(0, count, step))
+
+
+def pieces(members: int, steps: int, bytes_each: int) -> list[tuple[slice, slice]]:
+    """Members and times of pieces of about BLOCK_BYTES at `bytes_each` a snapshot: one long member cut in time, or several short ones."""
+    cuts = list(blocks(steps, bytes_each))
+    return [(some, cut) for some in blocks_of(members, BLOCK_BYTES // max(1, bytes_each * steps)) for cut in cuts]
+
+
+def assembled(parts: Sequence[torch.Tensor], cuts: Sequence[tuple[slice, slice]]) -> torch.Tensor:
+    """What was found for the `pieces` of a series, (member, time, ...) each, side by side."""
+    rows = [[part for part, _ in row] for _, row in groupby(zip(parts, cuts, strict=True), key=lambda pair: pair[1][0].start)]
+    return torch.cat([torch.cat(row, 1) for row in rows])
 
 
 def mean_in_double(fields: torch.Tensor) -> float:

@@ -15,7 +15,7 @@ import ctypes
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import cache, partial
@@ -83,10 +83,12 @@ def mapped(function: Callable[[Task], Result], tasks: Iterable[Task], *, device:
     >>> list(mapped(abs, [-2, 3]))
     [2, 3]
     """
-    if _here.inside or device.type != "cpu":
+    count = workers()
+    alone = isinstance(tasks, Sized) and len(tasks) == 1 and torch.get_num_threads() == 1
+    if _here.inside or alone or device.type != "cpu":
         yield from map(function, tasks)
         return
-    count, waiting, submitted = workers(), iter(tasks), deque[Future[Result]]()
+    waiting, submitted = iter(tasks), deque[Future[Result]]()
     pool, stop = _pool(count), threading.Event()
     work = partial(_work, function, stop, submitted, torch.is_grad_enabled(), torch.is_inference_mode_enabled())
     try:

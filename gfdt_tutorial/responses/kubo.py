@@ -24,13 +24,12 @@ Source: Kubo, Rep. Prog. Phys. 29, 255 (1966), for thermal equilibrium; here for
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import product
 
 import scipy.stats
 import torch
 
 from gfdt_tutorial.core import threads
-from gfdt_tutorial.core.numerics import blocks
+from gfdt_tutorial.core.numerics import assembled, pieces
 from gfdt_tutorial.core.resampling_groups import Groups, Origins, groups_of_numbers
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.estimation import Estimation
@@ -137,14 +136,13 @@ def _check_unmoved(name: str, function: Field, data: TimeSeries) -> None:
 
 def _measured(data: TimeSeries, functions: Collection[Field]) -> torch.Tensor:
     """What functions return at every snapshot, side by side, less their means: (member, time, n), double precision, on the CPU."""
-    cuts = list(blocks(data.u.shape[1], 32 * data.grid.size))
+    where = pieces(data.u.shape[0], data.u.shape[1], 32 * data.grid.size)
 
-    def of(u: torch.Tensor) -> torch.Tensor:
+    def of(piece: tuple[slice, slice]) -> torch.Tensor:
+        u = data.u[piece]
         return torch.cat([observed(function, u).reshape(*u.shape[:2], -1).double().cpu() for function in functions], -1)
 
-    members = range(len(data.u))
-    found = list(threads.mapped(lambda where: of(data.u[where[0]][None, where[1]]), product(members, cuts), device=data.u.device))
-    values = torch.cat([torch.cat(found[len(cuts) * member : len(cuts) * (member + 1)], 1) for member in members])
+    values = assembled(list(threads.mapped(of, where, device=data.u.device)), where)
     return values - values.mean((0, 1))
 
 

@@ -4,14 +4,13 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import NamedTuple
 
 import torch
 
 from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.correlations import count_products
-from gfdt_tutorial.core.numerics import blocks
+from gfdt_tutorial.core.numerics import assembled, pieces
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.core.resampling_groups import Groups, Origins, groups_of_numbers
 from gfdt_tutorial.core.series import TimeSeries
@@ -142,23 +141,21 @@ class Samples:
 def sampled(
     data: TimeSeries, score: AnyScore, observable: Field, perturbations: Mapping[str, Perturbation | None], thin: int, with_slopes: bool
 ) -> Samples:
-    """A, B and ∇A·f at every snapshot, member by member and in blocks that bound the memory."""
-    members, length = data.u.shape[:2]
-    wanted = torch.arange(0, length, thin, device=data.u.device)
-    cuts = list(blocks(length, 32 * data.grid.size))
+    """A, B and ∇A·f at every snapshot, in pieces that bound the memory."""
+    wanted = torch.arange(0, data.u.shape[1], thin, device=data.u.device)
+    where = pieces(data.u.shape[0], data.u.shape[1], 32 * data.grid.size)
 
-    def of_part(where: tuple[int, slice]) -> _Part:
-        return _of_part(data, score, observable, perturbations, *where, wanted, with_slopes)
+    def of_part(piece: tuple[slice, slice]) -> _Part:
+        return _of_part(data, score, observable, perturbations, *piece, wanted, with_slopes)
 
-    found = list(threads.mapped(of_part, product(range(members), cuts), device=data.u.device))
-    parts = [found[first : first + len(cuts)] for first in range(0, len(found), len(cuts))]
-    observed, weights = (_joined([[part[kind] for part in member] for member in parts]) for kind in (0, 1))
-    slopes = _joined([[part.slopes for part in member] for member in parts]) if with_slopes else None
+    parts = list(threads.mapped(of_part, where, device=data.u.device))
+    observed, weights = (assembled([part[kind] for part in parts], where).double() for kind in (0, 1))
+    slopes = assembled([part.slopes for part in parts], where).double() if with_slopes else None
     return Samples(observed - observed.mean((0, 1)), _less_that_of_others(weights, data.paired), slopes, wanted)
 
 
 class _Part(NamedTuple):
-    """Of some snapshots of a member: A (1, time, n), B (1, origin, p) and ∇A·f (1, some, n, p), which is empty where it is not needed."""
+    """Of some snapshots: A (member, time, n), B (member, origin, p) and ∇A·f (member, some, n, p), or an empty one if it is not needed."""
 
     observed: torch.Tensor
     weights: torch.Tensor
@@ -166,11 +163,11 @@ class _Part(NamedTuple):
 
 
 def _of_part(
-    data: TimeSeries, score: AnyScore, observable: Field, perturbations: Mapping[str, Perturbation | None], member: int, cut: slice,
+    data: TimeSeries, score: AnyScore, observable: Field, perturbations: Mapping[str, Perturbation | None], members: slice, cut: slice,
     wanted: torch.Tensor, with_slopes: bool,
 ) -> _Part:  # fmt: skip
-    u = data.u[member : member + 1, cut]
-    context = None if data.context is None else data.context[member : member + 1, cut]
+    u = data.u[members, cut]
+    context = None if data.context is None else data.context[members, cut]
     here = wanted[(wanted >= cut.start) & (wanted < cut.start + u.shape[1])] - cut.start
     fields, hidden = u[:, here], None if context is None else context[:, here]
     s = score_of(score, fields, hidden)
@@ -181,11 +178,6 @@ def _of_part(
         if with_slopes:
             slopes.append(_rows(slope_of(observable, u[:, some], force[:, some])))
     return _Part(_rows(observed(observable, u)), torch.stack(weights, -1), torch.stack(slopes, -1) if slopes else u.new_zeros(()))
-
-
-def _joined(parts: list[list[torch.Tensor]]) -> torch.Tensor:
-    """Pieces in time of several members as one tensor (member, time, ...), in double precision."""
-    return torch.cat([torch.cat(member, 1) for member in parts]).double()
 
 
 def _less_that_of_others(weights: torch.Tensor, paired: bool = False) -> torch.Tensor:

@@ -27,7 +27,7 @@ from gfdt_tutorial.scores.own_network import OwnNetwork, described
 STARTS = ("gaussian", "wrong")
 VALIDATION_FIELDS = 256
 TRAINING_FIELDS = 64  # for a training loss of the averaged weights, which is shown and decides nothing
-PART = 16  # pairs that are differentiated together: fixed, so that the number of workers does not change the rounding
+PART = 2**14  # pixels that are differentiated together, 16 fields of 32 × 32: fewer would leave the workers waiting for each other
 CLIP = 5.0  # the largest norm of the gradient
 WARM_UP = 10  # steps over which the learning rate rises
 
@@ -141,7 +141,8 @@ class Training:
             weight = len(w[some]) / len(w)
             return weight * loss.detach(), *(weight * one for one in torch.autograd.grad(loss, parameters))
 
-        parts = [slice(first, last) for first, last in equal_parts(len(w), -(-len(w) // PART))]
+        fields = max(1, PART // self.fitted.grid.size)  # whatever the number of workers, which then does not change the rounding
+        parts = [slice(first, last) for first, last in equal_parts(len(w), -(-len(w) // fields))]
         found = list(threads.mapped(part_of, parts, device=self.device))
         loss, *gradients = (torch.stack(each).sum(0, dtype=torch.float64) for each in zip(*found, strict=True))
         for parameter, gradient in zip(parameters, gradients, strict=True):
