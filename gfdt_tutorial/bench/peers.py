@@ -46,8 +46,9 @@ def peers(members: int = 16, repeats: int = 15, sides: tuple[int, ...] = (256, 1
     return [row for side in sides for row in flow(side, max(3, repeats * 256 // side // 2))] + work_precision(members, repeats)
 
 
-def flow(side: int, repeats: int, steps: int = 2) -> list[Row]:
-    """The flow on one grid: a right-hand side over its FFTs, and that of exponax over ours."""
+def flow(side: int, repeats: int) -> list[Row]:
+    """The flow on one grid: a right-hand side over its FFTs, and that of exponax over ours, in runs long enough to warm the cache."""
+    steps = max(2, (1024 // side) ** 2)
     builders = {"ours": partial(our_flow, side, steps), "exponax": partial(exponax_flow, side, steps)}
     seconds, _ = race(builders, repeats)
     label = f"flow, {side} × {side}, single precision, one thread: "
