@@ -1,8 +1,10 @@
 """All cores: the same bits with any number of workers, errors and interrupts that reach the caller, and nothing left running."""
 
+import contextlib
 import multiprocessing
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import count, islice
 
@@ -30,6 +32,7 @@ from gfdt_tutorial import (
 from gfdt_tutorial.core import threads
 from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
+from gfdt_tutorial.responses.theorem import along
 from gfdt_tutorial.scores.budgets import Budget
 from gfdt_tutorial.systems.simulate import VALUES, member_blocks
 
@@ -125,7 +128,9 @@ def test_the_bits_do_not_depend_on_the_threads_of_torch(name, monkeypatch):
     assert all(one.equal(other) for one, other in zip(*found, strict=True))
 
 
-def test_blocks_depend_on_the_grid_alone():
+@pytest.mark.parametrize("number", WORKERS)
+def test_blocks_depend_on_the_grid_alone(number, monkeypatch):
+    monkeypatch.setenv("GFDT_WORKERS", str(number))
     cpu = torch.device("cpu")
     for system, size in ((OrnsteinUhlenbeck(), 32), (AllenCahn(grid=PeriodicGrid((256, 256))), 1)):
         blocks = member_blocks(system, range(5, 75), cpu)
@@ -166,6 +171,29 @@ def test_so_many_work_at_once_and_each_on_one_thread(number, monkeypatch):
     assert len({name for name, _ in found}) == number
     assert [own for _, own in found] == [1] * number
     assert torch.get_num_threads() == before
+
+
+def test_a_worker_keeps_its_one_thread_when_torch_has_more(monkeypatch):
+    monkeypatch.setenv("GFDT_WORKERS", "2")
+    monkeypatch.setattr(threads, "_pools", {})  # a fresh one
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        assert list(threads.mapped(lambda _: torch.get_num_threads(), range(4))) == [1] * 4
+        assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as other:  # a thread of the user's
+            assert other.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_many_small_tasks_are_handed_over_in_few_portions(monkeypatch):
+    monkeypatch.setenv("GFDT_WORKERS", "2")
+    handed = []
+    mapped = threads.mapped
+    monkeypatch.setattr(threads, "mapped", lambda function, tasks, device: mapped(function, handed.extend(tasks) or tasks, device=device))
+    assert list(threads.mapped_in_portions(abs, range(-1000, 0))) == list(range(1000, 0, -1))
+    assert len(handed) <= threads.PORTIONS and list(threads.mapped_in_portions(abs, [])) == []
 
 
 def test_work_within_the_pool_or_on_another_device_stays_where_it_is(monkeypatch):
@@ -242,6 +270,26 @@ def test_functions_of_the_user_are_called_by_one_thread_at_a_time(monkeypatch):
         return -u
 
     assert respond(series(), score, lags=6.0).values.equal(respond(series(), linear, lags=6.0).values)
+
+
+@pytest.mark.parametrize("kind", ["a function of the user", "forward differentiation"])
+def test_two_threads_never_meet_in(kind, monkeypatch):
+    monkeypatch.setenv("GFDT_WORKERS", "2")
+    gate, met, u = threading.Barrier(2), [], torch.ones(3)
+
+    def meet(v):
+        """Waits for the other thread, which must not come."""
+        with contextlib.suppress(threading.BrokenBarrierError):
+            gate.wait(0.5)
+            met.append(True)
+        return v.square()
+
+    work = {
+        "a function of the user": lambda _: threads.in_turn(meet)(u),
+        "forward differentiation": lambda _: along(meet, u, u, "this test"),
+    }
+    list(threads.mapped(work[kind], range(2)))
+    assert not met
 
 
 def test_tasks_inherit_the_gradient_mode():

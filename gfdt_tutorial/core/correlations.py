@@ -63,7 +63,7 @@ def autocovariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) 
             own.index_add_(1, shell[part], moved * grid.multiplicity.flatten()[part])
         return own
 
-    for own in threads.mapped(of_member, fields, device=fields.device):
+    for own in threads.mapped_in_portions(of_member, fields, device=fields.device):
         power += own
     lags = torch.arange(steps // 2 + 1)
     products = torch.fft.ifft(power, dim=0).real[: len(lags)]

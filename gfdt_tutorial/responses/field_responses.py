@@ -16,7 +16,7 @@ from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.confidence_bands import bootstrap_error
 from gfdt_tutorial.core.correlations import count_products, lagged_sum, slowest_memory
 from gfdt_tutorial.core.grid import PeriodicGrid
-from gfdt_tutorial.core.numerics import blocks, nearest_power_of_two, room
+from gfdt_tutorial.core.numerics import nearest_power_of_two, pieces, room
 from gfdt_tutorial.core.resampling_groups import MANY, Groups, Origins, origin_groups
 from gfdt_tutorial.core.score import Score
 from gfdt_tutorial.core.series import TimeSeries
@@ -151,11 +151,10 @@ def _product(data: TimeSeries, score: AnyScore, observable: Field | None, pertur
 
 
 def _mean_of(observable: Field, u: torch.Tensor) -> torch.Tensor:
-    """⟨A⟩ over members, times and pixels, block by block."""
-    total = torch.zeros((), dtype=torch.float64, device=u.device)
-    for member in u:
-        for part in blocks(len(member), 32 * max(1, member[0].numel())):
-            total = total + observed(observable, member[None, part]).double().sum((0, 1))
+    """⟨A⟩ over members, times and pixels, piece by piece."""
+    where = pieces(u.shape[0], u.shape[1], 32 * max(1, u[0, 0].numel()))
+    sums = threads.mapped(lambda piece: observed(observable, u[piece]).double().sum((0, 1)), where, device=u.device)
+    total = sum(sums, torch.zeros((), dtype=torch.float64, device=u.device))
     return (total / (u.shape[0] * u.shape[1])).mean().to(u.dtype)
 
 

@@ -23,7 +23,6 @@ from gfdt_tutorial.scores.network import ScoreNetwork
 FORMAT = 2
 BATCH = 32  # fields evaluated at a time, so that the values between the layers stay in the cache; more of them if they have fewer than
 PIXELS = 1024  # pixels
-TASKS = 32  # at most, of several batches each: every task that ends wakes the caller, who takes Python's lock from the others
 
 
 @dataclass(frozen=True)
@@ -94,18 +93,13 @@ class LearnedScore:
         root, out = network.root, torch.empty_like(flat)
 
         def evaluate(part: slice) -> None:
-            for start in range(part.start, part.stop, batch):
-                evaluate_batch(slice(start, min(start + batch, part.stop)))
-
-        def evaluate_batch(part: slice) -> None:
             spectra = grid.rfft(flat[part] - self.mean) / root
             given = None if channels is None else channels[part]
             whitened = self._clean(spectra, given) if sigma is None else self._noisy(spectra, given, sigma)
             out[part] = grid.irfft(grid.rfft(whitened) / root)
 
-        batch = BATCH * max(1, PIXELS // grid.size)
-        together = batch * -(-len(flat) // (batch * TASKS))  # whole batches, so that their number does not change the rounding
-        for _ in threads.mapped(evaluate, blocks_of(len(flat), together), device=root.device):
+        batches = blocks_of(len(flat), BATCH * max(1, PIXELS // grid.size))
+        for _ in threads.mapped_in_portions(evaluate, batches, device=root.device):
             pass
         return out.reshape(u.shape).to(u)
 

@@ -45,7 +45,7 @@ def linear_correction(
         product = (spectra.conj() * grid.rfft(unit * score(u, context))).sum(0)
         return spectra.abs().square().sum(0).double().cpu(), product.to(torch.complex128).cpu(), len(u)
 
-    for own_power, own_product, fields in threads.mapped(of_member, range(len(data.u)), device=data.u.device):
+    for own_power, own_product, fields in threads.mapped_in_portions(of_member, range(len(data.u)), device=data.u.device):
         power += own_power
         product += own_product
         count += fields

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -129,25 +129,32 @@ class Training:
         return self.losses[-1]
 
     def _differentiate(self, batch: Batch) -> float:
-        """Set the gradients to those of the loss, which is returned; the pool shares the parts of the batch.
+        """Set the gradients to those of the loss, which is returned.
 
         `torch.autograd.grad` leaves the parameters alone, as several threads at once must.
         """
         parameters = list(self.network.parameters())
-        w, z, angle, context = batch
 
-        def part_of(some: slice) -> tuple[torch.Tensor, ...]:
-            loss = self.loss(self.network, (w[some], z[some], angle[some], None if context is None else context[some]))
-            weight = len(w[some]) / len(w)
-            return weight * loss.detach(), *(weight * one for one in torch.autograd.grad(loss, parameters))
+        def part_of(loss: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return loss.detach(), *torch.autograd.grad(loss, parameters)
 
-        fields = max(1, PART // self.fitted.grid.size)  # whatever the number of workers, which then does not change the rounding
-        parts = [slice(first, last) for first, last in equal_parts(len(w), -(-len(w) // fields))]
-        found = list(threads.mapped(part_of, parts, device=self.device))
-        loss, *gradients = (torch.stack(each).sum(0, dtype=torch.float64) for each in zip(*found, strict=True))
+        loss, *gradients = self._over_parts(lambda part: part_of(self.loss(self.network, part)), batch)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient.to(parameter)
         return float(loss)
+
+    def _over_parts(self, function: Callable[[Batch], tuple[torch.Tensor, ...]], batch: Batch) -> list[torch.Tensor]:
+        """The means over a batch of what a function returns for its parts, in double precision; the pool shares the parts."""
+        w, z, angle, context = batch
+
+        def weighted(some: slice) -> list[torch.Tensor]:
+            part = (w[some], z[some], angle[some], None if context is None else context[some])
+            return [len(w[some]) / len(w) * one for one in function(part)]
+
+        fields = max(1, PART // self.fitted.grid.size)  # whatever the number of workers, which then does not change the rounding
+        parts = [slice(first, last) for first, last in equal_parts(len(w), -(-len(w) // fields))]
+        found = list(threads.mapped(weighted, parts, device=self.device))
+        return [torch.stack(each).sum(0, dtype=torch.float64) for each in zip(*found, strict=True)]
 
     def _set_rates(self) -> None:
         """A cosine after a short rise.
@@ -255,7 +262,10 @@ class Training:
         self.validations.append((self.step, validation))
 
     def _loss_of_average(self, data: TimeSeries, fields: int) -> float:
-        return float(antithetic_loss(self.average, *self.batch(data, fields, -1), reach=self.budget.reach))
+        def loss(part: Batch) -> tuple[torch.Tensor, ...]:
+            return (antithetic_loss(self.average, *part, reach=self.budget.reach),)
+
+        return float(self._over_parts(loss, self.batch(data, fields, -1))[0])
 
 
 def _configuration(data: TimeSeries, budget: Budget, *, noise_levels: bool, context: bool, start: str) -> NetworkConfig:
