@@ -40,11 +40,16 @@ def _pixel(grid: PeriodicGrid, seed: int) -> torch.Tensor:
     return shape
 
 
-def _bump(grid: PeriodicGrid, seed: int) -> torch.Tensor:
+def bump_spectrum(grid: PeriodicGrid) -> torch.Tensor:
+    """(*spectral_shape), the spectrum of the bump: exp(−½ Σ_j (k_j L_j/12)²), 1 at k = 0."""
     decay = torch.zeros(grid.spectral_shape, dtype=torch.float64)
     for k, length in zip(grid.wavenumbers, grid.lengths or (), strict=True):
         decay = decay + (k * (length / 12)) ** 2
-    return grid.irfft(torch.exp(-decay / 2).to(torch.complex128).expand(grid.spectral_shape))
+    return torch.exp(-decay / 2)
+
+
+def _bump(grid: PeriodicGrid, seed: int) -> torch.Tensor:
+    return grid.irfft(bump_spectrum(grid).to(torch.complex128))
 
 
 def _plane_wave(grid: PeriodicGrid, seed: int) -> torch.Tensor:

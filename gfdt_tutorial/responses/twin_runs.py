@@ -6,11 +6,14 @@ from typing import NamedTuple
 import torch
 
 from gfdt_tutorial.core import threads
+from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, derived, generator
+from gfdt_tutorial.responses.kick_patterns import bump_spectrum
 from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import Trajectory
 
-KICK_KINDS = ("pixel", "random signs")
+KICK_KINDS = ("pixel", "random signs", "smooth")
+SMOOTH = 6  # largest wavenumber of a smooth kick, in multiples of the fundamental one
 
 
 class TwinSums(NamedTuple):
@@ -72,13 +75,21 @@ class TwinRuns:
             pattern[(0,) * (len(grid.shape) + 1)] = 1
             return pattern
         streams = [generator(self.seed, Stream.KICK_SIGNS, member * self.restarts + restart) for member in members]
+        if self.kick == "smooth":
+            return torch.stack([_smooth(grid, stream) for stream in streams]).to(self.device)
         return torch.stack([2.0 * torch.randint(2, grid.shape, generator=stream) - 1 for stream in streams]).to(self.device)
 
     def _estimates(self, spectra: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
-        """One estimate of R(d) per pair. Random signs: (1/N²) Σ_x p(x) δu(x + d), whose mean is R(d) as ⟨p(x) p(x')⟩ = δ."""
+        """One estimate of R(d) per pair.
+
+        Random signs: (1/N²) Σ_x p(x) δu(x + d), whose mean is R(d) as ⟨p(x) p(x')⟩ = δ. Smooth: R_k = δû_k/p̂_k where the kick has power.
+        """
         grid = self.system.grid
         if self.kick == "pixel":
             return self.system.field(spectra)
+        if self.kick == "smooth":
+            kicked = grid.rfft(pattern)
+            return grid.irfft(torch.where(smooth_modes(grid).to(kicked.device), spectra / kicked, 0))
         return grid.irfft(spectra * grid.rfft(pattern).conj()) / grid.size
 
     def _norm(self, difference: torch.Tensor) -> torch.Tensor:
@@ -86,3 +97,16 @@ class TwinRuns:
         grid = self.system.grid
         squares = self.system.field(difference).square().sum(grid.axes)
         return squares if self.kick == "pixel" else squares / grid.size
+
+
+def smooth_modes(grid: PeriodicGrid) -> torch.Tensor:
+    """(*spectral_shape), which wavevectors a smooth kick excites."""
+    return grid.k_squared <= (SMOOTH * grid.fundamental) ** 2 * (1 + 1e-9)
+
+
+def _smooth(grid: PeriodicGrid, stream: torch.Generator) -> torch.Tensor:
+    """A field of unit mean square with the spectrum of a bump, its wavevectors having fixed moduli and random phases."""
+    noise = grid.rfft(torch.randn(grid.shape, generator=stream, dtype=torch.float64))
+    modulus = torch.where(smooth_modes(grid), bump_spectrum(grid), 0)
+    power = float((modulus.square() * grid.multiplicity).sum())
+    return grid.irfft(noise / noise.abs() * modulus * (grid.size / power**0.5)).float()

@@ -49,6 +49,8 @@ class Twins:
         self.confidence = checks.probability("confidence", confidence)
         self.amplitude = checks.positive("amplitude", amplitude)
         self.spinup = system.spinup if spinup is None else checks.positive("spinup", spinup, zero=True)
+        if self.kick == "smooth" and not system.grid.shape:
+            raise ValueError(f'kick={self.kick!r} needs a field; kick a lone number with kick="pixel"')
         self.symmetries = check_symmetries(symmetries, system.grid)
         self.control = bool(control) and kick == "random signs"
         self.runs, self.batch_pairs = self.pairs // self.restarts, BATCH * self.restarts

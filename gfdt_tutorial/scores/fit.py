@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gfdt_tutorial.core.progress import progress
 from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.core.spectra import mode_covariance
 from gfdt_tutorial.scores.budgets import Budget, budget, wide
@@ -90,29 +89,12 @@ def fit_score(
         validation=validation,
         device=device,
     )
-    if checkpoint is not None and Path(checkpoint).exists():
-        training.resume(checkpoint)
-    elif checkpoint is not None:
-        training.save(checkpoint)  # a path that cannot be written is reported now, not after the first hour
-    interrupted = _run(training, checkpoint)
+    interrupted = training.run(checkpoint, label="fit score")
     score = training.score()
     if calibrate:
         score = score.calibrated(training.fitted)
     score.metrics["interrupted"] = interrupted
     return score
-
-
-def _run(training: Training, checkpoint: str | Path | None) -> bool:
-    """Train to the end; returns whether it was interrupted."""
-    try:
-        for _ in progress(training, total=training.budget.steps - training.step, label="fit score"):
-            if checkpoint is not None and training.step == training.validations[-1][0]:
-                training.save(checkpoint)
-    except KeyboardInterrupt:
-        if checkpoint is not None:
-            training.save(checkpoint)
-        return True
-    return False
 
 
 def suited(data: TimeSeries, *, preset: str = "quick", noise_levels: bool = False) -> Budget:
