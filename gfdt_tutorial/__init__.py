@@ -27,6 +27,7 @@ import os
 # 1.4 s with sleeping ones.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from gfdt_tutorial.core.folds import Folds
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.progress import run
 from gfdt_tutorial.core.series import TimeSeries
@@ -46,6 +47,8 @@ from gfdt_tutorial.responses.sensitivities import sensitivities
 from gfdt_tutorial.responses.sensitivity_maps import sensitivity_maps
 from gfdt_tutorial.scores.budgets import Budget
 from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.forecast import FittedForecast
+from gfdt_tutorial.scores.forecast_fit import fit_forecast
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
@@ -69,6 +72,8 @@ __all__ = [
     "DoubleWell",
     "Ensemble",
     "Errors",
+    "FittedForecast",
+    "Folds",
     "GaussianScore",
     "LearnedScore",
     "NavierStokes",
@@ -84,6 +89,7 @@ __all__ = [
     "compare",
     "difference",
     "exact_response",
+    "fit_forecast",
     "fit_score",
     "kick_pattern",
     "kubo",

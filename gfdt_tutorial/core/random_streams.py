@@ -30,6 +30,8 @@ class Stream(IntEnum):
     TWINS = 16  # the runs of kicked twins: (seed of such a run, NOISE or INITIAL, member), that seed being `derived`
     FORCED = 17  # the members of a forced ensemble, likewise
     CHANGED = 18  # the members that run on under changed parameters, likewise
+    FORECAST_BATCH = 19  # the batch of a training step of a forecast: (seed, FORECAST_BATCH, step + 2), 1 for validation, 0 for sizes
+    PROBE = 20  # directions along which the mean Jacobian of a forecast is probed: (seed, PROBE, member, origin)
 
 
 def generator(seed: int, stream: Stream, *number: int, device: torch.device | str = "cpu") -> torch.Generator:

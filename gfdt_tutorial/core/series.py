@@ -149,6 +149,14 @@ class TimeSeries:
             )
         return self._part(slice(0, cut), alone), self._part(slice(cut, None), alone)
 
+    def cut(self, first: int, last: int) -> "TimeSeries":
+        """The samples `first` … `last` − 1 of every member.
+
+        Raises:
+            ValueError: fewer than two samples.
+        """
+        return self._part(slice(first, last), True)
+
     def both_ways(self) -> "TimeSeries":
         """The series with each member followed by its time reverse, which doubles the number of members.
 

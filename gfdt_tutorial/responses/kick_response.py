@@ -2,33 +2,46 @@
 
 R(d, t) = −⟨ u(x + d, τ + t) s(x, τ) ⟩                     letter, eqs. (3), (4); `theorem`
 
-It comes in three forms, which `Response.form` names:
+It comes in four forms, which `Response.form` names:
 
     raw           R̂(t) = −⟨ u(τ + t) s(τ) ⟩
     normalised    R̂(t) R̂(0)⁻¹, per wavevector: the letter's. It mends a score of wrong amplitude, and hides one
     controlled    G(t) + [R̂(t) − R̂(0) G(t)],  G(t) = C(t) C(0)⁻¹ the Gaussian response: a control variate
+    combined      ⟨∇m̂_t⟩ − ⟨ [u(τ + t) − m̂_t(u(τ))] s(τ) ⟩, with a forecast m̂_t(u) of E[u(τ + t) | u(τ) = u]
 
 A true score obeys ⟨u s⟩ = −1, so the bracket has the mean R(t) − G(t), and the controlled form has the mean of the raw one and less
 scatter: the part of s that is correlated with u is averaged without noise. The controlled form also removes any error of the score that is
 linear in the field, to which the long lags of slow modes are most sensitive. With thinned origins R̂(t) and the G(t) in brackets are
 averaged over these, and the G(t) in front over all.
+
+The combined form has the error −⟨(m_t − m̂_t)(ŝ − s)⟩, beside that of sampling: *the errors of forecast and score multiply*. For
+⟨u(τ + t) ŝ⟩ = ⟨m_t ŝ⟩ by the definition of m_t, and ⟨∇m̂_t⟩ = −⟨m̂_t s⟩ by parts, so that R̂ − R = −⟨m̂_t s⟩ − ⟨(m_t − m̂_t) ŝ⟩ + ⟨m_t s⟩.
+If either is right, so is the answer. No forecast gives the raw form, and the linear forecast G(t) u of the same data the controlled one. In
+econometrics this is the average derivative of a regression in its doubly robust form, with the score as Riesz representer.
+
+Its standard error describes sampling, and the spread between two folds where there are two. It contains the truth if the product of the two
+errors is small against it: a forecast and a score that are blind to the same thing leave an error that no band shows.
+
+Source: Newey and Stoker, Econometrica 61, 1199 (1993), for average derivatives; Chernozhukov et al., Econometrics Journal 21, C1 (2018),
+for cross-fitting and the product of errors.
 """
 
 from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.estimation import Estimation
+from gfdt_tutorial.responses.field_products import AnyForecast, FoldedScore
 from gfdt_tutorial.responses.field_responses import field_responses
 from gfdt_tutorial.responses.response import FORMS, Response
 from gfdt_tutorial.responses.symmetries import check_symmetries
-from gfdt_tutorial.responses.theorem import AnyScore
 
 
 def respond(
     data: TimeSeries,
-    score: AnyScore,
+    score: FoldedScore,
     *,
     lags: float = 90.0,
-    form: str = "raw",
+    form: str | None = None,
+    forecast: AnyForecast | None = None,
     confidence: float = 0.90,
     symmetries: tuple[str, ...] = (),
     thin: int = 1,
@@ -51,8 +64,11 @@ def respond(
         score: ∇ ln ρ with respect to pixel values, any callable (..., *shape) → the same; called as score(u, context=...) where the data
             have a context, unless it has an attribute `needs_context` that is False.
         lags: the largest lag, in time units; at most half the series.
-        form: "raw"; "normalised", R(t) R(0)⁻¹ per wavevector, as in the letter; or "controlled", with the Gaussian response as control
-            variate. See this module's page.
+        form: "raw"; "normalised", R(t) R(0)⁻¹ per wavevector, as in the letter; "controlled", with the Gaussian response as control
+            variate; or "combined", with a forecast. By default "combined" if there is a forecast, otherwise "raw". See this module's page.
+        forecast: E[u(τ + t) | u(τ)], from `fit_forecast`, for the form "combined". Like the score it should not have seen the samples over
+            which it is averaged: give it fitted to other data, or as two folds of these. `info["checks"]` then tests each of the two
+            without a truth, and `info["between_folds"]` is the part of the standard error by which two folds differ beyond sampling.
         confidence: of the band.
         symmetries: of the system, to average over: "reflect x", "reflect y", "transpose", "sign" (which evaluates the score twice). Name
             only those that the system really has: advection along x breaks the first and the third.
@@ -76,19 +92,21 @@ def respond(
     >>> respond(data, GaussianScore.fit(data), lags=10.0).values.shape
     torch.Size([11, 32, 32])
     """
-    checks.choice("form", form, FORMS)
+    form = checks.choice("form", form or ("raw" if forecast is None else "combined"), FORMS)
+    _check_forecast((form,), forecast)
     common = Estimation(data, lags, confidence, resamples, seed)
     checked = check_symmetries(symmetries, data.grid)
     with threads.steady():
-        return field_responses(common, score, (form,), None, None, symmetries=checked, thin=thin)[form]
+        return field_responses(common, score, (form,), None, None, symmetries=checked, thin=thin, forecast=forecast)[form]
 
 
 def respond_in_forms(
     data: TimeSeries,
-    score: AnyScore,
+    score: FoldedScore,
     *,
     lags: float = 90.0,
-    forms: tuple[str, ...] = FORMS,
+    forms: tuple[str, ...] | None = None,
+    forecast: AnyForecast | None = None,
     confidence: float = 0.90,
     symmetries: tuple[str, ...] = (),
     thin: int = 1,
@@ -97,7 +115,8 @@ def respond_in_forms(
 ) -> dict[str, Response]:
     """The response of the field to a kick in several forms, the score being evaluated once: form → Response.
 
-    The arguments are those of `respond`; `forms` are one or more of "raw", "normalised" and "controlled".
+    The arguments are those of `respond`; `forms` are one or more of "raw", "normalised", "controlled" and, with a forecast, "combined"; by
+    default all of them.
 
     Raises:
         ValueError: as `respond`; an unknown form, or none.
@@ -107,10 +126,19 @@ def respond_in_forms(
     >>> list(respond_in_forms(data, GaussianScore.fit(data), lags=10.0))
     ['raw', 'normalised', 'controlled']
     """
+    forms = (FORMS if forecast is not None else FORMS[:-1]) if forms is None else forms
     if isinstance(forms, str) or not forms:
         raise ValueError(f"forms is {forms!r}; expected a tuple of one form or more, of {', '.join(FORMS)}")
     forms = tuple(checks.choice("form", form, FORMS) for form in forms)
+    _check_forecast(forms, forecast)
     common = Estimation(data, lags, confidence, resamples, seed)
     checked = check_symmetries(symmetries, data.grid)
     with threads.steady():
-        return field_responses(common, score, forms, None, None, symmetries=checked, thin=thin)
+        return field_responses(common, score, forms, None, None, symmetries=checked, thin=thin, forecast=forecast)
+
+
+def _check_forecast(forms: tuple[str, ...], forecast: AnyForecast | None) -> None:
+    if "combined" in forms and forecast is None:
+        raise ValueError('the form "combined" needs a forecast: respond(data, score, forecast=fit_forecast(data, lags))')
+    if "combined" not in forms and forecast is not None:
+        raise ValueError(f'a forecast enters the form "combined" only, not {" or ".join(map(repr, forms))}; leave one of them out')

@@ -14,7 +14,7 @@ from gfdt_tutorial.core.confidence_bands import band_factor
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.responses.response_file import FORMAT, form_of, read_response
 
-FORMS = ("raw", "normalised", "controlled")
+FORMS = ("raw", "normalised", "controlled", "combined")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Response:
         confidence: the confidence level of `band`.
         parts: (part, lag, ...), means over independent parts of the sample, or None; `perturb` keeps 16.
         grid: None where the values are not a field.
-        form: "raw", as averaged; "normalised", R(t) R(0)⁻¹, the letter's; or "controlled", with the Gaussian response as control variate.
+        form: "raw", as averaged; "normalised", R(t) R(0)⁻¹, the letter's; "controlled", with the Gaussian response as control variate; or
+            "combined", with a forecast.
         info: plain JSON values about how it was made, such as device, seconds and pairs.
         deviations: (group, lag, ...), by how much the values differ without each group of the data in turn, or None; `difference` compares
             two responses on the same data by them. They are saved on request.

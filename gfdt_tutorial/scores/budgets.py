@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 
 from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid
 
 NOISES = ("data", "white")
 LARGEST_LEVEL = 20.0  # of σ, relative: noise beyond which nothing is left of the data
 KINDS = ("data", "white", "intermittent")
+VALUES = 64  # pixels per field; smaller fields come in larger batches
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,40 @@ def budget(preset: str = "quick", *, kind: str = "data", noise_levels: bool = Fa
     if kind == "data":
         return found
     return _white_for_all_levels(found) if noise_levels else _white(found)
+
+
+FORECAST_STEPS = {"tiny": 20, "quick": 400, "standard": 1500, "paper": 10_000}
+
+
+def forecast_budget(preset: str, grid: PeriodicGrid, *, intermittent: bool) -> Budget:
+    """The budget of a preset for the network of a forecast, one that multiplies what it sees.
+
+    Args:
+        intermittent: whether quiet and violent places alternate, as in turbulence; the network then sees farther.
+
+    Raises:
+        ValueError: an unknown preset.
+    """
+    steps = FORECAST_STEPS[checks.choice("preset", preset, FORECAST_STEPS)]
+    tiny = preset == "tiny"
+    budget = Budget(
+        steps=steps,
+        pairs=8 if tiny else 32,
+        kernels=(7, 5, 5) if intermittent else (5, 3, 3),
+        width=8 if tiny else 24 if intermittent else 16,
+        powers=(0.0, 0.5, 1.0, 1.5),
+        gated=True,
+        rate=4e-3,
+        check_every=10 if tiny else 50,
+    )
+    return suited_to(budget, grid)
+
+
+def suited_to(budget: Budget, grid: PeriodicGrid) -> Budget:
+    """The budget for fields of a given size: small ones, and single numbers, come in larger batches, and no kernel is wider than once round
+    the box."""
+    kernels = tuple(min(k, 2 * min(grid.shape) + 1) for k in budget.kernels) if grid.shape else budget.kernels
+    return replace(budget, pairs=budget.pairs * max(1, VALUES // grid.size), kernels=kernels)
 
 
 def wide(budget: Budget) -> Budget:

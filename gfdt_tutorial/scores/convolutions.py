@@ -51,7 +51,7 @@ class ConvolutionalNetwork(ScoreNetwork):
         self.white = bool((self.root == self.root.flatten()[0]).all())
         self.kernels, self.powers, self.gated = tuple(kernels), ((0.0,) if self.white else tuple(powers)), gated
         inputs = len(self.powers) + (self.white and takes_angle) + context
-        self.layers = _layers(grid, inputs, width, self.kernels, gated)
+        self.layers = convolutions_of(grid, inputs, width, self.kernels, gated)
         self.embed = nn.Linear(EMBEDDING, 2 * (1 + gated) * width * len(kernels)) if takes_angle else None
 
     def nonlinear(self, y: torch.Tensor, spectra: torch.Tensor, context: torch.Tensor | None, angle: torch.Tensor | None) -> torch.Tensor:
@@ -92,12 +92,14 @@ class ConvolutionalNetwork(ScoreNetwork):
         return [(numbers[:, index, 0], numbers[:, index, 1]) for index in range(len(self.layers) - 1)]
 
 
-def _layers(grid: PeriodicGrid, inputs: int, width: int, kernels: tuple[int, ...], gated: bool) -> nn.ModuleList:
+def convolutions_of(
+    grid: PeriodicGrid, inputs: int, width: int, kernels: tuple[int, ...], gated: bool, *, outputs: int = 1
+) -> nn.ModuleList:
     """The hidden convolutions, and a last one that mixes channels and is zero at the start."""
     channels = [inputs, *[width] * len(kernels)]
     sides = zip(channels[:-1], channels[1:], kernels, strict=True)
     hidden = [_convolution(grid, a, (1 + gated) * b, side) for a, b, side in sides]
-    last = _convolution(grid, width, 1, 1)
+    last = _convolution(grid, width, outputs, 1)
     for parameter in last.parameters():
         nn.init.zeros_(parameter)
     layers = nn.ModuleList([*hidden, last])

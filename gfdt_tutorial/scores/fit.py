@@ -1,6 +1,5 @@
 """fit_score: one training, from a preset to a score, with a progress bar, safe to interrupt."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -8,13 +7,12 @@ from torch import nn
 
 from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.core.spectra import mode_covariance
-from gfdt_tutorial.scores.budgets import Budget, budget, wide
+from gfdt_tutorial.scores.budgets import Budget, budget, suited_to, wide
 from gfdt_tutorial.scores.diagnostics import kurtosis
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
 
 SOME = 4096  # fields are enough to estimate a spectrum
-VALUES = 64  # pixels per field; smaller fields come in larger batches
 INTERMITTENCY = 3.5  # kurtosis of whitened fields; 3 for Gaussian ones
 MARGIN = 10  # by which the variance of every wavevector must exceed that of white noise
 
@@ -108,9 +106,7 @@ def suited(data: TimeSeries, *, preset: str = "quick", noise_levels: bool = Fals
     A step learns from pixels, so small fields, and single numbers, come in larger batches. On one axis, where it costs little, the network
     sees far (`budgets.wide`), but no further than once round the box.
     """
-    budget, sides = _suited(data, preset, noise_levels), data.grid.shape
-    kernels = tuple(min(k, 2 * min(sides) + 1) for k in budget.kernels) if sides else budget.kernels
-    return replace(budget, pairs=budget.pairs * max(1, VALUES // data.grid.size), kernels=kernels)
+    return suited_to(_suited(data, preset, noise_levels), data.grid)
 
 
 def _suited(data: TimeSeries, preset: str, noise_levels: bool) -> Budget:
@@ -122,5 +118,12 @@ def _suited(data: TimeSeries, preset: str, noise_levels: bool) -> Budget:
     noise = white.level**2 * grid.trace(covariance) / grid.size
     if float(covariance.min()) >= MARGIN * noise:
         return white
+    return budget(preset, kind="intermittent") if not noise_levels and intermittent(data) else coloured
+
+
+def intermittent(data: TimeSeries) -> bool:
+    """Whether the variance changes from place to place: whitened fields then have a kurtosis above 3.5, where Gaussian ones have 3."""
+    grid, some = data.grid, data.u[:, :: -(-data.snapshots // SOME)]
+    covariance = mode_covariance(grid, some, float(some.mean()))
     whitened = grid.apply(covariance.clamp_min(1e-12 * float(covariance.max())).rsqrt(), some.flatten(0, 1) - some.mean())
-    return budget(preset, kind="intermittent") if not noise_levels and kurtosis(whitened) > INTERMITTENCY else coloured
+    return kurtosis(whitened) > INTERMITTENCY
