@@ -4,7 +4,6 @@ With thinned origins R̂(t) and the G(t) in brackets of the controlled form (`ki
 over all.
 """
 
-import math
 import warnings
 from collections.abc import Callable
 from functools import partial

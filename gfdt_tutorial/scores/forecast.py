@@ -26,7 +26,8 @@ PIXELS = 1024  # pixels
 class FittedForecast:
     """m̂_t(u) ≈ E[u(τ + t) | u(τ) = u], by least squares from data alone; `core.forecast.Forecast` states the contract.
 
-    Its features are those of the dictionary and, where there is a network, its outputs.
+    Its features are those of the dictionary; the channels of the context, if it is given one, whose Jacobian vanishes; and, where there is
+    a network, its outputs.
 
     Args:
         grid: of the fields.
@@ -60,6 +61,11 @@ class FittedForecast:
     def steps(self) -> int:
         """The largest lag, in steps of `every`."""
         return len(self.coefficients) - 1
+
+    @property
+    def closed(self) -> int:
+        """Number of features in closed form."""
+        return len(self.dictionary) + (0 if self.context_mean is None else len(self.context_mean))
 
     @property
     def needs_context(self) -> bool:
@@ -97,10 +103,12 @@ class FittedForecast:
             v = (flat[part] - self.mean) / self.unit
             for index, feature in enumerate(self.dictionary):
                 out[part, index] = self.unit * values_of(feature, v)
+            if channels is not None:
+                out[part, len(self.dictionary) : self.closed] = self.unit * channels[part]
             if self.network is not None:
                 spectra = self.grid.rfft(v * self.unit) / self.root
                 found = self.network(self.grid.irfft(spectra), None if channels is None else channels[part])
-                out[part, len(self.dictionary) :] = self.grid.irfft(self.grid.rfft(found) * self.root)
+                out[part, self.closed :] = self.grid.irfft(self.grid.rfft(found) * self.root)
 
         self._by_batches(evaluate, len(flat))
         return out
@@ -128,10 +136,11 @@ class FittedForecast:
                     out[part, index] = feature.slope(v).mean(grid.axes).reshape(-1, *[1] * len(grid.spectral_shape)).to(out)
                 else:
                     out[part, index] = grid.rfft(_along(feature, v, direction)) * self.unit / (white * self.root)
+            out[part, len(self.dictionary) : self.closed] = 0
             if self.network is not None:
                 w = grid.irfft(grid.rfft(v * self.unit) / self.root)
                 _, moved = self.network.with_slope(w, grid.irfft(white), None if channels is None else channels[part])
-                out[part, len(self.dictionary) :] = grid.rfft(moved) / white[:, None]
+                out[part, self.closed :] = grid.rfft(moved) / white[:, None]
 
         self._by_batches(evaluate, len(flat))
         return out
@@ -151,8 +160,14 @@ class FittedForecast:
         if given is None or tuple(given.shape) != wanted:
             found = None if given is None else tuple(given.shape)
             raise ValueError(f"this forecast needs a context of shape {wanted}, the hidden forcing of its fields; got {found}")
-        wide = (-1, *[1] * len(shape))
-        return flat, (given - self.context_mean.reshape(wide)) / self.context_std.reshape(wide)
+        return flat, self.standardised(given)
+
+    def standardised(self, context: torch.Tensor | None) -> torch.Tensor | None:
+        """The context with zero mean and unit variance, channel by channel; None if the forecast is not given one."""
+        if self.context_mean is None or self.context_std is None or context is None:
+            return None
+        wide = (-1, *[1] * len(self.grid.shape))
+        return (context.to(self.context_mean) - self.context_mean.reshape(wide)) / self.context_std.reshape(wide)
 
     def save(self, folder: str | Path) -> Path:
         """Write weights.safetensors and forecast.json, which holds the hash of the former; the folder is created if needed.

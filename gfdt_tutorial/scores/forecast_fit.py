@@ -17,9 +17,11 @@ import torch
 
 from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.folds import Folds, check_number, cross_fitted
+from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.numerics import mean_in_double
 from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.core.spectra import group_covariances, smooth_spectrum
+from gfdt_tutorial.scores.batches import context_moments
 from gfdt_tutorial.scores.budgets import Budget, forecast_budget
 from gfdt_tutorial.scores.dictionary import DICTIONARIES, LINEAR, Feature, Power, check_dictionary
 from gfdt_tutorial.scores.fit import intermittent
@@ -127,34 +129,37 @@ class _Fit:
         spectrum = _spectrum(fitted, mean)
         unit = (grid.trace(spectrum) / grid.size) ** 0.5
         features = POWERS if self.own is None else self.own
+        moments = context_moments(fitted, torch.device("cpu")) if self.context else (None, None)
+        given = () if moments[0] is None else tuple(range(len(features), len(features) + len(moments[0])))
         plain = FittedForecast(
-            grid, mean, unit, spectrum, data.every, features, None, None, None,
-            torch.zeros(self.steps + 1, len(features), *grid.spectral_shape, dtype=torch.complex64), fitted_to=data.fingerprint,
+            grid, mean, unit, spectrum, data.every, features, None, moments[0], moments[1], self._no_coefficients(grid, len(features) + len(given)),
+            fitted_to=data.fingerprint,
         )  # fmt: skip
         sums = _Halves.of(fitted, held, plain, self.steps)
         candidates = [tuple(range(len(features)))] if self.own is not None else [_where(one) for one in DICTIONARIES]
-        best = min([(0,), *candidates], key=sums.held_error)
-        plain = replace(plain, dictionary=tuple(features[index] for index in best), coefficients=plain.coefficients[:, : len(best)])
-        metrics: dict[str, Any] = {"dictionary": [_name(features[index]) for index in best], "held_out_dictionary": sums.held_error(best)}
-        ladder = [(0,), tuple(range(len(best)))]
+        best = min([(0, *given), *((*one, *given) for one in candidates)], key=sums.held_error)
+        kept = tuple(features[index] for index in best if index < len(features))
+        plain = replace(plain, dictionary=kept, coefficients=self._no_coefficients(grid, len(best)))
+        metrics: dict[str, Any] = {"dictionary": [_name(one) for one in kept], "held_out_dictionary": sums.held_error(best)}
+        ladder = [(0, *range(len(kept), len(best))), tuple(range(len(best)))]
         if self.budget is None:
             return replace(plain, coefficients=sums.subset(best).chosen(grid, ladder, metrics), metrics=metrics)
         start = sums.subset(best).fitted.solve(range(len(best)))
         training = ForecastTraining(
-            fitted, held, self.steps, self.budget, seed=self.seed, mean=mean, unit=unit, spectrum=spectrum, dictionary=plain.dictionary,
-            coefficients=start, velocity=_velocity(grid, spectrum, start), context=self.context, device=self.device,
+            fitted, held, self.steps, self.budget, seed=self.seed, closed=plain, coefficients=start,
+            velocity=_velocity(grid, spectrum, start), device=self.device,
         )  # fmt: skip
         metrics["interrupted"] = training.run(checkpoint, label="fit forecast")
         metrics |= {"steps": training.step, "seed": self.seed, "validation": min(value for _, value in training.validations)}
         count = len(best) + len(training.knots)
         network = training.best_network().cpu()
-        rich = replace(
-            plain, network=network, config=training.config, context_mean=_on_cpu(training.context_mean),
-            context_std=_on_cpu(training.context_std), coefficients=torch.zeros(self.steps + 1, count, *grid.spectral_shape),
-        )  # fmt: skip
+        rich = replace(plain, network=network, config=training.config, coefficients=self._no_coefficients(grid, count))
         again = _Halves.of(fitted, held, rich, self.steps)
         coefficients = again.chosen(grid, [*ladder, tuple(range(count))], metrics)
         return replace(rich, coefficients=coefficients, metrics=metrics)
+
+    def _no_coefficients(self, grid: PeriodicGrid, features: int) -> torch.Tensor:
+        return torch.zeros(self.steps + 1, features, *grid.spectral_shape, dtype=torch.complex64)
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ class _Halves:
         """The unexplained fraction of held-out data, averaged over wavevectors and lags beyond 0, each counting alike."""
         return float(self.held.error(self.fitted.solve(chosen))[..., 1:].mean())
 
-    def chosen(self, grid: Any, ladder: Sequence[Sequence[int]], metrics: dict[str, Any]) -> torch.Tensor:
+    def chosen(self, grid: PeriodicGrid, ladder: Sequence[Sequence[int]], metrics: dict[str, Any]) -> torch.Tensor:
         """a_ck(t), (lag, feature, *spectral_shape), by the rung of the ladder with the least held-out error at each lag and shell."""
         errors = torch.stack([by_shell(grid, self.held.error(self.fitted.solve(rung))) for rung in ladder])
         least = errors.argmin(0)  # the first of equals, which is the simplest
@@ -208,7 +213,7 @@ def _spectrum(data: TimeSeries, mean: float) -> torch.Tensor:
     return smooth_spectrum(data.grid, covariances).cpu()
 
 
-def _velocity(grid: Any, spectrum: torch.Tensor, coefficients: torch.Tensor) -> tuple[float, ...]:
+def _velocity(grid: PeriodicGrid, spectrum: torch.Tensor, coefficients: torch.Tensor) -> tuple[float, ...]:
     """The displacement of the field in one sampling step along each axis, from the phases −k·U of its linear propagator at that lag."""
     if not grid.shape:
         return ()
@@ -228,7 +233,3 @@ def _name(feature: Feature) -> str:
     if isinstance(feature, Power):
         return "u" if feature == LINEAR[0] else f"u^{feature.degree}"
     return getattr(feature, "__name__", "your own")
-
-
-def _on_cpu(values: torch.Tensor | None) -> torch.Tensor | None:
-    return None if values is None else values.cpu()

@@ -10,11 +10,9 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.scores.batches import context_moments
 from gfdt_tutorial.scores.budgets import Budget
 from gfdt_tutorial.scores.descent import Descent
-from gfdt_tutorial.scores.dictionary import Feature, values_of
-from gfdt_tutorial.scores.forecast import build_network
+from gfdt_tutorial.scores.forecast import FittedForecast, build_network
 from gfdt_tutorial.scores.forecast_network import ForecastNetwork
 
 KNOTS = 8  # at most
@@ -34,35 +32,29 @@ class ForecastTraining(Descent[ForecastNetwork]):
         steps: the largest lag, in sampling steps.
         budget: steps, batch and network; `noise`, `level`, `reach` and `antithetic` have no meaning here.
         seed: of weights and batches.
-        mean, unit, spectrum: ⟨u⟩, standard deviation and C_k.
-        dictionary, coefficients: of the closed-form part, (*spectral_shape, lag, feature).
+        closed: the forecast in closed form, with its spectrum and its context.
+        coefficients: those of its features, (*spectral_shape, lag, feature).
         velocity: U, one number per axis, in radians of phase per unit wavenumber and sampling step.
-        context: whether to give the network the context of the data.
         device: "auto", "cpu" or "cuda".
     """
 
     def __init__(
-        self, fitted: TimeSeries, held: TimeSeries, steps: int, budget: Budget, *, seed: int, mean: float, unit: float,
-        spectrum: torch.Tensor, dictionary: tuple[Feature, ...], coefficients: torch.Tensor, velocity: tuple[float, ...], context: bool,
-        device: str | torch.device = "auto",
+        self, fitted: TimeSeries, held: TimeSeries, steps: int, budget: Budget, *, seed: int, closed: FittedForecast,
+        coefficients: torch.Tensor, velocity: tuple[float, ...], device: str | torch.device = "auto",
     ) -> None:  # fmt: skip
         where = checks.resolve_device(device)
         grid = fitted.grid
-        self.mean, self.unit, self.dictionary, self.lag_steps = mean, unit, dictionary, steps
-        self.knots = knots_of(steps)
-        self.context_mean: torch.Tensor | None = None
-        self.context_std: torch.Tensor | None = None
-        if context:
-            self.context_mean, self.context_std = context_moments(fitted, where)
+        self.closed, self.lag_steps, self.knots = closed, steps, knots_of(steps)
         self.config = {
             "knots": self.knots, "kernels": list(budget.kernels), "width": budget.width, "powers": list(budget.powers),
-            "gated": budget.gated, "context": 0 if self.context_mean is None else len(self.context_mean),
+            "gated": budget.gated, "context": closed.closed - len(closed.dictionary),
         }  # fmt: skip
         network = build_network(grid, self.config, seed)
-        network.root.copy_(spectrum.sqrt())
+        network.root.copy_(closed.root)
         network.to(where)
         self.root = network.root
-        self.propagators = coefficients[..., self.knots, :].to(where, torch.complex64)
+        picked = coefficients[..., self.knots, :].movedim(-2, 0).movedim(-1, 1)  # (knot, feature, *spectral_shape)
+        self.propagators = picked.to(where, torch.complex64)
         self.frame = torch.stack([_shift(grid, velocity, knot) for knot in self.knots]).to(where, torch.complex64)
         self.scale = torch.ones(len(self.knots), device=where)
         self.seed = seed
@@ -75,19 +67,17 @@ class ForecastTraining(Descent[ForecastNetwork]):
         rng, device, grid = generator(self.seed, Stream.FORECAST_BATCH, number + 2), self.root.device, data.grid
         member = torch.randint(len(data.u), (count,), generator=rng).to(data.u.device)
         instant = torch.randint(len(data.times) - self.lag_steps, (count,), generator=rng).to(data.u.device)
-        u = data.u[member, instant].to(device) - self.mean
-        v = u / self.unit
-        features = torch.stack([grid.rfft(values_of(one, v)) for one in self.dictionary], -1) * self.unit
+        u = data.u[member, instant]
+        context = data.context[member, instant] if data.context is not None and self.closed.needs_context else None
+        features = grid.rfft(self.closed.features(u, context).to(device))
         rest = []
         for index, knot in enumerate(self.knots):
-            later = grid.rfft(data.u[member, instant + knot].to(device) - self.mean)
-            left = later - (self.propagators[..., index, :] * features).sum(-1)
+            later = grid.rfft(data.u[member, instant + knot].to(device) - self.closed.mean)
+            left = later - (self.propagators[index] * features).sum(1)
             rest.append(grid.irfft(left * self.frame[index] / self.root) / self.scale[index])
-        given = None
-        if data.context is not None and self.context_mean is not None and self.context_std is not None:
-            wide = (-1, *[1] * len(grid.shape))
-            given = (data.context[member, instant].to(device) - self.context_mean.reshape(wide)) / self.context_std.reshape(wide)
-        return grid.irfft(grid.rfft(u) / self.root), torch.stack(rest, 1), given
+        channels = self.closed.standardised(context)
+        w = grid.irfft(grid.rfft(u.to(device) - self.closed.mean) / self.root)
+        return w, torch.stack(rest, 1), None if channels is None else channels.to(device)
 
     def loss(self, network: ForecastNetwork, batch: Batch) -> torch.Tensor:
         """The unexplained fraction, (), averaged over knots."""
@@ -105,8 +95,8 @@ class ForecastTraining(Descent[ForecastNetwork]):
 
     def _identity(self) -> dict[str, Any]:
         u = self.fitted.u
-        data = [list(u.shape), f"{self.mean:.6g}", f"{self.unit:.6g}", f"{float(u[-1, -1].norm()):.6g}"]
-        about = {"forecast": self.config, "steps": self.lag_steps, "dictionary": len(self.dictionary)}
+        data = [list(u.shape), f"{self.closed.mean:.6g}", f"{self.closed.unit:.6g}", f"{float(u[-1, -1].norm()):.6g}"]
+        about = {"forecast": self.config, "steps": self.lag_steps, "features": self.closed.closed}
         return about | {"budget": asdict(self.budget), "seed": self.seed, "data": data}
 
 
