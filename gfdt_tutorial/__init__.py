@@ -43,6 +43,7 @@ from gfdt_tutorial.responses.kubo import kubo
 from gfdt_tutorial.responses.noise_change import noise_derivative
 from gfdt_tutorial.responses.regression import regression
 from gfdt_tutorial.responses.response import Response, exact_response
+from gfdt_tutorial.responses.scale_errors import band_errors, kick_error
 from gfdt_tutorial.responses.sensitivities import sensitivities
 from gfdt_tutorial.responses.sensitivity_maps import sensitivity_maps
 from gfdt_tutorial.scores.budgets import Budget
@@ -86,11 +87,13 @@ __all__ = [
     "System",
     "TimeSeries",
     "Training",
+    "band_errors",
     "compare",
     "difference",
     "exact_response",
     "fit_forecast",
     "fit_score",
+    "kick_error",
     "kick_pattern",
     "kubo",
     "load_shipped",

@@ -1,5 +1,5 @@
 """The command line, thin over the public functions: python -m gfdt_tutorial VERB, with the verbs
-simulate | fit-score | respond | perturb | truth | compare | analyse | figure1 | assets | bench.
+simulate | fit-score | fit-forecast | respond | perturb | truth | compare | analyse | figure1 | assets | bench.
 
 Series and responses are passed on as .npz files (keys: `TimeSeries.save`, `Response.save`). Bad input gives one message on standard error
 and exit status 2, Ctrl-C gives 130. No file is left half-written. Results are saved before anything is printed, and printing never fails.
@@ -20,6 +20,7 @@ import torch
 
 from gfdt_tutorial import bench, figures
 from gfdt_tutorial.core import storage
+from gfdt_tutorial.core.folds import Folds
 from gfdt_tutorial.core.progress import accept_all_characters, note, say
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.data.analysis import FILES, analyse
@@ -40,6 +41,8 @@ from gfdt_tutorial.responses.response import FORMS, Response
 from gfdt_tutorial.responses.symmetries import SYMMETRIES
 from gfdt_tutorial.responses.twin_runs import KICK_KINDS
 from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.forecast_files import load_forecast, save_forecast
+from gfdt_tutorial.scores.forecast_fit import fit_forecast
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.systems.base import DivergedError, System
@@ -191,13 +194,51 @@ def _fit_score(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _fit_forecast_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("series", help="an .npz with the keys u, times, axes")
+    verb.add_argument("--lags", type=float, default=90.0, help="largest lag, in time units")
+    verb.add_argument("--preset", choices=(*PRESETS, "none"), default="quick", help="how long to train the network; none for no network")
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--context", action="store_true", help="give the network the context of the series")
+    words = "2: one forecast for each half of the series, to be averaged over the other half; 1: one, for another series"
+    verb.add_argument("--folds", type=int, choices=(1, 2), default=2, help=words)
+    verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    verb.add_argument("--out", required=True, help="folder for the weights and their description")
+
+
+def _fit_forecast(chosen: argparse.Namespace) -> int:
+    folder = storage.check_folder(chosen.out)
+    checkpoint = storage.check_file(folder.parent / f"{folder.resolve().name}.checkpoint")
+    found = fit_forecast(
+        TimeSeries.load(chosen.series),
+        chosen.lags,
+        preset=None if chosen.preset == "none" else chosen.preset,
+        seed=chosen.seed,
+        context=chosen.context,
+        folds=chosen.folds,
+        device=chosen.device,
+        checkpoint=checkpoint,
+    )
+    parts = found.parts if isinstance(found, Folds) else (found,)
+    if any(part.metrics.get("interrupted") for part in parts):
+        say(f"stopped; the same command goes on from {checkpoint}", sys.stderr)
+        return 130
+    path = save_forecast(found, folder)
+    for one in (checkpoint, checkpoint.with_name(checkpoint.name + ".second")):
+        one.unlink(missing_ok=True)
+    left = [f"{part.metrics['held_out']:.3f}" for part in parts]
+    say(f"fraction of held-out data that stays unexplained, over all lags and wavevectors: {' and '.join(left)}; {path}")
+    return 0
+
+
 def _respond_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("series", help="an .npz with the keys u, times, axes")
     words = "gaussian, analytic (only for a series made by `simulate`), or a folder written by fit-score"
     verb.add_argument("--score", default="gaussian", help=words)
     verb.add_argument("--lags", type=float, default=90.0, help="largest lag, in time units")
-    words = "raw, normalised: R(t) R(0)⁻¹, or controlled: with the Gaussian response as a control variate"
-    verb.add_argument("--form", choices=FORMS, default="raw", help=words)
+    words = "raw, normalised: R(t) R(0)⁻¹, controlled: with the Gaussian response as a control variate, or combined: with a forecast"
+    verb.add_argument("--form", choices=FORMS, help=words + "; raw by default, combined if there is a forecast")
+    verb.add_argument("--forecast", help="a folder written by fit-forecast, for the combined form")
     verb.add_argument("--symmetry", action="append", default=[], choices=SYMMETRIES, help="average over it; may be repeated")
     verb.add_argument("--confidence", type=float, default=0.90, help="level of the band")
     _add_out(verb)
@@ -210,7 +251,9 @@ def _respond(chosen: argparse.Namespace) -> None:
         score = GaussianScore.fit(data)
     else:
         score = system_of(data.info).score if chosen.score == "analytic" else LearnedScore.load(chosen.score)
-    found = respond(data, score, lags=chosen.lags, form=chosen.form, confidence=chosen.confidence, symmetries=tuple(chosen.symmetry))
+    forecast = None if chosen.forecast is None else load_forecast(chosen.forecast)
+    options = {"form": chosen.form, "forecast": forecast, "confidence": chosen.confidence, "symmetries": tuple(chosen.symmetry)}
+    found = respond(data, score, lags=chosen.lags, **options)
     say(f"{found.method} response at {len(found.times)} lags: {found.save(chosen.out)}")
 
 
@@ -244,6 +287,7 @@ def _perturb(chosen: argparse.Namespace) -> None:
 
 def _truth_options(verb: argparse.ArgumentParser) -> None:
     _add_system(verb, seed=None)
+    verb.add_argument("--smooth", action="store_true", help="kicks with the spectrum of a bump, for the response of long waves")
     verb.add_argument("--pairs", type=int, help="kicked pairs; those of the shipped truth by default")
     verb.add_argument("--checkpoint", help="file to go on from; SYSTEM-truth.checkpoint.npz by default")
     verb.add_argument("--out", help="an .npz instead of the package's own assets")
@@ -252,18 +296,17 @@ def _truth_options(verb: argparse.ArgumentParser) -> None:
 
 def _truth(chosen: argparse.Namespace) -> int:
     system = _system(chosen)
-    name = f"{system.name}-truth"
+    name = f"{system.name}-truth" + ("-smooth" if chosen.smooth else "")
     checkpoint = Path(chosen.checkpoint or f"{name}.checkpoint.npz")
     try:
-        options = {"pairs": chosen.pairs, "seed": chosen.seed, "device": chosen.device, "cluster": chosen.cluster}
+        options = {"smooth": chosen.smooth, "pairs": chosen.pairs, "seed": chosen.seed, "device": chosen.device, "cluster": chosen.cluster}
         truth = reference_truth(system, **options, checkpoint=checkpoint)
     except KeyboardInterrupt:
         say(f"stopped; the same command goes on from {checkpoint}", sys.stderr)
         return 130
     worst = 0.0 if truth.standard_error is None else float(truth.standard_error.max())
-    out = (
-        truth.save(chosen.out) if chosen.out else shipped.ship(name, truth, command=f"python -m gfdt_tutorial truth --system {system.name}")
-    )
+    command = f"python -m gfdt_tutorial truth --system {system.name}" + " --smooth" * chosen.smooth
+    out = truth.save(chosen.out) if chosen.out else shipped.ship(name, truth, command=command)
     checkpoint.unlink(missing_ok=True)
     say(f"{truth.info['pairs']} kicked pairs in {truth.info['seconds']:.0f} s, largest standard error {worst:.5f}: {out}")
     return 0
@@ -454,6 +497,11 @@ VERBS = {
         _fit_score,
         "learn the score of an unperturbed series; after Ctrl-C the same command goes on from its checkpoint",
         _fit_score_options,
+    ),
+    "fit-forecast": Verb(
+        _fit_forecast,
+        "learn to forecast an unperturbed series, for responses whose errors multiply; after Ctrl-C it goes on likewise",
+        _fit_forecast_options,
     ),
     "respond": Verb(_respond, "the response, from an unperturbed series and a score", _respond_options, ("out",)),
     "perturb": Verb(_perturb, "the truth, from kicked twins", _perturb_options, ("out",)),

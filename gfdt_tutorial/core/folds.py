@@ -15,7 +15,7 @@ from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.correlations import slowest_memory
 from gfdt_tutorial.core.series import TimeSeries
 
-Part = TypeVar("Part")
+Part = TypeVar("Part", covariant=True)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ from pathlib import Path
 import torch
 
 from gfdt_tutorial.core import storage
+from gfdt_tutorial.core.folds import Folds
 from gfdt_tutorial.experiments.recording import Recording
 from gfdt_tutorial.responses.kick_response import respond, respond_in_forms
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.scores.diagnostics import relative_error
+from gfdt_tutorial.scores.forecast import FittedForecast
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
 
@@ -48,11 +50,18 @@ class StageResponses:
 
 
 def average_responses(
-    recording: Recording, scores: list[LearnedScore], lags: float, symmetries: tuple[str, ...], thin: int, forms: tuple[str, ...]
+    recording: Recording,
+    scores: list[LearnedScore],
+    forecast: Folds[FittedForecast],
+    lags: float,
+    symmetries: tuple[str, ...],
+    thin: int,
+    forms: tuple[str, ...],
 ) -> StageResponses:
     """Responses with the Gaussian score, with the analytic score if it is known, and with the learned scores.
 
     Args:
+        forecast: for the combined form, with the last of the learned scores.
         thin: the learned scores are evaluated at every `thin`-th origin.
         forms: of the responses, for every score but the Gaussian one, which has R(0) = 1 on its own data and comes raw only.
     """
@@ -65,8 +74,9 @@ def average_responses(
     if system.has("score"):
         found += in_forms(system.score).values()
     start = time.perf_counter()
-    for score in scores:
+    for score in scores[:-1]:
         found += in_forms(score, thin=thin).values()
+    found += in_forms(scores[-1], thin=thin, forms=(*forms, "combined"), forecast=forecast).values()
     seconds["respond"] = time.perf_counter() - start
     errors = {}
     if system.has("score"):
@@ -76,5 +86,5 @@ def average_responses(
 
 
 def key_of(response: Response) -> str:
-    """The key of a response in metrics.json and responses.npz: <method>, <method>_normalised or <method>_controlled."""
+    """The key of a response in metrics.json and responses.npz: <method>, <method>_normalised, <method>_controlled or <method>_combined."""
     return response.method + ("" if response.form == "raw" else f"_{response.form}")

@@ -20,6 +20,7 @@ def truth_for(response: Response) -> Response:
 def reference_truth(
     system: System,
     *,
+    smooth: bool = False,
     pairs: int | None = None,
     seed: int | None = None,
     device: str = "auto",
@@ -29,6 +30,7 @@ def reference_truth(
     """The long reference truth of a system, of the size that its class defines; it takes one core minutes to an hour.
 
     Args:
+        smooth: the truth of smooth kicks instead of that of a kick of one pixel.
         pairs: number of kicked twins, with one kick each; by default those of the system, with its restarts.
         seed: that of the system by default.
         checkpoint: a file from which an interrupted run continues.
@@ -38,7 +40,7 @@ def reference_truth(
         ValueError: a system that defines no size of a reference truth; no such cluster.
         ConnectionError: the connection to the cluster was lost.
     """
-    size = system.reference
+    size = system.smooth_reference if smooth else system.reference
     if size is None:
         raise ValueError(f"{system.name} names no size of a long reference truth; its truth is a closed form, or comes from perturb")
 

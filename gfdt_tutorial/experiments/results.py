@@ -1,7 +1,8 @@
 """The public files of `figure1`, metrics.json and responses.npz: their contents, and how to read them, in this format or the first.
 
-The keys of responses are <method> for the raw form, <method>_normalised for R(t) R(0)⁻¹ and <method>_controlled for the form with the
-Gaussian control variate. Format 1 called the controlled form normalised, except for the Ornstein-Uhlenbeck field, where it was R(t) R(0)⁻¹.
+The keys of responses are <method> for the raw form, <method>_normalised for R(t) R(0)⁻¹, <method>_controlled for the form with the
+Gaussian control variate and <method>_combined for that with a forecast. Format 1 called the controlled form normalised, except for the
+Ornstein-Uhlenbeck field, where it was R(t) R(0)⁻¹.
 """
 
 from importlib.metadata import version
@@ -49,8 +50,18 @@ def _system_metrics(one: Comparison) -> dict[str, Any]:
         "stages": one.stages,
         "truth": truth,
         "checks": one.checks,
-        "methods": {name: error_metrics(error) for name, error in one.errors.items()},
+        "methods": {name: error_metrics(error) | _by_scale(one, name) for name, error in one.errors.items()},
     }
+
+
+def _by_scale(one: Comparison, name: str) -> dict[str, Any]:
+    """The errors by band of wavenumbers, and of the response to a bump."""
+    found: dict[str, Any] = {"by_wavenumber": {band: values.tolist() for band, values in one.bands.get(name, {}).items()}}
+    bump = one.bumps.get(name)
+    if bump is not None:
+        columns = {key: getattr(bump, key).tolist() for key in ("times", "relative", "standard_error", "truth_error")}
+        found["bump"] = columns | {"quoted": bump.quoted}
+    return found
 
 
 def load_metrics(path: str | Path) -> dict[str, Any]:

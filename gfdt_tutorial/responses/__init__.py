@@ -1,7 +1,7 @@
 """Responses: the generalized fluctuation-dissipation theorem, its estimators, the true responses, and the errors of one against the other.
 
     theorem              the theorem, with every symbol; the weights B of a kick and of any other change of the drift
-    kick_response        `respond`: the response of the field to a kick, in three forms
+    kick_response        `respond`: the response of the field to a kick, in four forms
     sensitivity_maps     the theorem for observables that are fields
     sensitivities        the theorem for observables that are numbers
     regression           the regression hypothesis, which needs no score
@@ -9,7 +9,8 @@
     noise_change         a change of the noise, written as a change of the drift
 
     estimation           the options that all estimators share, and the Response that they make
-    field_responses      lagged products of fields by wavevector, behind `respond` and `sensitivity_maps`
+    field_products       lagged products of fields by wavevector and group of origins
+    field_responses      the forms made from them, behind `respond` and `sensitivity_maps`
     observable_samples   samples of A, B and ∇A·f, for observables that are numbers
     lagged_sums          their lagged sums by group of origins, and estimates from these
     shrinkage            an estimate drawn towards the regression hypothesis
@@ -22,6 +23,7 @@
 
     response             `Response`, and the exact response of a system that has one
     response_file        the file of a response
+    scale_errors         errors by band of wavenumbers, and for a smooth kick
     errors               `compare`: the error of a response; `difference`: two responses on the same data
     observables          power, spectrum, exceedance, density
     kick_patterns        kicks of a few shapes

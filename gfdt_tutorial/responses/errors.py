@@ -217,7 +217,18 @@ def _rows(response: Response, truth: Response) -> torch.Tensor:
         raise ValueError(f"grids differ: response {response.grid}, truth {truth.grid}")
     if response.values.shape[1:] != truth.values.shape[1:]:
         raise ValueError(f"shapes differ: response {tuple(response.values.shape[1:])}, truth {tuple(truth.values.shape[1:])}")
-    wanted, present = response.times, truth.times
+    if truth.info.get("kick") == "smooth":
+        raise ValueError("this truth is of smooth kicks, which excite long waves only: use kick_error(response, truth, pattern) instead")
+    return lags_in(truth, response.times)
+
+
+def lags_in(truth: Response, wanted: torch.Tensor) -> torch.Tensor:
+    """Where a response has some lags.
+
+    Raises:
+        ValueError: it does not have one of them.
+    """
+    present = truth.times
     gaps = np.abs(np.asarray(wanted)[:, None] - np.asarray(present)[None, :])
     rows = gaps.argmin(1)
     worst = gaps.min(1)

@@ -74,6 +74,27 @@ class LaggedSums(GroupSums):
         plain = self.plain(drawn)
         return plain + self._relaxed(drawn, self._slope(drawn) - plain[:, 0])
 
+    def combined(self, drawn: torch.Tensor) -> torch.Tensor:
+        """⟨A(t) B(0)⟩ + K(t) [⟨∇ψ·f⟩ − ⟨ψ B(0)⟩], K from the other half of the groups: a cross-fitted forecast of A by a dictionary ψ.
+
+        The observables are the dictionary, and each is forecast from all. The group next to the other half leaves no mark on K, as it is
+        correlated with what lies beyond the cut.
+        """
+        half = self.groups // 2
+        if half < 2:
+            raise ValueError(f'the form "combined" needs four groups of data or more, and has {self.groups}: take a longer series')
+        number, counts = torch.arange(self.groups), self.counts[:, 0]
+        total = torch.zeros((), dtype=self.weighted.dtype, device=self.weighted.device)
+        for own, other in ((number < half, number > half), (number >= half, number < half - 1)):
+            mine = drawn.to(counts) * own.to(counts)
+            share = ((mine @ counts) / (drawn.to(counts) @ counts))[..., None].to(self.weighted)
+            plain = self.plain(mine)
+            start = (self._slope(mine) - plain[:, 0]).nan_to_num()
+            learned = self.mean(other[None].to(counts), self.among, self.counts[:, 1])
+            forecast = _regressed(learned.expand(len(start), *learned.shape[1:]), start)
+            total = total + torch.where(share > 0, share * (plain + forecast), 0)
+        return total
+
     def relaxing(self, form: Estimator, step: int) -> Estimator:
         """An estimator that agrees with another up to a step, and from there on relaxes as K(t)."""
 
@@ -94,16 +115,20 @@ class LaggedSums(GroupSums):
 
     def _relaxed(self, drawn: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
         """K(t) applied to a change of the observables, (resample, n) → (resample, lag, n)."""
-        covariance = self.mean(drawn, self.among, self.counts[:, 1])
-        scale = covariance[:, 0].diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).sqrt()
-        inverse = torch.linalg.pinv(covariance[:, 0] / (scale[:, :, None] * scale[:, None]), rtol=COLLINEAR, hermitian=True)
-        coefficients = torch.einsum("rij,rj->ri", inverse, start / scale) / scale
-        return torch.einsum("rlij,rj->rli", covariance, coefficients)
+        return _regressed(self.mean(drawn, self.among, self.counts[:, 1]), start)
 
     def _slope(self, drawn: torch.Tensor) -> torch.Tensor:
         """⟨∇A·f⟩, (resample, n)."""
         drawn = drawn.to(self.slopes)
         return (drawn @ self.slopes) / (drawn @ self.seen)[:, None].clamp_min(1)
+
+
+def _regressed(covariance: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    """⟨A(t) Aᵀ⟩ ⟨A Aᵀ⟩⁻¹ applied to a change of the observables, from (resample, lag, n, n) and (resample, n): (resample, lag, n)."""
+    scale = covariance[:, 0].diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).sqrt()
+    inverse = torch.linalg.pinv(covariance[:, 0] / (scale[:, :, None] * scale[:, None]), rtol=COLLINEAR, hermitian=True)
+    coefficients = torch.einsum("rij,rj->ri", inverse, start / scale) / scale
+    return torch.einsum("rlij,rj->rli", covariance, coefficients)
 
 
 def lagged_products(later: torch.Tensor, earlier: torch.Tensor, steps: int) -> torch.Tensor:

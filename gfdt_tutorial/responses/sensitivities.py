@@ -17,6 +17,14 @@ Some changes raise so much noise in B, from scales that the observable hardly se
 fine field is one. The form "shrunk" then holds to the regression hypothesis for each observable by itself, T_A(t) = ρ_A(t) ⟨∇A·f⟩ with ρ_A
 the autocorrelation, and departs from it to the extent that the data show a difference (`shrinkage`).
 
+The form "combined" is the controlled one with a forecast that has not seen the data over which it is averaged: K(t) is computed from the
+other half of them, and regresses A(t) on a *dictionary* ψ, the observables and whatever other numbers the caller names,
+
+    R_A(t) = ⟨∇m̂_t·f⟩ + ⟨[A(t) − m̂_t] B(0)⟩,    m̂_t = ⟨A(t) ψᵀ⟩ ⟨ψ ψᵀ⟩⁻¹ ψ(u(0))
+
+As for kicks (`kick_response`) the errors of forecast and score multiply: B̂ may be wrong where the dictionary forecasts A, and the forecast
+where B̂ is right.
+
 The error of the response to a lasting change grows with the lag, as the whole memory of a slow field comes in. `resolved` = t₁ keeps the
 part that has a shape of its own and lets the rest relax as fluctuations do,
 
@@ -26,6 +34,7 @@ which is the regression hypothesis again, for what is left after t₁, and no be
 this, too, to the extent that the data show it, by a second weight w. In the other forms the band leaves out the error of this assumption.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -40,7 +49,7 @@ from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.shrinkage import shrunk
 from gfdt_tutorial.responses.theorem import AnyScore, Field, Perturbation, check_perturbations
 
-SENSITIVITY_FORMS = ("raw", "controlled", "shrunk")
+SENSITIVITY_FORMS = ("raw", "controlled", "shrunk", "combined")
 
 
 def sensitivities(
@@ -53,6 +62,7 @@ def sensitivities(
     confidence: float = 0.90,
     integrate: bool = True,
     form: str = "controlled",
+    dictionary: Field | None = None,
     resolved: float | None = None,
     thin: int = 1,
     resamples: int = 200,
@@ -68,10 +78,12 @@ def sensitivities(
         integrate: the response to a *lasting* change, switched on at t = 0; its last value is, up to memories longer than `lags`, the
             derivative of the stationary mean. Otherwise the response to an impulse. The integral is taken by the trapezoid rule, for which
             the series must be sampled as finely as the fastest response.
-        form: "raw"; "controlled", with the control variate of this module's page, for which the observable is differentiated; or "shrunk",
-            controlled and then shrunk towards the regression hypothesis, from which it departs to the extent that the data show a
-            difference; `info` reports χ² and w as `departure_chi2` and `departure_kept`. Ask for twenty numbers or more, such as a
-            spectrum, before you shrink.
+        form: "raw"; "controlled", with the control variate of this module's page, for which the observable is differentiated; "combined",
+            with a cross-fitted forecast; or "shrunk", controlled and then shrunk towards the regression hypothesis, from which it departs
+            to the extent that the data show a difference; `info` then reports χ² and w as `departure_chi2` and `departure_kept`. Ask for
+            twenty numbers or more, such as a spectrum, before you shrink.
+        dictionary: ψ, for the form "combined": from fields (..., *shape) to further numbers (...,) or (..., m) from which the observables
+            are forecast beside themselves, smooth and written in torch.
         resolved: lag from which on responses are taken to relax as the fluctuations of the observables do, which has less error; where
             the form is "shrunk" only as far as the data show no difference, `tail_chi2` and `tail_kept`. See this module's page.
 
@@ -98,10 +110,16 @@ def sensitivities(
     checks.choice("form", form, SENSITIVITY_FORMS)
     check_perturbations(perturbations)
     tail = tail_of_numbers(observable, data)
+    wanted, observed = math.prod(tail), observable
+    if dictionary is not None:
+        if form != "combined":
+            raise ValueError(f'a dictionary enters the form "combined" only, not {form!r}; leave one of them out')
+        tail_of_numbers(dictionary, data, "the dictionary")
+        observed = _beside(observable, dictionary)
     if form != "raw":
-        check_smooth(observable, data)
+        check_smooth(observed, data)
     with threads.steady():
-        samples = sampled(data, score, observable, perturbations, thin, with_slopes=form != "raw")
+        samples = sampled(data, score, observed, perturbations, thin, with_slopes=form != "raw")
         groups = samples.groups(common.steps, data.paired)
         sums = samples.sums(groups, common.steps)
     found = {}
@@ -109,14 +127,24 @@ def sensitivities(
         with threads.steady():
             values, error, kept = _estimate(sums.of(number), common, form, first_relaxed, integrate)
         found[name] = common.response(
-            values.reshape(-1, *tail).float(),
-            (groups.widening * error).reshape(-1, *tail).float(),
+            values[:, :wanted].reshape(-1, *tail).float(),
+            (groups.widening * error)[:, :wanted].reshape(-1, *tail).float(),
             len(groups),
             method=method_of(score),
             info={"form": form, "thin": thin, "resolved": resolved} | kept,
         )
     groups.warn(stacklevel=3)
     return found
+
+
+def _beside(observable: Field, dictionary: Field) -> Field:
+    """The observables, and the numbers of the dictionary after them, (..., n + m)."""
+
+    def both(u: torch.Tensor) -> torch.Tensor:
+        found = [torch.as_tensor(one(u)) for one in (observable, dictionary)]
+        return torch.cat([one.reshape(*u.shape[:2], -1).to(u.dtype) for one in found], -1)
+
+    return both
 
 
 def _steps_resolved(resolved: float, common: Estimation) -> int:
@@ -140,7 +168,7 @@ def _estimate(
     """
     finish: Callable[[torch.Tensor], torch.Tensor] = partial(integrated, every=common.data.every) if integrate else _unchanged
     bootstrap = partial(sums.error, resamples=common.resamples, seed=common.seed)
-    estimator: Estimator = sums.plain if form == "raw" else sums.controlled
+    estimator: Estimator = {"raw": sums.plain, "combined": sums.combined}.get(form, sums.controlled)
     relaxing = None if first_relaxed is None else sums.relaxing(estimator, first_relaxed)
     if form != "shrunk":
         estimator = estimator if relaxing is None else relaxing

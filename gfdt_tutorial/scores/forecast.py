@@ -169,10 +169,13 @@ class FittedForecast:
         wide = (-1, *[1] * len(self.grid.shape))
         return (context.to(self.context_mean) - self.context_mean.reshape(wide)) / self.context_std.reshape(wide)
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, prefix: str = "") -> Path:
         """Write weights.safetensors and forecast.json, which holds the hash of the former; the folder is created if needed.
 
         Functions of the user's own are not saved; `load` needs them again.
+
+        Args:
+            prefix: in front of both names.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -185,17 +188,18 @@ class FittedForecast:
         about = {"format": FORMAT, "shape": self.grid.shape, "lengths": self.grid.lengths, "mean": self.mean, "unit": self.unit}
         about |= {"every": self.every, "powers": powers, "metrics": self.metrics, "config": self.config, "fitted_to": self.fitted_to}
         about |= {"sha256": hashlib.sha256(content).hexdigest()}
-        with storage.atomic(folder / "weights.safetensors", folder / "forecast.json") as [weights, description]:
+        with storage.atomic(folder / f"{prefix}weights.safetensors", folder / f"{prefix}forecast.json") as [weights, description]:
             weights.write(content)
             description.write(storage.json_bytes(about))
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, *, dictionary: Sequence[Feature] = ()) -> "FittedForecast":
+    def load(cls, folder: str | Path, *, dictionary: Sequence[Feature] = (), prefix: str = "") -> "FittedForecast":
         """Read what `save` wrote.
 
         Args:
             dictionary: for a forecast with functions of the user's own, these functions in their order.
+            prefix: in front of the names of both files.
 
         Raises:
             ValueError: a file is damaged or truncated, the two do not belong together, another version wrote them, or the functions are
@@ -203,16 +207,18 @@ class FittedForecast:
             OSError: a file is missing.
         """
         folder = Path(folder)
-        content = (folder / "weights.safetensors").read_bytes()
+        content = (folder / f"{prefix}weights.safetensors").read_bytes()
         try:
-            about = json.loads((folder / "forecast.json").read_text(encoding="utf-8"))
+            about = json.loads((folder / f"{prefix}forecast.json").read_text(encoding="utf-8"))
             known = about["format"], about["sha256"], about["powers"]
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{folder / 'forecast.json'} is damaged ({error}); fit the forecast again") from error
+            raise ValueError(f"{folder / f'{prefix}forecast.json'} is damaged ({error}); fit the forecast again") from error
         if known[0] != FORMAT:
             raise ValueError(f"{folder} was written in format {known[0]}; this version reads format {FORMAT}: fit the forecast again")
         if hashlib.sha256(content).hexdigest() != known[1]:
-            raise ValueError(f"{folder / 'weights.safetensors'} is not what forecast.json describes: damaged, truncated, or of another one")
+            raise ValueError(
+                f"{folder / f'{prefix}weights.safetensors'} is not what forecast.json describes: damaged, truncated, or of another one"
+            )
         own, missing = list(check_dictionary(tuple(dictionary))[1:]), known[2].count(None)
         if len(own) != missing:
             raise ValueError(f"the forecast in {folder} has {missing} functions of its user's own, {len(own)} were given; pass those")

@@ -132,9 +132,18 @@ class _Fit:
         moments = context_moments(fitted, torch.device("cpu")) if self.context else (None, None)
         given = () if moments[0] is None else tuple(range(len(features), len(features) + len(moments[0])))
         plain = FittedForecast(
-            grid, mean, unit, spectrum, data.every, features, None, moments[0], moments[1], self._no_coefficients(grid, len(features) + len(given)),
+            grid,
+            mean,
+            unit,
+            spectrum,
+            data.every,
+            dictionary=features,
+            network=None,
+            context_mean=moments[0],
+            context_std=moments[1],
+            coefficients=self._no_coefficients(grid, len(features) + len(given)),
             fitted_to=data.fingerprint,
-        )  # fmt: skip
+        )
         sums = _Halves.of(fitted, held, plain, self.steps)
         candidates = [tuple(range(len(features)))] if self.own is not None else [_where(one) for one in DICTIONARIES]
         best = min([(0, *given), *((*one, *given) for one in candidates)], key=sums.held_error)
@@ -142,15 +151,18 @@ class _Fit:
         plain = replace(plain, dictionary=kept, coefficients=self._no_coefficients(grid, len(best)))
         metrics: dict[str, Any] = {"dictionary": [_name(one) for one in kept], "held_out_dictionary": sums.held_error(best)}
         ladder = [(0, *range(len(kept), len(best))), tuple(range(len(best)))]
+        in_closed_form = sums.subset(best)
         if self.budget is None:
-            return replace(plain, coefficients=sums.subset(best).chosen(grid, ladder, metrics), metrics=metrics)
-        start = sums.subset(best).fitted.solve(range(len(best)))
+            return replace(plain, coefficients=in_closed_form.chosen(grid, ladder, metrics), metrics=metrics)
+        start = in_closed_form.fitted.solve(range(len(best)))
         training = ForecastTraining(
             fitted, held, self.steps, self.budget, seed=self.seed, closed=plain, coefficients=start,
             velocity=_velocity(grid, spectrum, start), device=self.device,
         )  # fmt: skip
         metrics["interrupted"] = training.run(checkpoint, label="fit forecast")
         metrics |= {"steps": training.step, "seed": self.seed, "validation": min(value for _, value in training.validations)}
+        if not training.found:  # the network would cost time and tell nothing
+            return replace(plain, coefficients=in_closed_form.chosen(grid, ladder, metrics), metrics=metrics)
         count = len(best) + len(training.knots)
         network = training.best_network().cpu()
         rich = replace(plain, network=network, config=training.config, coefficients=self._no_coefficients(grid, count))

@@ -1,6 +1,7 @@
 """Training of the network of a forecast: least squares on what a dictionary leaves over, at a few lags, the knots."""
 
 import copy
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,18 @@ class ForecastTraining(Descent[ForecastNetwork]):
         """The unexplained fraction, (), averaged over knots."""
         w, rest, context = batch
         return (network(w, context) - rest).square().mean()
+
+    def __iter__(self) -> Iterator[float]:
+        """The steps; they end half-way if the network has found nothing that the dictionary leaves over."""
+        for loss in super().__iter__():
+            yield loss
+            if self.step >= self.budget.steps / 2 and not self.found:
+                return
+
+    @property
+    def found(self) -> bool:
+        """Whether the network has explained some of what the dictionary leaves over of held-out data."""
+        return any(value < self.validations[0][1] for _, value in self.validations)
 
     def best_network(self) -> ForecastNetwork:
         """The best so far by held-out loss; further training does not change it."""

@@ -93,6 +93,7 @@ class AllenCahn(System):
         LAB: Sampling(32, 4.0, 1.0, 10.0, spinup=25.0),
     }
     lab_changes: ClassVar[Mapping[str, float]] = {"dt": 1 / 48}  # so that α may grow by half before α dt exceeds LARGEST_STEP
+    smooth_reference = Truth(pairs=16_416, lags=30, every=1.0, restarts=12, seed=2_000_000, kick="smooth")
     reference = Truth(pairs=55_296, lags=90, every=1.0, restarts=12, seed=1_000_000)
 
     def __post_init__(self) -> None:

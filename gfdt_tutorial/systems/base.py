@@ -97,6 +97,7 @@ class System(ABC):
         parameter_table: parameter → how it is displayed.
         ensembles, samplings: sizes by preset, where the defaults do not suit.
         reference: size of the long reference truth that `truth --system` computes; None where there is none.
+        smooth_reference: the same for smooth kicks, `truth --system … --smooth`.
         reach: |u| up to which the density of pixel values is displayed.
         lab_changes: parameter values from which the parameter lab starts, where they differ from the defaults (such as a smaller step).
 
@@ -116,6 +117,7 @@ class System(ABC):
     ensembles: ClassVar[Mapping[str, Ensemble]] = {}
     samplings: ClassVar[Mapping[str, Sampling]] = {}
     reference: Truth | None = None
+    smooth_reference: Truth | None = None
     reach: float = 3.0
     lab_changes: ClassVar[Mapping[str, float]] = {}
 

@@ -97,6 +97,7 @@ class NavierStokes(System):
         "standard": Sampling(128, 48.0, 1 / 16, 4.0, thin=2),
         LAB: Sampling(32, 4.0, 1.0, 4.0, spinup=20.0),
     }
+    smooth_reference = Truth(pairs=8200, lags=4, every=1 / 16, restarts=40, seed=2_000_000, kick="smooth", amplitude=1 / 64, spinup=200.0)
     reference = Truth(pairs=20_480, lags=4, every=1 / 16, restarts=40, seed=1_000_000, kick="pixel", amplitude=1 / 64, spinup=200.0)
     hidden_forcing = True
 
