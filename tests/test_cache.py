@@ -161,9 +161,9 @@ def test_a_name_that_a_package_hands_on_is_followed(tmp_path, monkeypatch, line)
 
 def test_a_score_that_is_there_serves_with_and_without_a_second_one():
     alone, both = planned(NavierStokes()).stages, planned(NavierStokes(), conditioned=True).stages
-    assert [stage.name for stage in both] == ["fit", "fit_conditioned", "perturb", "respond"]
+    assert [stage.name for stage in both] == ["fit", "fit_conditioned", "perturb", "forecast", "respond"]
     assert alone[0].key == both[0].key and alone[1].key == both[2].key
-    assert alone[2].key != both[3].key and both[0].key != both[1].key
+    assert alone[2].key != both[3].key and alone[3].key != both[4].key and both[0].key != both[1].key
 
 
 def test_other_parameters_and_seeds_are_other_stages():
@@ -320,7 +320,11 @@ def test_an_experiment_is_the_same_with_a_cache_without_and_from_it(cache, monke
     options = {"preset": "tiny", "device": "cpu"}
     plain = compare_methods(OrnsteinUhlenbeck(), **options)
     cold = compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
-    for work in ("gfdt_tutorial.experiments.recording.simulate", "gfdt_tutorial.experiments.learning.fit_score"):
+    for work in (
+        "gfdt_tutorial.experiments.recording.simulate",
+        "gfdt_tutorial.experiments.learning.fit_score",
+        "gfdt_tutorial.experiments.learning.fit_forecast",
+    ):
         monkeypatch.setattr(work, never)  # neither data nor training
     warm = compare_methods(OrnsteinUhlenbeck(), **options, cache=cache)
     some = torch.randn(5, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -333,7 +337,7 @@ def test_an_experiment_is_the_same_with_a_cache_without_and_from_it(cache, monke
         assert other.snapshot.equal(plain.snapshot) and other.checks == plain.checks
         assert other.scores["generative"](some).equal(plain.scores["generative"](some))
         assert {key: error.quoted for key, error in other.errors.items()} == {key: error.quoted for key, error in plain.errors.items()}
-    assert [stage["cached"] for stage in warm.stages.values()] == [True] * 3 and not any(s["cached"] for s in cold.stages.values())
+    assert [stage["cached"] for stage in warm.stages.values()] == [True] * 4 and not any(s["cached"] for s in cold.stages.values())
     assert warm.seconds == cold.seconds
 
 

@@ -105,7 +105,14 @@ def test_a_class_that_forgets_a_part_of_the_contract_says_which():
 
 def test_it_is_compared_and_drawn_as_figure_one():
     found = compare_methods(SYSTEM, preset="tiny", device="cpu")
-    assert list(found.responses) == ["dynamical", "gaussian", "generative", "generative_normalised", "generative_controlled"]
+    assert list(found.responses) == [
+        "dynamical",
+        "gaussian",
+        "generative",
+        "generative_normalised",
+        "generative_controlled",
+        "generative_combined",
+    ]
     figure = figure_one([found])
     assert figure.layout.annotations[-1].text == "Swift Hohenberg"
     assert any(isinstance(trace.y, np.ndarray) and len(trace.y) > 10 for trace in figure.data)

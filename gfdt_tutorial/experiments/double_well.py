@@ -1,4 +1,4 @@
-"""The accuracy of a score of the double well, and of the responses that it gives."""
+"""The accuracy of a score of the double well, and of the responses that it gives alone or together with a forecast."""
 
 from dataclasses import dataclass
 
@@ -55,6 +55,52 @@ def check_score(system: DoubleWell, score: Function, data: TimeSeries, *, lags: 
         both=_relative(estimate.values, truth),
         infinite_data=_relative(infinite, truth),
     )
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Responses of ⟨x⟩ to a unit impulse in the infinite-data limit, each (lag,).
+
+    Attributes:
+        exact: the truth.
+        by_score: −⟨x(t) ŝ⟩.
+        by_forecast: ⟨∂ₓm̂_t⟩.
+        combined: ⟨∂ₓm̂_t⟩ − ⟨(x(t) − m̂_t) ŝ⟩.
+    """
+
+    exact: torch.Tensor
+    by_score: torch.Tensor
+    by_forecast: torch.Tensor
+    combined: torch.Tensor
+
+
+def spoiled_estimates(system: DoubleWell, lags: torch.Tensor, score_error: Function, forecast_error: Function) -> Estimates:
+    """The estimates with a score ŝ = s + g and a forecast m̂_t = m_t + h, by quadrature.
+
+    Args:
+        lags: (lag,), in time units.
+        score_error, forecast_error: g and h, functions of x in torch; h is the same at every lag.
+    """
+    x = system.points
+    off, ahead = score_error(x), forecast_error(x)
+    slope = torch.func.jvp(forecast_error, (x,), (torch.ones_like(x),))[1]
+    exact = system.response(lags).double()
+    means = system.conditional_means(lags).double()
+    means = means - _mean(system, means[0])
+
+    def average(values: torch.Tensor) -> torch.Tensor:
+        return _mean(system, values)
+
+    score = torch.as_tensor(system.score(x)).double() + off
+    by_score = torch.stack([-average(mean * score) for mean in means])
+    by_forecast = exact + average(slope)  # ⟨∂ₓm_t⟩ = −⟨m_t s⟩, which is the response itself
+    return Estimates(exact, by_score, by_forecast, by_forecast + average(ahead * score))
+
+
+def _mean(system: DoubleWell, values: torch.Tensor) -> torch.Tensor:
+    """∫ ρ A dx of values at the points."""
+    weights = system.density.double() / system.density.double().sum()
+    return (weights * values.double()).sum()
 
 
 def _relative(values: torch.Tensor, truth: torch.Tensor) -> float:

@@ -281,7 +281,7 @@ def _of_forecast(products: Products, window: Origins, factors: _Factors, steps: 
     data, forecast = products.data, products.forecast_at(window.members.start, window.start)
     assert forecast is not None
     grid, unit = data.grid, products.plain.unit
-    coefficients = forecast.coefficients[: steps + 1].flatten(2).to(data.u.device)
+    coefficients = _by_mode(forecast.coefficients[: steps + 1]).to(data.u.device)
     reach = factors.later.shape[1] - torch.arange(steps + 1)  # at each lag, the origins below have a later sample
     ahead = torch.zeros(steps + 1, coefficients.shape[-1], dtype=torch.complex128, device=data.u.device)
     slopes = torch.zeros_like(ahead)
@@ -290,14 +290,19 @@ def _of_forecast(products: Products, window: Origins, factors: _Factors, steps: 
         u = data.u[member, window.start : window.stop : thin]
         context = None if data.context is None else data.context[member, window.start : window.stop : thin]
         given = context if forecast.needs_context else None
-        found = grid.rfft(forecast.features(u, given) / unit).flatten(2) * factors.weights[row, :, None].conj()  # (origin, feature, mode)
+        found = _by_mode(grid.rfft(forecast.features(u, given) / unit)) * factors.weights[row, :, None].conj()  # (origin, feature, mode)
         ahead += _up_to(found, torch.searchsorted(factors.origins.cpu(), reach), coefficients)
         some = slice(member % PROBED if len(u) > PROBED else 0, None, PROBED)
         rng = generator(products.seed, Stream.PROBE, member, window.start)
-        slope = forecast.jacobians(u[some], None if given is None else given[some], rng).flatten(2)
+        slope = _by_mode(forecast.jacobians(u[some], None if given is None else given[some], rng))
         slopes += (coefficients * slope.sum(0)).sum(1)
         probes += len(slope)
     return ahead, slopes, probes
+
+
+def _by_mode(values: torch.Tensor) -> torch.Tensor:
+    """(..., feature, *spectral_shape) → (..., feature, mode), from two axes in front."""
+    return values.reshape(*values.shape[:2], -1)
 
 
 def _up_to(products: torch.Tensor, counts: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:

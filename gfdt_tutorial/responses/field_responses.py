@@ -72,7 +72,7 @@ def field_responses(
             between = _between_folds(plain, sums, products, groups, error)
             error = (error.square() + between.square()).sqrt()
             told = _checks(partial(_in_form, sums, back), _fold_of(groups, products.halves))
-            info |= {"between_folds": between.flatten(1)[:, 0].tolist(), "checks": told}
+            info |= {"between_folds": between.reshape(len(between), -1)[:, 0].tolist(), "checks": told}
         found[form] = common.response(
             values,
             error,
@@ -115,7 +115,7 @@ def _between_folds(plain: Estimate, sums: FieldSums, products: Products, groups:
     if not 0 < float(first.sum()) < len(first):
         return torch.zeros_like(error)
     gap = plain(torch.stack([first, 1 - first]))
-    excess = ((gap[0] - gap[1]).square() / 4 - error.square()).flatten(1)
+    excess = ((gap[0] - gap[1]).square() / 4 - error.square()).reshape(len(error), -1)
     excess = excess.mean(1) if excess.shape[1] > 1 else excess.mean().expand(len(excess))
     return excess.clamp_min(0).sqrt().reshape(-1, *[1] * (error.ndim - 1)).expand_as(error)
 
@@ -134,7 +134,8 @@ def _checks(estimate: Estimate, fold: torch.Tensor) -> dict[str, dict[str, float
     found, count = {}, len(fold)
     apart = (fold[:, None] == fold).double() - torch.eye(count, dtype=torch.float64)
     for name, form in (("forecast", REST), ("score", STEIN)):
-        each = estimate(torch.eye(count), finish_form=form)[:, 1:].flatten(2).double()
+        each = estimate(torch.eye(count), finish_form=form)[:, 1:].double()
+        each = each.reshape(*each.shape[:2], -1)
         products = apart * torch.einsum("glp,hlp->gh", each, each) / each.shape[1]
         square = products.sum() / apart.sum().clamp_min(1)
         without = [(products.sum() - 2 * products[g].sum()) / (apart.sum() - 2 * apart[g].sum()).clamp_min(1) for g in range(count)]

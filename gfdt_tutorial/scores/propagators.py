@@ -83,7 +83,8 @@ def product_sums(data: TimeSeries, features: Features, steps: int, *, mean: floa
         member, part = window
         some = slice(part.start, part.stop, thin)
         context = None if data.context is None else data.context[member, some]
-        found = grid.rfft(features(data.u[member, some], context) / unit).flatten(2)  # (origin, feature, mode)
+        found = grid.rfft(features(data.u[member, some], context) / unit)
+        found = found.reshape(*found.shape[:2], -1)  # (origin, feature, mode)
         later = grid.rfft((data.u[member, part.start : part.stop + steps] - mean) / unit).reshape(part.stop - part.start + steps, -1)
         among = found.permute(2, 1, 0) @ found.permute(2, 0, 1).conj()
         power = later.abs().square().cumsum(0, dtype=torch.float64)
