@@ -38,6 +38,7 @@ class FittedForecast:
         network: that of the nonlinear rest, or None.
         context_mean, context_std: (channel,), of the context that the network is given, or None.
         coefficients: a_ck(t), (lag, feature, *spectral_shape), complex.
+        means: (feature,), ⟨φ_c⟩, which is subtracted from the features, in units of the field.
         metrics: held-out errors, number of steps, and the like.
         config: the values from which the network can be built again.
         fitted_to: fingerprint of the series to which it was fitted, or None.
@@ -53,6 +54,7 @@ class FittedForecast:
     context_mean: torch.Tensor | None
     context_std: torch.Tensor | None
     coefficients: torch.Tensor
+    means: torch.Tensor
     metrics: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     fitted_to: str | None = None
@@ -109,6 +111,7 @@ class FittedForecast:
                 spectra = self.grid.rfft(v * self.unit) / self.root
                 found = self.network(self.grid.irfft(spectra), None if channels is None else channels[part])
                 out[part, self.closed :] = self.grid.irfft(self.grid.rfft(found) * self.root)
+            out[part] -= self.means.to(out).reshape(-1, *[1] * len(self.grid.shape))
 
         self._by_batches(evaluate, len(flat))
         return out
@@ -179,7 +182,7 @@ class FittedForecast:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {"coefficients": self.coefficients, "spectrum": self.spectrum}
+        tensors = {"coefficients": self.coefficients, "spectrum": self.spectrum, "means": self.means}
         tensors |= {name: one for name, one in (("context_mean", self.context_mean), ("context_std", self.context_std)) if one is not None}
         if self.network is not None:
             tensors |= {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
@@ -232,6 +235,7 @@ class FittedForecast:
         context = tensors.get("context_mean"), tensors.get("context_std")
         return cls(
             grid, about["mean"], about["unit"], tensors["spectrum"], about["every"], features, network, *context, tensors["coefficients"],
+            tensors["means"],
             about["metrics"], about["config"], about["fitted_to"],
         )  # fmt: skip
 

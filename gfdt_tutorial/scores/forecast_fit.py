@@ -142,13 +142,15 @@ class _Fit:
             context_mean=moments[0],
             context_std=moments[1],
             coefficients=self._no_coefficients(grid, len(features) + len(given)),
+            means=torch.zeros(len(features) + len(given), dtype=torch.float64),
             fitted_to=data.fingerprint,
         )
         sums = _Halves.of(fitted, held, plain, self.steps)
         candidates = [tuple(range(len(features)))] if self.own is not None else [_where(one) for one in DICTIONARIES]
         best = min([(0, *given), *((*one, *given) for one in candidates)], key=sums.held_error)
         kept = tuple(features[index] for index in best if index < len(features))
-        plain = replace(plain, dictionary=kept, coefficients=self._no_coefficients(grid, len(best)))
+        centre = sums.means[list(best)] * unit
+        plain = replace(plain, dictionary=kept, coefficients=self._no_coefficients(grid, len(best)), means=centre)
         metrics: dict[str, Any] = {"dictionary": [_name(one) for one in kept], "held_out_dictionary": sums.held_error(best)}
         ladder = [(0, *range(len(kept), len(best))), tuple(range(len(best)))]
         in_closed_form = sums.subset(best)
@@ -165,10 +167,11 @@ class _Fit:
             return replace(plain, coefficients=in_closed_form.chosen(grid, ladder, metrics), metrics=metrics)
         count = len(best) + len(training.knots)
         network = training.best_network().cpu()
-        rich = replace(plain, network=network, config=training.config, coefficients=self._no_coefficients(grid, count))
+        centre = torch.cat([centre, torch.zeros(len(training.knots), dtype=torch.float64)])
+        rich = replace(plain, network=network, config=training.config, coefficients=self._no_coefficients(grid, count), means=centre)
         again = _Halves.of(fitted, held, rich, self.steps)
         coefficients = again.chosen(grid, [*ladder, tuple(range(count))], metrics)
-        return replace(rich, coefficients=coefficients, metrics=metrics)
+        return replace(rich, coefficients=coefficients, means=centre + again.means * unit, metrics=metrics)
 
     def _no_coefficients(self, grid: PeriodicGrid, features: int) -> torch.Tensor:
         return torch.zeros(self.steps + 1, features, *grid.spectral_shape, dtype=torch.complex64)
@@ -189,8 +192,16 @@ class _Halves:
     def subset(self, chosen: Sequence[int]) -> "_Halves":
         index = torch.as_tensor(list(chosen))
         return _Halves(
-            *(replace(one, among=one.among[..., index[:, None], index], ahead=one.ahead[..., index]) for one in (self.fitted, self.held))
+            *(
+                replace(one, among=one.among[..., index[:, None], index], ahead=one.ahead[..., index], means=one.means[index])
+                for one in (self.fitted, self.held)
+            )
         )
+
+    @property
+    def means(self) -> torch.Tensor:
+        """(feature,), over both."""
+        return self.fitted.together(self.held).means
 
     def held_error(self, chosen: Sequence[int]) -> float:
         """The unexplained fraction of held-out data, averaged over wavevectors and lags beyond 0, each counting alike."""

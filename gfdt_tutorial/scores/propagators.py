@@ -4,7 +4,8 @@ With features φ_c and a later field u(t), the coefficients that minimise ⟨|û
 
     Σ_c a_c(t) ⟨φ̂_c φ̂_d*⟩ = ⟨û(t) φ̂_d*⟩
 
-For the field alone, a = C(t) C(0)⁻¹: the linear propagator, which carries what only moves and decays.
+where the features are less their means, which matter at k = 0 only. For the field alone, a = C(t) C(0)⁻¹: the linear propagator, which
+carries what only moves and decays.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.core.spectra import shell_mean
 
 RIDGE = 1e-7  # of the mean square of a feature: features that are redundant share their coefficients
+SMALL = 256  # pixels, up to which products are of double precision: high powers of a number differ little from each other
 ORIGINS = 16_384  # about as many origins are used; neighbouring ones tell the same
 
 Features = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
@@ -27,18 +29,20 @@ Features = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 @dataclass(frozen=True)
 class ProductSums:
-    """Means of products over the origins of a series, by wavevector, in double precision.
+    """Means of products over the origins of a series, by wavevector, less the products of means, in double precision.
 
     Args:
         among: (*spectral_shape, feature, feature), ⟨φ̂_c φ̂_d*⟩.
         ahead: (*spectral_shape, lag, feature), ⟨û(t) φ̂_d*⟩.
         power: (*spectral_shape, lag), ⟨|û(t)|²⟩.
+        means: (feature,), ⟨φ_c⟩, in units of the standard deviation of the field.
         count: number of origins.
     """
 
     among: torch.Tensor
     ahead: torch.Tensor
     power: torch.Tensor
+    means: torch.Tensor
     count: int
 
     def together(self, other: "ProductSums") -> "ProductSums":
@@ -46,7 +50,8 @@ class ProductSums:
         total = self.count + other.count
         own, its = self.count / total, other.count / total
         among, ahead = own * self.among + its * other.among, own * self.ahead + its * other.ahead
-        return ProductSums(among, ahead, own * self.power + its * other.power, total)
+        means = own * self.means + its * other.means
+        return ProductSums(among, ahead, own * self.power + its * other.power, means, total)
 
     def solve(self, chosen: Sequence[int]) -> torch.Tensor:
         """a_ck(t), (*spectral_shape, lag, feature), with zeros for the features that are not chosen."""
@@ -75,6 +80,7 @@ def product_sums(data: TimeSeries, features: Features, steps: int, *, mean: floa
         mean, unit: of the field; products are of (u − mean)/unit.
     """
     grid, origins = data.grid, len(data.times) - steps
+    precision = torch.complex128 if grid.size <= SMALL else torch.complex64
     thin = max(1, len(data.u) * origins // ORIGINS)
     width = max(4 * steps, BLOCK_BYTES // (32 * grid.size))
     windows = [(member, part) for member in range(len(data.u)) for part in blocks_of(origins, thin * max(1, width // thin))]
@@ -84,20 +90,30 @@ def product_sums(data: TimeSeries, features: Features, steps: int, *, mean: floa
         some = slice(part.start, part.stop, thin)
         context = None if data.context is None else data.context[member, some]
         found = grid.rfft(features(data.u[member, some], context) / unit)
-        found = found.reshape(*found.shape[:2], -1)  # (origin, feature, mode)
-        later = grid.rfft((data.u[member, part.start : part.stop + steps] - mean) / unit).reshape(part.stop - part.start + steps, -1)
+        found = found.reshape(*found.shape[:2], -1).to(precision)  # (origin, feature, mode)
+        later = (
+            grid.rfft((data.u[member, part.start : part.stop + steps] - mean) / unit)
+            .reshape(part.stop - part.start + steps, -1)
+            .to(precision)
+        )
         among = found.permute(2, 1, 0) @ found.permute(2, 0, 1).conj()
         power = later.abs().square().cumsum(0, dtype=torch.float64)
         power = torch.cat([torch.zeros_like(power[:1]), power])
         power = (power[part.stop - part.start :] - power[: steps + 1]) * (len(found) / (part.stop - part.start))
-        return among.to(torch.complex128), _lagged(later, found, steps, thin), power.T, torch.tensor(len(found))
+        sums = found[..., 0].real.sum(0, dtype=torch.float64), later[..., 0].real.to(torch.float64)
+        first = torch.stack([sums[1][lag : lag + part.stop - part.start : thin].sum() for lag in range(steps + 1)])
+        return among.to(torch.complex128), _lagged(later, found, steps, thin), power.T, sums[0], first, torch.tensor(len(found))
 
     totals: list[torch.Tensor] = []
     for found in threads.mapped_in_portions(of_window, windows, device=data.u.device):
         totals = [a + b for a, b in zip(totals, found, strict=True)] if totals else list(found)
     count = int(totals.pop())
-    among, ahead, power = (one.reshape(*grid.spectral_shape, *one.shape[1:]).cpu() / count for one in totals)
-    return ProductSums(among, ahead, power, count)
+    among, ahead, power, means, later = (one.cpu() / count for one in totals)
+    among[0] -= torch.outer(means, means)  # wavevector 0, where features have means
+    ahead[0] -= torch.outer(later, means)
+    power[0] -= later.square()
+    among, ahead, power = (one.reshape(*grid.spectral_shape, *one.shape[1:]) for one in (among, ahead, power))
+    return ProductSums(among, ahead, power, means / grid.size, count)
 
 
 def _lagged(later: torch.Tensor, features: torch.Tensor, steps: int, thin: int) -> torch.Tensor:
