@@ -96,7 +96,7 @@ def test_without_a_forecast_it_is_the_raw_form_and_without_a_score_the_mean_jaco
     empty = replace(ahead, coefficients=torch.zeros_like(ahead.coefficients), fitted_to=None)
     score = GaussianScore.fit(data)
     raw, combined = respond(data, score, lags=10.0).values, respond(data, score, lags=10.0, forecast=empty).values
-    torch.testing.assert_close(raw, combined, atol=1e-6, rtol=0)
+    torch.testing.assert_close(raw, combined, atol=5e-5, rtol=0)
     other = replace(ahead, fitted_to=None)
     alone = respond(data, nothing, lags=10.0, forecast=other).values
     slopes = torch.stack([torch.tensor(1.0), ahead_slope(data, 2), ahead_slope(data, 3)])
@@ -265,7 +265,7 @@ def test_the_dictionary_is_chosen_by_held_out_data():
 def test_a_trained_forecast_explains_more_than_its_dictionary():
     data = simulate(WELL, members=64, duration=100.0, every=0.1, device="cpu")
     ahead = fit_forecast(
-        data, 2.0, preset="tiny", folds=1, dictionary=(), budget=Budget(steps=200, pairs=256, kernels=(1, 1), check_every=20)
+        data, 2.0, preset="tiny", folds=1, dictionary=(), budget=Budget(steps=600, pairs=256, kernels=(1, 1), check_every=20)
     )
     assert ahead.network is not None and ahead.metrics["held_out"] < ahead.metrics["held_out_linear"] - 0.002
     exact = WELL.conditional_means(torch.tensor([1.0]))[0]

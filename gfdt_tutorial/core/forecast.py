@@ -8,17 +8,23 @@ import torch
 class Forecast(Protocol):
     """m_t(u) = E[u(τ + t) | u(τ) = u], as a sum of features of the field with one coefficient per wavevector and lag,
 
-        m̂_t(u)_k = Σ_c a_ck(t) φ_c(u)_k,        in units of the field, about its mean
+        m̂_t(u)_k = Σ_c a_ck(t) φ_c(u)_k,        in units of the field, about its centre
 
-    A feature φ_c maps a field to a field; the first is the field itself, less its mean. The mean Jacobian of the forecast at a wavevector
+    A feature φ_c maps a field to a field; the first is the field itself, less its centre. The mean Jacobian of the forecast at a wavevector
     is then ⟨∇m̂_t⟩_k = Σ_c a_ck(t) ⟨∇φ_c⟩_kk, for all lags at once.
 
     Attributes:
+        centre: ⟨u⟩ over the data that it was learned from.
         every, steps: the spacing of the lags, in time units, and the largest lag in such steps.
         coefficients: a_ck(t), (lag, feature, *spectral_shape), complex.
         needs_context: whether the features are given the hidden forcing of the data.
         fitted_to: fingerprint of the series to which it was fitted, or None.
     """
+
+    @property
+    def centre(self) -> float:
+        """⟨u⟩ over the data that it was learned from."""
+        ...
 
     @property
     def every(self) -> float:

@@ -12,15 +12,18 @@ from typing import Any, TypeVar
 import torch
 
 from gfdt_tutorial.core import checks, storage
+from gfdt_tutorial.core.folds import Folds
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.data.hidden_memory import HiddenMemory, hidden_memory
 from gfdt_tutorial.data.hidden_memory_of_fields import hidden_memory_of_fields
 from gfdt_tutorial.data.preparation import prepare
 from gfdt_tutorial.data.suitability import Suitability, examine
-from gfdt_tutorial.data.verdicts import Agreement, kicked, verdict
+from gfdt_tutorial.data.verdicts import Agreement, CrossCheck, kicked, verdict
 from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.forecast import FittedForecast
+from gfdt_tutorial.scores.forecast_fit import fit_forecast
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.steins_identity import GRADES, TOLERANCES, Identity, identity
@@ -42,7 +45,8 @@ class Analysis:
         suitability: the results of the checks.
         scores: learned from the first and from the second half of the data.
         identities: Stein's identities of each method, "gaussian" and "generative".
-        responses: of each method, with confidence bands.
+        responses: of each method, with confidence bands: "gaussian", "generative" (in the controlled form) and, where the record is long
+            enough to learn forecasts from its halves, "combined".
         halves: whether the generative responses of the two halves agree.
         hidden: the test for hidden memory; None where it was not made.
         forced: whether the analysis continued although a check refuses the series.
@@ -81,7 +85,12 @@ class Analysis:
     @property
     def verdict(self) -> str:
         """Which response to believe, and how far."""
-        return verdict(self.grades, self.grade, self.identities, self.hidden, self.suitability.discrete)
+        return verdict(self.grades, self.grade, self.identities, self.hidden, self.suitability.discrete, self.crossed)
+
+    @property
+    def crossed(self) -> CrossCheck | None:
+        """What the combined response tells of its forecast and of its score; None where there is none."""
+        return CrossCheck.of(self.responses["combined"]) if "combined" in self.responses else None
 
     @property
     def kicked(self) -> str:
@@ -105,6 +114,7 @@ class Analysis:
             "kicked": self.kicked,
             "tolerances": TOLERANCES,
             "halves": asdict(self.halves) | {"grade": self.halves.grade},
+            "combined": None if self.crossed is None else asdict(self.crossed) | {"grade": self.crossed.grade},
             "hidden_memory": None if self.hidden is None else self.hidden.plain(),
             "notes": list(self.notes),
         }
@@ -152,6 +162,7 @@ def analyse(
 
     Each half of the data is averaged with the score learned from the other half, so that no score is averaged over the data to which it
     was fitted, and no data are lost; the two responses are then averaged. The generative response has the Gaussian one as control variate.
+    The combined response has a forecast beside the score, learned from the same halves; its error is the product of both errors.
 
     Args:
         preset: of the training; see `fit_score`.
@@ -175,7 +186,7 @@ def analyse(
     >>> system = OrnsteinUhlenbeck(grid=PeriodicGrid((8, 8)))
     >>> found = analyse(simulate(system, members=16, duration=300.0), preset="tiny", lags=10.0)
     >>> sorted(found.responses), found.responses["generative"].values.shape
-    (['gaussian', 'generative'], torch.Size([11, 8, 8]))
+    (['combined', 'gaussian', 'generative'], torch.Size([11, 8, 8]))
     """
     checks.choice("preset", preset, ("tiny", "quick", "standard", "paper"))
     where, clock = str(checks.resolve_device(device)), _Clock(tell)
@@ -200,6 +211,13 @@ def analyse(
             "gaussian": identity(halves, [GaussianScore.fit(half) for half in halves], lags),
             "generative": clock("identities", lambda: identity(halves, scores, lags)),
         }
+        ahead = clock("forecasts", partial(_forecasts, data, lags, preset, seed, where))
+        responses = {"gaussian": gaussian, "generative": _average(*both)}
+        if ahead is not None:
+            cut, alone = len(halves[0].times if len(data.u) == 1 else halves[0].u), len(data.u) == 1
+            pair = Folds((scores[0], scores[1]), cut, alone, data.fingerprint)
+            together = partial(respond, data, pair, lags=lags, confidence=confidence, forecast=ahead)
+            responses["combined"] = clock("combined response", together)
         hidden = clock("hidden memory", lambda: _hidden(data, halves, (scores[0], scores[1]), found, preset, seed, where))
     about = {
         "preset": preset,
@@ -216,7 +234,7 @@ def analyse(
         found,
         (scores[0], scores[1]),
         identities,
-        {"gaussian": gaussian, "generative": _average(*both)},
+        responses,
         Agreement.of(*both),
         hidden,
         bool(found.refused),
@@ -279,6 +297,19 @@ def _learn(half: TimeSeries, preset: str, seed: int, device: str) -> LearnedScor
     if score.metrics["interrupted"]:
         raise KeyboardInterrupt
     return score
+
+
+def _forecasts(data: TimeSeries, lags: float, preset: str, seed: int, device: str) -> Folds[FittedForecast] | None:
+    """A forecast from each half; None, with a warning, where the halves are too short for one."""
+    try:
+        found = fit_forecast(data, lags, preset=preset, seed=seed, device=device)
+    except ValueError as error:
+        warnings.warn(f"no forecast could be learned, and so there is no combined response: {error}", stacklevel=2)
+        return None
+    assert isinstance(found, Folds)
+    if any(part.metrics.get("interrupted") for part in found.parts):
+        raise KeyboardInterrupt
+    return found
 
 
 def _average(one: Response, other: Response) -> Response:

@@ -11,6 +11,7 @@ from gfdt_tutorial.data.suitability.check import SIGNIFICANT
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.scores.steins_identity import SMALL, Identity
 
+CLEAR = 4.0  # standard errors, beyond which a square is not zero
 NAMES = {"gaussian": "Gaussian score", "generative": "learned score"}
 
 
@@ -57,7 +58,57 @@ class Agreement:
         return f"{words} The two scores disagree, by {self.size:.0%} of the response." if self.grade == "fails" else words
 
 
-def verdict(grades: Mapping[str, str], grade: str, identities: Mapping[str, Identity], hidden: HiddenMemory | None, discrete: bool) -> str:
+@dataclass(frozen=True)
+class CrossCheck:
+    """Two averages that the combined response takes, and that vanish for a true forecast, or for a true score.
+
+    Attributes:
+        forecast, score: by how much the response would err with that part alone, relative to the response; freed of noise, signed.
+        forecast_sigmas, score_sigmas: the same squares in standard errors.
+    """
+
+    forecast: float
+    forecast_sigmas: float
+    score: float
+    score_sigmas: float
+
+    @classmethod
+    def of(cls, combined: Response) -> "CrossCheck":
+        """From a combined response."""
+        told, values = combined.info["checks"], combined.values[1:].double()
+        size = max(float((values.square().sum() / len(values)).sqrt()), 1e-300)
+        numbers = ((told[part]["l2"] / size, told[part]["sigmas"]) for part in ("forecast", "score"))
+        (forecast, its), (score, own) = numbers
+        return cls(forecast, its, score, own)
+
+    @property
+    def grade(self) -> str:
+        """ "cannot tell" if forecast and score are both significantly wrong, by more than a twentieth of the response; else "passes"."""
+        wrong = [
+            sigmas > CLEAR and size > SMALL for size, sigmas in ((self.forecast, self.forecast_sigmas), (self.score, self.score_sigmas))
+        ]
+        return "cannot tell" if all(wrong) else "passes"
+
+    @property
+    def finding(self) -> str:
+        """The result in words."""
+        words = (
+            f"With the forecast alone the response would err by {max(self.forecast, 0.0):.0%} of itself, with the score alone by "
+            f"{max(self.score, 0.0):.0%}; combined, the two errors multiply."
+        )
+        if self.grade == "passes":
+            return f"{words} The combined response is the one to take; it is right if either of its parts is."
+        return f"{words} Both parts fail, so that their product may matter, and nothing here bounds it: the combined response is in doubt."
+
+
+def verdict(
+    grades: Mapping[str, str],
+    grade: str,
+    identities: Mapping[str, Identity],
+    hidden: HiddenMemory | None,
+    discrete: bool,
+    crossed: CrossCheck | None = None,
+) -> str:
     """Which response to believe, and how far.
 
     Args:
@@ -66,12 +117,15 @@ def verdict(grades: Mapping[str, str], grade: str, identities: Mapping[str, Iden
         identities: Stein's identities of each method.
         hidden: the test for hidden memory, or None.
         discrete: whether the data have no smooth density.
+        crossed: what the combined response tells of its parts, or None.
     """
     if discrete:
         return "Fails: neither score passes, and none can, because these data have no smooth density. Believe neither response."
     words = [f"{grade.capitalize()}: {_advice(grades['generative'], grades['gaussian'])}"]
     if implied := [_implied(name, *found.response) for name, found in identities.items() if found.response]:
         words.append(f"The violation of the identities implies an error of the response of {' and '.join(implied)}, where R(0) is 1.")
+    if crossed is not None:
+        words.append(crossed.finding)
     if hidden is not None and hidden.verdict == "found":
         words.append(
             "The series has hidden memory: the response depends on what is held fixed during the kick, and these data alone cannot tell "

@@ -18,9 +18,11 @@ GRADE_COLOURS = {"passes": "#009E73", "cannot tell": "#B35900", "fails": "#B0002
 def page(found: Analysis) -> bytes:
     """The report as HTML with plotly.js inside (about 5 MB)."""
     info = found.data.info
-    all_places = response_at_all_places(found.responses["generative"])
+    headline = "combined" if "combined" in found.responses else "generative"
+    all_places = response_at_all_places(found.responses[headline])
     text = _template().render(
         found=found,
+        headline=headline,
         about=found.about,
         file=found.about["data"].get("file", "a series"),
         size=_size(found),

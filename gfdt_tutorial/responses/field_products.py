@@ -96,12 +96,13 @@ class Products:
 @dataclass(frozen=True)
 class Product:
     """The two factors, `later(u)` at τ + t and `earlier(u, context)` at τ, both (member, time, mode), the way back from modes, and the
-    unit in which fields are."""
+    unit and the centre of the fields."""
 
     later: Field
     earlier: Weight
     back: Field
     unit: float
+    centre: float
 
 
 def _product(data: TimeSeries, score: AnyScore, observable: Field | None, perturbation: Perturbation | None) -> Product:
@@ -119,6 +120,7 @@ def _product(data: TimeSeries, score: AnyScore, observable: Field | None, pertur
             earlier=lambda u, context: _rows(grid.rfft(kick_weights(score_of(score, u, context), unit / grid.size))),
             back=lambda modes: grid.irfft(modes.reshape(*modes.shape[:-1], *grid.spectral_shape)),
             unit=unit,
+            centre=float(centre),
         )
 
     def weight(u: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
@@ -129,6 +131,7 @@ def _product(data: TimeSeries, score: AnyScore, observable: Field | None, pertur
         earlier=weight,
         back=lambda modes: modes.real.reshape(*modes.shape[:-1], *grid.shape),
         unit=unit,
+        centre=float(centre),
     )
 
 
@@ -282,16 +285,19 @@ def _of_forecast(products: Products, window: Origins, factors: _Factors, steps: 
     assert forecast is not None
     grid, unit = data.grid, products.plain.unit
     coefficients = _by_mode(forecast.coefficients[: steps + 1]).to(data.u.device)
+    centre = (forecast.centre - products.plain.centre) / unit * grid.size  # what the two means differ by, which belongs to m̂
     reach = factors.later.shape[1] - torch.arange(steps + 1)  # at each lag, the origins below have a later sample
+    counts = torch.searchsorted(factors.origins.cpu(), reach)
     ahead = torch.zeros(steps + 1, coefficients.shape[-1], dtype=torch.complex128, device=data.u.device)
     slopes = torch.zeros_like(ahead)
     probes = 0
     for row, member in enumerate(range(window.members.start, window.members.stop)):
         u = data.u[member, window.start : window.stop : thin]
         context = None if data.context is None else data.context[member, window.start : window.stop : thin]
-        given = context if forecast.needs_context else None
-        found = _by_mode(grid.rfft(forecast.features(u, given) / unit)) * factors.weights[row, :, None].conj()  # (origin, feature, mode)
-        ahead += _up_to(found, torch.searchsorted(factors.origins.cpu(), reach), coefficients)
+        given, weights = context if forecast.needs_context else None, factors.weights[row].conj()
+        found = _by_mode(grid.rfft(forecast.features(u, given) / unit)) * weights[:, None]  # (origin, feature, mode)
+        ahead[:, :1] += centre * _up_to(weights[:, None, :1], counts, coefficients.new_ones(steps + 1, 1, 1))
+        ahead += _up_to(found, counts, coefficients)
         some = slice(member % PROBED if len(u) > PROBED else 0, None, PROBED)
         rng = generator(products.seed, Stream.PROBE, member, window.start)
         slope = _by_mode(forecast.jacobians(u[some], None if given is None else given[some], rng))

@@ -65,6 +65,11 @@ class FittedForecast:
         return len(self.coefficients) - 1
 
     @property
+    def centre(self) -> float:
+        """⟨u⟩ over the samples from which the coefficients were computed."""
+        return self.mean + float(self.means[0])
+
+    @property
     def closed(self) -> int:
         """Number of features in closed form."""
         return len(self.dictionary) + (0 if self.context_mean is None else len(self.context_mean))
@@ -93,7 +98,7 @@ class FittedForecast:
             ValueError: fields on another grid; a context that is missing or superfluous.
         """
         spectra = self.grid.rfft(self.features(u, context))
-        return self.mean + self.grid.irfft(torch.einsum("lc...,bc...->lb...", self.coefficients.to(spectra), spectra))
+        return self.centre + self.grid.irfft(torch.einsum("lc...,bc...->lb...", self.coefficients.to(spectra), spectra))
 
     @torch.no_grad()
     def features(self, u: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:

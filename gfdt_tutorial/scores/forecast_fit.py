@@ -3,8 +3,8 @@
 1. lagged products give the coefficients of several dictionaries; the one with the least error on held-out data is the start
 2. a network learns what that dictionary leaves over, at a few lags, for as long as the preset says
 3. its outputs join the dictionary, and the coefficients are computed again, for all lags and wavevectors
-4. at each lag and shell of wavenumbers, the simplest of the three (the field alone, the dictionary, everything) is kept unless a
-   richer one has less error on held-out data: at long lags rich forecasts fit noise
+4. about each lag, and in each shell of wavenumbers, the simplest of the three (the field alone, the dictionary, everything) is kept
+   unless a richer one has less error on held-out data: at long lags rich forecasts fit noise
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from gfdt_tutorial.scores.dictionary import DICTIONARIES, LINEAR, Feature, Power
 from gfdt_tutorial.scores.fit import intermittent
 from gfdt_tutorial.scores.forecast import FittedForecast
 from gfdt_tutorial.scores.forecast_training import ForecastTraining
-from gfdt_tutorial.scores.propagators import ProductSums, by_shell, product_sums
+from gfdt_tutorial.scores.propagators import ProductSums, product_sums, smoothed
 
 POWERS = (Power(1), Power(2), Power(3))
 
@@ -208,8 +208,8 @@ class _Halves:
         return float(self.held.error(self.fitted.solve(chosen))[..., 1:].mean())
 
     def chosen(self, grid: PeriodicGrid, ladder: Sequence[Sequence[int]], metrics: dict[str, Any]) -> torch.Tensor:
-        """a_ck(t), (lag, feature, *spectral_shape), by the rung of the ladder with the least held-out error at each lag and shell."""
-        errors = torch.stack([by_shell(grid, self.held.error(self.fitted.solve(rung))) for rung in ladder])
+        """a_ck(t), (lag, feature, *spectral_shape), by the rung of the ladder with the least held-out error about each lag and shell."""
+        errors = torch.stack([smoothed(grid, self.held.error(self.fitted.solve(rung))) for rung in ladder])
         least = errors.argmin(0)  # the first of equals, which is the simplest
         everything = self.fitted.together(self.held)
         solved = torch.stack([everything.solve(rung) for rung in ladder])

@@ -97,12 +97,10 @@ def product_sums(data: TimeSeries, features: Features, steps: int, *, mean: floa
             .to(precision)
         )
         among = found.permute(2, 1, 0) @ found.permute(2, 0, 1).conj()
-        power = later.abs().square().cumsum(0, dtype=torch.float64)
-        power = torch.cat([torch.zeros_like(power[:1]), power])
-        power = (power[part.stop - part.start :] - power[: steps + 1]) * (len(found) / (part.stop - part.start))
-        sums = found[..., 0].real.sum(0, dtype=torch.float64), later[..., 0].real.to(torch.float64)
-        first = torch.stack([sums[1][lag : lag + part.stop - part.start : thin].sum() for lag in range(steps + 1)])
-        return among.to(torch.complex128), _lagged(later, found, steps, thin), power.T, sums[0], first, torch.tensor(len(found))
+        power = _moving_sum(later.abs().square(), part.stop - part.start) * (len(found) / (part.stop - part.start))
+        ahead, means = _lagged(later, found, steps, thin), found[..., 0].real.sum(0, dtype=torch.float64)
+        its = _moving_sum(later[:, 0].real, part.stop - part.start) * (len(found) / (part.stop - part.start))
+        return among.to(torch.complex128), ahead, power.T, means, its, torch.tensor(len(found))
 
     totals: list[torch.Tensor] = []
     for found in threads.mapped_in_portions(of_window, windows, device=data.u.device):
@@ -114,6 +112,13 @@ def product_sums(data: TimeSeries, features: Features, steps: int, *, mean: floa
     power[0] -= later.square()
     among, ahead, power = (one.reshape(*grid.spectral_shape, *one.shape[1:]) for one in (among, ahead, power))
     return ProductSums(among, ahead, power, means / grid.size, count)
+
+
+def _moving_sum(values: torch.Tensor, width: int) -> torch.Tensor:
+    """Sums of `width` values that follow one another along the first axis, one for each place where they may begin."""
+    sums = values.cumsum(0, dtype=torch.float64)
+    sums = torch.cat([torch.zeros_like(sums[:1]), sums])
+    return sums[width:] - sums[:-width]
 
 
 def _lagged(later: torch.Tensor, features: torch.Tensor, steps: int, thin: int) -> torch.Tensor:
@@ -129,8 +134,11 @@ def _lagged(later: torch.Tensor, features: torch.Tensor, steps: int, thin: int) 
     return out
 
 
-def by_shell(grid: PeriodicGrid, errors: torch.Tensor) -> torch.Tensor:
-    """(*spectral_shape, lag), each wavevector's error replaced by the mean over its shell."""
-    if not grid.shape:
-        return errors
-    return torch.stack([shell_mean(grid, one) for one in errors.unbind(-1)], -1)
+def smoothed(grid: PeriodicGrid, errors: torch.Tensor) -> torch.Tensor:
+    """(*spectral_shape, lag), each error replaced by the mean over its shell of wavenumbers, and over lags from half to twice its own."""
+    if grid.shape:
+        errors = torch.stack([shell_mean(grid, one) for one in errors.unbind(-1)], -1)
+    sums = torch.cat([torch.zeros_like(errors[..., :1]), errors.cumsum(-1)], -1)
+    lags = torch.arange(errors.shape[-1])
+    first, last = (lags + 1) // 2, (2 * lags + 1).clamp(max=len(lags))
+    return (sums[..., last] - sums[..., first]) / (last - first)
