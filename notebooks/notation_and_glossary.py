@@ -116,16 +116,19 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # | **band** | a pointwise confidence interval for the infinite-data limit of the response with *this score*, at the level `confidence` (90 %). It contains the sampling error and does not account for a wrong score | 00 |
 # | **bootstrap** | resampling of blocks of the data with replacement, to find how much the response would differ from one recording to the next [14, 15] | 00, 06 |
 # | **bound** | of a departure that is not seen: a limit made by a procedure which exceeds the true departure in 95 % of repetitions. It says how large a departure the test could have missed | 08 |
+# | **combined** | of a response: $\langle\nabla\hat m_t\rangle - \langle[u(t) - \hat m_t]\,\hat s\rangle$, with a forecast $\hat m_t$ beside the score, by `forecast=`; the errors of the two multiply. One of four forms, beside *raw*, *normalised* and *controlled* [24, 25] | 15 |
 # | **confidence interval** | an interval made from data by a procedure which covers the true value in a stated fraction of *repetitions* (90 %), each with its own data. The truth is fixed and the interval varies: it is not a statement on how probable the truth is | 00, 01 |
 # | **context** | what is given to a score beside $u$: hidden forcing, where it was recorded. Such a score is *conditioned* | 05 |
 # | **control variate** | a noisy quantity of known mean whose noise resembles that of an estimate; its deviation from that mean corrects the estimate. Here it is $[1 - R(0)]\,G(t)$, whose mean is zero by Stein's identity if the score is right | 04, 12 |
-# | **controlled** | of a response: $R(t) + [1 - R(0)]\,G(t)$, with the Gaussian response $G(t) = C(t)\,C(0)^{-1}$, by `form="controlled"`; $R(0) = 1$ then holds by construction, and there is less noise. One of three forms, beside *raw* and *normalised* | 04 |
+# | **controlled** | of a response: $R(t) + [1 - R(0)]\,G(t)$, with the Gaussian response $G(t) = C(t)\,C(0)^{-1}$, by `form="controlled"`; $R(0) = 1$ then holds by construction, and there is less noise. One of four forms, beside *raw*, *normalised* and *combined* | 04 |
+# | **cross-fitting** | what is learned from one half of the data is averaged over the other half only, and the other way round [25] | 15 |
 # | **degrees of freedom** | of a standard error: number of independent groups of data behind it, less one (`dof`). Few of them widen the band | 00 |
 # | **denoising score matching** | learning a score as a least-squares fit: predict the noise that was added to the data [10] | 03 |
 # | **drift** | the part of an equation of motion that is not noise | 02 |
 # | **dynamical** | of a response: measured with kicked twins. Also *the truth* | 00 |
 # | **ensemble, member** | independent runs of the same system; one of them | 00 |
 # | **even part** | the part of a response that an opposite kick or forcing does not reverse: half the sum of the two responses. Zero in the linear regime | 08 |
+# | **forecast** | $m_t(u) = E[u(t)\,\vert\,u(0) = u]$, the mean of the later field given the present one, by least squares; its mean Jacobian is a response | 15 |
 # | **forcing** | a change of the drift that lasts, $f(t)\,p$, with a pattern and a time profile. Of the flow: the waves that stir it | 05, 08 |
 # | **Gaussian** | of a score: $-C(0)^{-1}(u - \langle u\rangle)$; of a response: computed with it, $C(t)\,C(0)^{-1}$ | 00 |
 # | **generalized fluctuation-dissipation theorem** | $R_{ij}(t) = -\langle u_i(t)\,s_j(u(0))\rangle$, and the same for any observable and any small change of the drift [2, 3] | 00, 02 |
@@ -140,12 +143,12 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # | **level** | of a band (`confidence`): the fraction of repetitions in which it covers the true value. Of noise: σ. A score that knows all noise levels can generate | 00, 03 |
 # | **linear regime** | kicks so small that the mean response is proportional to them | 08 |
 # | **naive loss** | the textbook form of denoising score matching; noise of variance $1/\sigma^2$ | 03 |
-# | **normalised** | of a response: $R(t)\,R(0)^{-1}$ per wavevector, the letter's form, by `form="normalised"`. It corrects wrong amplitudes, and hides that they were wrong. One of three forms, beside *raw* and *controlled* | 02, 03 |
+# | **normalised** | of a response: $R(t)\,R(0)^{-1}$ per wavevector, the letter's form, by `form="normalised"`. It corrects wrong amplitudes, and hides that they were wrong. One of four forms, beside *raw*, *controlled* and *combined* | 02, 03 |
 # | **Nyquist wavenumber** | that of the shortest wave on a grid, two pixels long; this wave has no direction to travel in | 00, 05 |
 # | **observable** | any function of the field whose mean is of interest, such as $\langle u^2\rangle$ | 02 |
 # | **phase** | of the Allen-Cahn field: where $u$ is about $+1$, or $-1$. Of a forcing wave: φ | 04, 05 |
 # | **preset** | the size of an experiment: `tiny`, `quick`, `standard`, `paper` | 00 |
-# | **raw** | of a response: $-\langle u_i(t)\,s_j(0)\rangle$ as the average gives it, by `form="raw"`. One of three forms, beside *normalised* and *controlled* | 02, 03 |
+# | **raw** | of a response: $-\langle u_i(t)\,s_j(0)\rangle$ as the average gives it, by `form="raw"`. One of four forms, beside *normalised*, *controlled* and *combined* | 02, 03 |
 # | **regression hypothesis** | after a small change, observables relax as their own fluctuations do (Onsager [19]). `form="shrunk"` departs from it only as far as the data show | 12 |
 # | **ringing** | oscillations around zero near a jump that contains the shortest waves of the grid, once it has been carried by a fraction of a pixel | 00 |
 # | **score** | $\nabla\ln\rho$: the direction in which fields become likelier, and how fast | 00 |
@@ -225,5 +228,11 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # [22] E. N. Lorenz, *Predictability: a problem partly solved*, ECMWF Seminar on Predictability **1**, 1 (1996). The ring of lesson 07.
 #
 # [23] A. Majda, R. Abramov, M. Grote, *Information Theory and Stochastics for Multiscale Nonlinear Systems*, AMS (2005). The theorem on that ring, with Gaussian and other scores.
+#
+# *Averages of derivatives*
+#
+# [24] W. K. Newey, T. M. Stoker, *Efficiency of weighted average derivative estimators and index models*, Econometrica **61**, 1199 (1993). The mean derivative of a regression, which a response is.
+#
+# [25] V. Chernozhukov and others, *Double/debiased machine learning for treatment and structural parameters*, The Econometrics Journal **21**, C1 (2018). Cross-fitting, and estimates whose errors are products.
 #
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

@@ -336,7 +336,7 @@ def test_a_forecast_is_what_was_saved(tmp_path):
     weights.write_bytes(weights.read_bytes()[:-8])
     with pytest.raises(ValueError, match="damaged, truncated"):
         FittedForecast.load(tmp_path / "own", dictionary=(torch.sin,))
-    (tmp_path / "two" / "folds.json").write_text("{}")
+    (tmp_path / "two" / "folds.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match="damaged"):
         load_forecast(tmp_path / "two")
 

@@ -168,6 +168,11 @@ def _steady_amplitude(period: float) -> float:
     return 1 / math.hypot(OrnsteinUhlenbeck().lam, 2 * math.pi / period)
 
 
+def _product_of_shapes() -> float:
+    """⟨g h⟩ in the double well of lesson 15."""
+    return float(DoubleWell().average(lambda x: -torch.tanh(2 * x) * torch.sin(x)))
+
+
 EXERCISES = {
     "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
     "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
@@ -277,4 +282,11 @@ EXERCISES = {
         1e-5,
         "response_to(…, 'kappa', slice(0, 2), 0.02) has both; t = 3 is sample 24, as they are 1/8 apart.",
     ),
+    "15.1": Exercise(
+        lambda: 0.08 * _product_of_shapes(),
+        0.0005,
+        "the error is −⟨(m − m̂)(ŝ − s)⟩, and m − m̂ = −δ′h, ŝ − s = δg: so it is δ δ′ ⟨g h⟩.",
+    ),
+    "15.2": Exercise(-0.1 * 0.05, 1e-6, "the error is −⟨(m − m̂)(ŝ − s)⟩ = −⟨0.05 m · (−0.1 s)⟩, and R = −⟨m s⟩."),
+    "15.3": Exercise(0.25, 1e-6, "the product falls as n^(−2a); compare the exponents."),
 }

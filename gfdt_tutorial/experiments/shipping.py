@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gfdt_tutorial.experiments.pipeline import Comparison, truth_of
+from gfdt_tutorial.experiments.pipeline import COMBINED, Comparison, truth_of
 from gfdt_tutorial.experiments.shipped import ASSETS, load_shipped, manifest, ship, ship_score
 from gfdt_tutorial.systems.built_in import make_system
 from gfdt_tutorial.systems.simulate import parameters, simulate
@@ -14,8 +14,8 @@ SHIPPED = ("gaussian", "analytic", "generative")  # methods
 def ship_results(found: Sequence[Comparison], preset: str, seed: int, *, command: str, folder: str | Path = ASSETS) -> list[Path]:
     """Ship the learned score of each system and its responses.
 
-    A response is shipped as <system>-<method> in the controlled form if there is one, otherwise raw; and as <system>-<method>-normalised
-    in the letter's form.
+    A response is shipped as <system>-<method> in the controlled form if there is one, otherwise raw; as <system>-<method>-normalised in the
+    letter's form; and that of score and forecast together as <system>-combined.
 
     Raises:
         ValueError: a file would be larger than 2 MB.
@@ -33,6 +33,9 @@ def ship_results(found: Sequence[Comparison], preset: str, seed: int, *, command
             for suffix, response in (("", best), ("-normalised", one.responses.get(f"{method}_normalised"))):
                 if response is not None:
                     paths.append(ship(f"{name}-{method}{suffix}", response, command=command, folder=folder, seed=seed, seconds=seconds))
+        if COMBINED in one.headline:
+            response, seconds = one.responses[one.headline[COMBINED]], spent["respond"] + spent["fit"] + spent["forecast"]
+            paths.append(ship(f"{name}-{COMBINED}", response, command=command, folder=folder, seed=seed, seconds=seconds))
     return paths
 
 
@@ -45,6 +48,7 @@ def shipped_comparison(name: str) -> Comparison:
     system = make_system(name)
     known = manifest()
     names = [f"{name}-{method}{suffix}" for method in SHIPPED for suffix in ("", "-normalised")]
+    names.append(f"{name}-{COMBINED}")
     responses = [load_shipped(each) for each in names if each in known]
     if not responses:
         raise ValueError(f"no responses of {name} are shipped; `python -m gfdt_tutorial assets` makes them")

@@ -8,6 +8,7 @@ from gfdt_tutorial.course.panels.parameter_lab import parameters, parameters_dat
 from gfdt_tutorial.course.panels.response_lab import MAPS, prediction_titles, predictions, predictions_data
 from gfdt_tutorial.course.panels.score_lab import learning, learning_data
 from gfdt_tutorial.course.panels.score_training import training, training_data
+from gfdt_tutorial.course.panels.spoiled_well import spoiled_well, spoiled_well_data
 
 __all__ = [
     "MAPS",
@@ -26,6 +27,8 @@ __all__ = [
     "prediction_titles",
     "predictions",
     "predictions_data",
+    "spoiled_well",
+    "spoiled_well_data",
     "training",
     "training_data",
 ]

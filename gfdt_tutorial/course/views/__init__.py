@@ -9,12 +9,14 @@ from gfdt_tutorial.course.views.navier_stokes import StirredFlow
 from gfdt_tutorial.course.views.ornstein_uhlenbeck import Exploration
 from gfdt_tutorial.course.views.score_lab import LearningResponse
 from gfdt_tutorial.course.views.score_training import TrainingView
+from gfdt_tutorial.course.views.spoiled_well import SpoiledWell
 
 __all__ = [
     "Exploration",
     "KickedWell",
     "LearningResponse",
     "LiveResponse",
+    "SpoiledWell",
     "StirredFlow",
     "TrainingView",
 ]

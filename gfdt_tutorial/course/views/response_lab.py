@@ -18,8 +18,9 @@ from gfdt_tutorial.systems.built_in import SYSTEMS, find_system
 from gfdt_tutorial.systems.simulate import simulate
 from gfdt_tutorial.systems.sizes import LAB, Ensemble
 
-METHODS = ("gaussian", "analytic", "generative", "conditioned")
+METHODS = ("gaussian", "analytic", "generative", "conditioned", "combined")
 MEMBERS = 64  # of the forced ensemble that checks a prediction
+DOUBT = 0.25  # relative error of an answer to a kick, or disagreement of two, from which on the lab says so
 LINEAR = 0.1  # relative departure up to which a response counts as linear
 
 
@@ -203,17 +204,41 @@ class Predictions:
             lines += [f"measured = forced.responses[{row}]"]
         return "\n".join(lines)
 
-    def caveats(self, measured: ForcedEnsemble | None = None) -> list[str]:
-        """Reasons for caution: no kick or forcing is set, or the measured response departs from linear."""
+    def doubts(self, row: int) -> list[str]:
+        """Reasons to doubt the answers to this kick at a lag, found without the truth.
+
+        A response can be right for a kick of one pixel and wrong for a smooth one, whose answer is a sum of few long waves. So the answer
+        of our own method is held against its sampling error, as if that were equally large at every wavevector, and the other answers
+        against it.
+        """
+        known = [name for name in ("combined", "generative") if name in self.fields]
+        if not known or self.forcing is not None:
+            return []
+        best = known[0]
+        size, error = float(self.fields[best][row].norm()), self.lab_system.responses[best].standard_error
+        if size == 0 or error is None:
+            return []
+        sampling = float(error[row].double().square().sum().sqrt() * self.pattern.norm()) / size
+        words = []
+        if sampling > DOUBT:
+            words.append(f"in doubt: the sampling error of the {best} response to this kick is about {sampling:.0%} of it")
+        others = [name for name in known[1:] if float((self.fields[name] - self.fields[best])[row].norm()) > DOUBT * size]
+        words += [f"in doubt: the {name} response to this kick departs from the {best} one by more than a quarter" for name in others]
+        return words
+
+    def caveats(self, measured: ForcedEnsemble | None = None, row: int | None = None) -> list[str]:
+        """Reasons for caution: no kick or forcing is set, the measured response departs from linear, or answers at a lag are in doubt."""
         if not bool(self.pattern.any()):
             return ["nothing is kicked yet: draw, add a pixel, or choose a ready-made kick"]
         if self.forcing is not None and not bool(self.forcing.any()):
             return ["the time profile is zero throughout: draw one, or choose another"]
+        found_doubts = [] if row is None else self.doubts(row)
         if measured is None or measured.row < 1:
-            return []
+            return found_doubts
         found = measured.departure
         beyond = max(found.value - 2 * found.error, abs(measured.gain.value - 1) - 2 * measured.gain.error) > LINEAR
-        return ["outside the linear regime: the predictions are linear, and the measured response is not"] if beyond else []
+        outside = ["outside the linear regime: the predictions are linear, and the measured response is not"] if beyond else []
+        return outside + found_doubts
 
 
 def _constructor(system: System) -> list[str]:

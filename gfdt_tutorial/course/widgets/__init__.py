@@ -30,10 +30,12 @@ from gfdt_tutorial.course.widgets.parameter_lab import ParameterLab  # noqa: E40
 from gfdt_tutorial.course.widgets.response_lab import ForceLab, KickLab  # noqa: E402
 from gfdt_tutorial.course.widgets.score_lab import ScoreLab  # noqa: E402
 from gfdt_tutorial.course.widgets.score_training import ScoreTraining  # noqa: E402
+from gfdt_tutorial.course.widgets.spoiled_well import ErrorsMultiply  # noqa: E402
 
 __all__ = [
     "AllenCahnLab",
     "DoubleWellExplorer",
+    "ErrorsMultiply",
     "FirstKick",
     "FlowLab",
     "ForceLab",

@@ -174,7 +174,7 @@ class KickLab(Running):
                 names = ("measured over linear response", "departure from linearity", "its even part")
                 run += [f"{name} {_with_error(number)}" for name, number in zip(names, numbers, strict=True)]
             lines.append(run)
-        return "<br>".join("; ".join(line) for line in lines) + doubtful(view.caveats(measured))
+        return "<br>".join("; ".join(line) for line in lines) + doubtful(view.caveats(measured, row))
 
     def _work(self) -> Iterator[int]:
         if self.measured is None or self.failed:
