@@ -398,7 +398,7 @@ power = float((bump * (grid.k_squared <= 9)).sum() / bump.sum())
 print(f"29 of 1024 wavevectors, those with |k| ≤ 3, contain {power:.0%} of the bump's power")
 nothing = replace(truth, values=torch.zeros_like(truth.values), parts=None)
 known = {"size of the true response": nothing}
-for name in ("gaussian", "analytic", "generative"):
+for name in ("gaussian", "analytic", "generative", "combined"):
     known[f"{name}, shipped"] = gfdt.load_shipped(f"allen-cahn-{name}")
 known |= {f"{name}, normalised, from above": answers[name]["normalised"] for name in scores}
 squares = {n: (gfdt.wave_errors(a, truth) * bump).sum((1, 2)) for n, a in known.items()}
@@ -411,16 +411,18 @@ header = ["error of the response to a bump, at lag", *map(str, lags)]
 table = go.Table(header={"values": header}, cells={"values": list(zip(*lines, strict=True))})
 table.columnwidth = [3, 1, 1, 1, 1]
 assert off["generative, shipped"].min() > 0.3
-go.Figure(table, layout={"template": "gfdt", "width": 820, "height": 300})
+go.Figure(table, layout={"template": "gfdt", "width": 820, "height": 325})
 
 # %% [markdown]
-# (The shipped responses are controlled, except for the Gaussian one. The noise of the truth has been removed from the errors; an error below
+# (The shipped responses are controlled, except for the Gaussian one, which is raw, and the combined one, of which below. The noise of the truth has been removed from the errors; an error below
 # the standard error of the truth, in the last row, cannot be distinguished from zero.)
 #
 # The learned response looked so good after a kick of one pixel, but after a bump its error is most of the response. In the letter's form, the
 # error of the formula is as large as the response, and that of the network is several times larger. Only a small part of a smooth kick
 # remains, because the well removes the rest; if the score is slightly wrong at large scales, the predicted remainder is larger than that. **A
-# one-pixel L2 cannot show this.** Ask for the error of the kick that matters to you.
+# one-pixel L2 cannot show this.** Ask for the error of the kick that matters to you. The *combined* response puts a forecast beside the
+# learned score; the errors of the two multiply, and the smooth kick is answered, too. [Lesson 15](15_errors_that_multiply.ipynb) is about it,
+# with a truth that was made for smooth kicks and is known to a twentieth.
 #
 # ## What the network gets wrong
 #

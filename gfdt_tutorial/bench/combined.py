@@ -8,7 +8,7 @@ import torch
 from gfdt_tutorial.bench.rows import Row, mean_and_scatter, present
 from gfdt_tutorial.experiments.learning import learn, learn_forecast
 from gfdt_tutorial.experiments.pipeline import plan, shipped_smooth_truth, truth_of
-from gfdt_tutorial.experiments.shipped import ship_table
+from gfdt_tutorial.experiments.shipped import ship, ship_table
 from gfdt_tutorial.responses.errors import compare
 from gfdt_tutorial.responses.kick_patterns import kick_pattern
 from gfdt_tutorial.responses.kick_response import respond_in_forms
@@ -46,12 +46,24 @@ def standard() -> list[Row]:
 
 
 def combined(system: System, preset: str, seeds: Sequence[int] = SEEDS) -> list[Row]:
-    """Mean and scatter over seeds of the errors of every form. The table is written to the assets, for README and lessons."""
-    return report(system.name, preset, [row for seed in seeds for row in measured(system, preset, seed)])
+    """Mean and scatter over seeds of the errors of every form. The table is written to the assets, for the lessons.
+
+    With the preset `standard` the combined response of the first seed is shipped, too.
+    """
+    table: list[dict] = []
+    for seed in seeds:
+        rows, found = measured(system, preset, seed)
+        table += rows
+        if preset == "standard" and seed == seeds[0]:
+            ship(f"{system.name}-combined", found["combined"], command=COMMAND.format(preset), seed=seed)
+    return report(system.name, preset, table)
 
 
-def measured(system: System, preset: str, seed: int) -> list[dict]:
-    """The errors of every form on one data set, one row per form; a score learned from one ensemble, forecasts from halves of another."""
+def measured(system: System, preset: str, seed: int) -> tuple[list[dict], dict[str, Response]]:
+    """The errors of every form on one data set, one row per form, and the responses.
+
+    A score is learned from one ensemble, forecasts from the halves of another, over which the responses are averaged.
+    """
     planned = plan(system, preset, seed=seed, device="cpu", conditioned=system.hidden_forcing)
     score = learn(planned.fitted, **planned.training["fit_conditioned" if system.hidden_forcing else "fit"])
     planned.fitted.release()
@@ -61,7 +73,7 @@ def measured(system: System, preset: str, seed: int) -> list[dict]:
     seconds = time.perf_counter() - start
     symmetries = planned.averages["symmetries"]
     found = respond_in_forms(data, score, lags=size.lags, symmetries=symmetries, thin=size.thin, forecast=ahead)
-    return [_numbers(system, response, size.every) | {"seed": seed, "training": seconds} for response in found.values()]
+    return [_numbers(system, response, size.every) | {"seed": seed, "training": seconds} for response in found.values()], found
 
 
 def _numbers(system: System, response: Response, every: float) -> dict:
