@@ -189,7 +189,7 @@ def test_all_that_is_shipped_is_used_and_a_gaussian_is_made():
         found = response_lab.lab_system(name)
         assert found.system == system() and found.truth == next(iter(found.responses))
         assert {"gaussian"} <= set(found.responses) and set(found.code) == set(found.responses)
-    assert set(response_lab.lab_system("navier-stokes").responses) >= {"truth", "gaussian", "generative", "conditioned"}
+    assert set(response_lab.lab_system("navier-stokes").responses) >= {"truth", "gaussian", "generative", "combined"}
 
 
 def test_a_shipped_response_with_other_lags_is_refused(monkeypatch):

@@ -30,7 +30,7 @@ def assert_shows(panel, system, pattern, time_profile=None):
     row = int((known.responses[known.truth].times - panel.controls["time"].value).abs().argmin())
     answers = [response.to(pattern, time_profile) for response in known.responses.values()]
     np.testing.assert_allclose(maps(panel)[:-1], [response[row] for response in answers], atol=1e-5)
-    errors = {trace.name: trace.y for trace in panel.figure.data if trace.xaxis == "x7" and trace.visible}
+    errors = {trace.name: trace.y for trace in panel.figure.data if trace.xaxis == "x8" and trace.visible}
     np.testing.assert_allclose(errors["Gaussian"], (answers[1] - answers[0]).flatten(1).norm(dim=1), atol=1e-4)
     assert "gfdt-error" not in panel.readout.value
 

@@ -119,7 +119,8 @@ def test_the_verb_ships_scores_and_responses_with_how_they_were_made(made):
     manifest = json.loads((made / "manifest.json").read_text(encoding="utf-8"))
     name = "ornstein-uhlenbeck"
     assert set(manifest) == {
-        f"{name}-{what}" for what in ("score", "gaussian", "analytic", "analytic-normalised", "generative", "generative-normalised")
+        f"{name}-{what}"
+        for what in ("score", "gaussian", "analytic", "analytic-normalised", "generative", "generative-normalised", "combined")
     }
     for entry in manifest.values():
         assert entry["command"] == "python -m gfdt_tutorial assets --preset tiny" and entry["seed"] == 0 and entry["seconds"] > 0

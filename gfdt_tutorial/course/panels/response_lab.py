@@ -11,7 +11,8 @@ from gfdt_tutorial.figures.fields import centred, heatmap, square_maps
 from gfdt_tutorial.figures.lines import TraceData, line_trace
 from gfdt_tutorial.responses.forced_ensemble import ForcedEnsemble
 
-MAPS = 5  # the truth, at most three other methods, and the measured response
+MAPS = 6  # the truth, at most four other methods, and the measured response
+COLUMNS = 3 * MAPS
 PREDICTED = ("truth", *METHODS)
 
 
@@ -22,11 +23,11 @@ def predictions(view: Predictions, time: float, measured: ForcedEnsemble | None 
     forcing.
     """
     below = ["response along the kick, ⟨u, p⟩/|p|", "L2 error over all pixels"] + (["time profile f(t)"] if view.time_profile else [])
-    wide = 15 // len(below)
-    specs: list[list[dict | None]] = [[None] * 15, [None] * 15]
+    wide = COLUMNS // len(below)
+    specs: list[list[dict | None]] = [[None] * COLUMNS, [None] * COLUMNS]
     specs[0][::3] = [{"colspan": 3} for _ in range(MAPS)]
     specs[1][: wide * len(below) : wide] = [{"colspan": wide, "l": 0.03 * bool(index)} for index in range(len(below))]
-    figure = make_subplots(2, 15, specs=specs, subplot_titles=[" "] * MAPS + below, horizontal_spacing=0.02, vertical_spacing=0.18)
+    figure = make_subplots(2, COLUMNS, specs=specs, subplot_titles=[" "] * MAPS + below, horizontal_spacing=0.02, vertical_spacing=0.18)
     for slot in range(MAPS):
         figure.add_trace(heatmap(view.grid, torch.zeros(view.grid.shape), showscale=slot == 0), 1, 3 * slot + 1)
     figure.data[0].colorbar.update(x=1.01, y=0.8, len=0.45, title="u")

@@ -55,7 +55,9 @@ def _lab_system(system: System) -> LabSystem:
     size, default = system.ensemble(LAB), system.is_default()
     shipped = shipped_names() if default else []
     responses, code = _truth(system, size, shipped)
-    for method in METHODS:
+    # where score and forecast together are given the forcing, the score alone that is given it says nothing new
+    left_out = "conditioned" if f"{system.name}-combined" in shipped else ""
+    for method in (one for one in METHODS if one != left_out):
         name = f"{system.name}-{method}"
         if name in shipped:
             responses[method], code[method] = load_shipped(name), f'{method} = gfdt.load_shipped("{name}")'
