@@ -28,6 +28,7 @@ from gfdt_tutorial import (
 )
 from gfdt_tutorial.core.folds import cross_fitted, part_for
 from gfdt_tutorial.experiments.double_well import spoiled_estimates
+from gfdt_tutorial.responses.observable_samples import sampled
 from gfdt_tutorial.scores.dictionary import Power
 from gfdt_tutorial.scores.forecast_files import load_forecast, save_forecast
 from gfdt_tutorial.scores.forecast_network import ForecastNetwork
@@ -428,3 +429,16 @@ def test_a_dictionary_of_observables_is_checked():
     few = simulate(WELL, members=1, duration=30.0, every=0.1, device="cpu")
     with pytest.raises(ValueError, match="four groups of data"):
         sensitivities(few, score, torch.clone, {"kick": None}, lags=10.0, form="combined")
+
+
+def test_the_forecast_of_observables_has_not_seen_what_it_is_averaged_over():
+    slow, fast = (torch.randn(8, 400, generator=torch.Generator().manual_seed(n)) for n in (0, 1))
+    for series, memory in ((slow, 0.95), (fast, 0.3)):
+        for step in range(1, 400):
+            series[:, step] = memory * series[:, step - 1] + (1 - memory**2) ** 0.5 * series[:, step]
+    data = TimeSeries(torch.cat([slow, fast]), torch.arange(400.0), axes="mt")
+    samples = sampled(data, nothing, torch.clone, {"kick": None}, 1, with_slopes=True)
+    sums = samples.sums(samples.groups(5), 5).of(0)
+    half = torch.arange(sums.groups)[None] < sums.groups // 2
+    for own, memory in ((half, 0.3), (~half, 0.95)):  # the slow half is forecast by what the fast one taught, and the other way round
+        assert float(sums.combined(own.double())[0, 1, 0]) == pytest.approx(memory, abs=0.06)
