@@ -11,7 +11,7 @@ from series_examples import series
 from gfdt_tutorial import AllenCahn, DoubleWell, PeriodicGrid, TimeSeries, simulate
 from gfdt_tutorial.core.confidence_bands import band_factor
 from gfdt_tutorial.data.analysis import analyse
-from gfdt_tutorial.data.verdicts import Agreement, verdict
+from gfdt_tutorial.data.verdicts import Agreement, CrossCheck, verdict
 from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.steins_identity import Identity, grade, identity
@@ -137,3 +137,11 @@ def test_the_learned_score_passes_where_the_gaussian_one_fails():
     exact = respond(data, system.score, lags=20.0, form="controlled")
     gaps = {name: float((answer.values - exact.values).norm()) for name, answer in found.responses.items()}
     assert gaps["generative"] < 0.4 * gaps["gaussian"]
+
+
+def test_the_combined_response_is_in_doubt_only_if_both_of_its_parts_fail():
+    fine, wrong = (0.01, 1.0), (0.3, 9.0)
+    assert CrossCheck(*fine, *wrong).grade == CrossCheck(*wrong, *fine).grade == CrossCheck(*fine, *fine).grade == "passes"
+    assert "30%" in CrossCheck(*fine, *wrong).finding and "best claim" in CrossCheck(*fine, *wrong).finding
+    assert CrossCheck(*wrong, *wrong).grade == "cannot tell" and "in doubt" in CrossCheck(*wrong, *wrong).finding
+    assert CrossCheck(0.3, 1.0, *wrong).grade == "passes"  # large, and within its noise

@@ -97,7 +97,7 @@ class CrossCheck:
             f"{max(self.score, 0.0):.0%}; combined, the two errors multiply."
         )
         if self.grade == "passes":
-            return f"{words} The combined response is the one to take; it is right if either of its parts is."
+            return f"{words} Of the responses the combined one has the best claim: it is right if either of its parts is."
         return f"{words} Both parts fail, so that their product may matter, and nothing here bounds it: the combined response is in doubt."
 
 
