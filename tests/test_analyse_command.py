@@ -127,8 +127,8 @@ def test_the_verb_writes_report_arrays_numbers_and_scores(here, capsys):
     arrays = np.load(folder / "responses.npz", allow_pickle=False)
     assert {name: arrays[name].shape for name in arrays.files} == {
         "times": (11,),
-        **dict.fromkeys(("gaussian", "generative"), (11, 16)),
-        **{f"{name}/band": (2, 11, 16) for name in ("gaussian", "generative")},
+        **dict.fromkeys(("gaussian", "generative", "combined"), (11, 16)),
+        **{f"{name}/band": (2, 11, 16) for name in ("gaussian", "generative", "combined")},
     }
     about = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
     assert about["checks"]["memory"]["verdict"] in ("fine", "warning") and about["data"]["system"] == "ornstein-uhlenbeck"

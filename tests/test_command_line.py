@@ -52,7 +52,7 @@ def test_figure1_writes_the_public_forms(here):
     system = metrics["systems"]["ornstein-uhlenbeck"]
     assert {"simulate", "fit", "respond", "perturb"} <= set(system["seconds"])
     assert {"gaussian", "analytic", "generative", "generative_normalised", "dynamical"} <= set(system["methods"])
-    assert set(system["methods"]["gaussian"]) == {"l2", "linf", "l2_sq_unbiased", "l2_sq_se", "quoted"}
+    assert set(system["methods"]["gaussian"]) == {"l2", "linf", "l2_sq_unbiased", "l2_sq_se", "quoted", "by_wavenumber", "bump"}
     arrays = np.load(here / "out" / "responses.npz", allow_pickle=False)
     lags = len(arrays["ornstein-uhlenbeck/times"])
     assert all(
@@ -78,8 +78,8 @@ def test_figure1_of_all_systems_tells_its_stages(here, monkeypatch, capsys):
     monkeypatch.setattr(figures, "save_image", lambda *_, **__: None)  # takes longer than all the rest
     assert run("figure1", "--preset", "tiny", "--out", "out") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stage ")]
-    order = [(system, stage) for system in SYSTEMS for stage in ("fit", "perturb", "respond")]
-    assert lines == [f"stage {i} of 9: {system}, {stage}" for i, (system, stage) in enumerate(order, start=1)]  # no time is made up
+    order = [(system, stage) for system in SYSTEMS for stage in ("fit", "perturb", "forecast", "respond")]
+    assert lines == [f"stage {i} of 12: {system}, {stage}" for i, (system, stage) in enumerate(order, start=1)]  # no time is made up
     assert run("figure1", *OU, "--system", "allen-cahn", "--seed", 1, "--out", "other") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stage ")]
     assert len(lines) == 6 and all(re.search(r"some \d+ s left in all", line) for line in lines)
@@ -291,7 +291,7 @@ def test_figure1_of_the_flow_with_a_score_that_is_given_the_forcing(here, capsys
     assert run("figure1", "--system", "navier-stokes", "--preset", "tiny", "--conditioned", "--out", "out") == 0
     system = json.loads((here / "out" / "metrics.json").read_text(encoding="utf-8"))["systems"]["navier-stokes"]
     forms = {f"{method}{form}" for method in ("generative", "conditioned") for form in ("", "_normalised", "_controlled")}
-    assert set(system["methods"]) == {"gaussian"} | forms
+    assert set(system["methods"]) == {"gaussian", "conditioned_combined"} | forms
     assert system["truth"]["source"] == "shipped" and {"fit", "fit_conditioned", "perturb"} <= set(system["seconds"])
     arrays = np.load(here / "out" / "responses.npz", allow_pickle=False)
     assert arrays["navier-stokes/conditioned"].shape == (17, 32, 32) and len(arrays["navier-stokes/times"]) == 65

@@ -166,7 +166,8 @@ def test_a_lone_number_goes_through_the_same():
         name="walker",
     )  # fmt: skip
     found = compare_methods(walker, preset="tiny", device="cpu")
-    assert list(found.responses) == ["dynamical", "gaussian", "generative", "generative_normalised", "generative_controlled"]
+    forms = ["generative", *(f"generative_{form}" for form in ("normalised", "controlled", "combined"))]
+    assert list(found.responses) == ["dynamical", "gaussian", *forms]
     assert found.errors["gaussian"].l2[-1] > 0  # the quoted error is signed: the noise of so short a truth is subtracted
     assert figure_one([found]).layout.annotations[-1].text == "Walker"
     lab = widgets.KickLab(walker)

@@ -50,7 +50,7 @@ def predictions(view: Predictions, time: float, measured: ForcedEnsemble | None 
 def prediction_titles(view: Predictions) -> list[str]:
     """The titles of the maps of `predictions`."""
     names = [theme.LABELS.get(name, name) for name in (*view.fields, "measured")]
-    return [name.replace(", given", ",<br>given") for name in names] + [""] * (MAPS - len(names))
+    return [name.replace(", given", ",<br>given").replace(" combined", "<br>combined") for name in names] + [""] * (MAPS - len(names))
 
 
 def predictions_data(view: Predictions, time: float, measured: ForcedEnsemble | None = None) -> list[TraceData]:
