@@ -60,7 +60,9 @@ def test_figure1_writes_the_public_forms(here):
         for name in ("exact", "gaussian", "analytic", "generative", "dynamical")
     )
     assert (here / "out" / "figure1.html").stat().st_size > 1e6
-    assert {name: stage["cached"] for name, stage in system["stages"].items()} == {"fit": False, "perturb": False, "respond": False}
+    assert {name: stage["cached"] for name, stage in system["stages"].items()} == dict.fromkeys(
+        ("fit", "perturb", "forecast", "respond"), False
+    )
     assert run("figure1", *OU, "--out", "again") == 0
     again = json.loads((here / "again" / "metrics.json").read_text(encoding="utf-8"))["systems"]["ornstein-uhlenbeck"]
     assert again.pop("stages") == {name: stage | {"cached": True} for name, stage in system.pop("stages").items()}
@@ -82,7 +84,7 @@ def test_figure1_of_all_systems_tells_its_stages(here, monkeypatch, capsys):
     assert lines == [f"stage {i} of 12: {system}, {stage}" for i, (system, stage) in enumerate(order, start=1)]  # no time is made up
     assert run("figure1", *OU, "--system", "allen-cahn", "--seed", 1, "--out", "other") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stage ")]
-    assert len(lines) == 6 and all(re.search(r"some \d+ s left in all", line) for line in lines)
+    assert len(lines) == 8 and all(re.search(r"some \d+ s left in all", line) for line in lines)
     assert run("figure1", *OU, "--out", "again") == 0
     assert "stage 3 of 3: ornstein-uhlenbeck, respond; read from the cache" in capsys.readouterr().err
     metrics = json.loads((here / "out" / "metrics.json").read_text(encoding="utf-8"))
