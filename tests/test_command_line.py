@@ -86,7 +86,7 @@ def test_figure1_of_all_systems_tells_its_stages(here, monkeypatch, capsys):
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stage ")]
     assert len(lines) == 8 and all(re.search(r"some \d+ s left in all", line) for line in lines)
     assert run("figure1", *OU, "--out", "again") == 0
-    assert "stage 3 of 3: ornstein-uhlenbeck, respond; read from the cache" in capsys.readouterr().err
+    assert "stage 4 of 4: ornstein-uhlenbeck, respond; read from the cache" in capsys.readouterr().err
     metrics = json.loads((here / "out" / "metrics.json").read_text(encoding="utf-8"))
     assert list(metrics["systems"]) == list(SYSTEMS)
     assert {name.split("/")[0] for name in np.load(here / "out" / "responses.npz", allow_pickle=False)} == {"format", *SYSTEMS}
