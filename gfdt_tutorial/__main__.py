@@ -20,7 +20,7 @@ import torch
 
 from gfdt_tutorial import bench, figures
 from gfdt_tutorial.core import storage
-from gfdt_tutorial.core.folds import Folds
+from gfdt_tutorial.core.folds import parts_of
 from gfdt_tutorial.core.progress import accept_all_characters, note, say
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.data.analysis import FILES, analyse
@@ -125,6 +125,14 @@ def _add_run(verb: argparse.ArgumentParser, *, seed: int | None, preset: str = "
     verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
 
 
+def _add_learning(verb: argparse.ArgumentParser, presets: tuple[str, ...], words: str) -> None:
+    verb.add_argument("series", help="an .npz with the keys u, times, axes")
+    verb.add_argument("--preset", choices=presets, default="quick", help=words)
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--context", action="store_true", help="give the network the context of the series")
+    verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
+
+
 def _add_out(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--out", required=True, help=".npz file to write")
 
@@ -164,12 +172,8 @@ def _simulate(chosen: argparse.Namespace) -> None:
 
 
 def _fit_score_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("series", help="an .npz with the keys u, times, axes")
-    verb.add_argument("--preset", choices=PRESETS, default="quick")
-    verb.add_argument("--seed", type=int, default=0)
+    _add_learning(verb, PRESETS, "how long to train")
     verb.add_argument("--noise-levels", action="store_true", help="learn the score at all noise levels, to generate")
-    verb.add_argument("--context", action="store_true", help="give the network the context of the series")
-    verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
     verb.add_argument("--out", required=True, help="folder for weights.safetensors and score.json")
 
 
@@ -195,14 +199,10 @@ def _fit_score(chosen: argparse.Namespace) -> int:
 
 
 def _fit_forecast_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("series", help="an .npz with the keys u, times, axes")
+    _add_learning(verb, (*PRESETS, "none"), "how long to train the network; none for no network")
     verb.add_argument("--lags", type=float, default=90.0, help="largest lag, in time units")
-    verb.add_argument("--preset", choices=(*PRESETS, "none"), default="quick", help="how long to train the network; none for no network")
-    verb.add_argument("--seed", type=int, default=0)
-    verb.add_argument("--context", action="store_true", help="give the network the context of the series")
     words = "2: one forecast for each half of the series, to be averaged over the other half; 1: one, for another series"
     verb.add_argument("--folds", type=int, choices=(1, 2), default=2, help=words)
-    verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
     verb.add_argument("--out", required=True, help="folder for the weights and their description")
 
 
@@ -219,7 +219,7 @@ def _fit_forecast(chosen: argparse.Namespace) -> int:
         device=chosen.device,
         checkpoint=checkpoint,
     )
-    parts = found.parts if isinstance(found, Folds) else (found,)
+    parts = parts_of(found)
     if any(part.metrics.get("interrupted") for part in parts):
         say(f"stopped; the same command goes on from {checkpoint}", sys.stderr)
         return 130

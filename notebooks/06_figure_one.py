@@ -65,7 +65,7 @@ figure_one(found).update_layout(width=1120)
 #   part as control variate, and not *normalised*, $R(t)R(0)^{-1}$, as in the letter. Lesson 04 goes from the letter's form to this one step by step.
 # * **Navier-Stokes** (05). There is no analytic score. The learned score, controlled, halves the error averaged over lags: it gains nothing at the first lag, two thirds at lag 1, a quarter at lag 4. The remaining error is at small scales. Part of it is understood: at the highest forced wavenumbers it comes from the forcing, which a score of $u$ alone does not see.
 #
-# The thick curve is our own headline, *score and forecast combined*, which the letter does not have: its error is the product of the errors of a learned score and of a learned forecast ([lesson 15](15_errors_that_multiply.ipynb)). For the flow both are given the forcing.
+# The magenta curve, *score and forecast combined*, is our own method, which the letter does not have. Its error is the product of the errors of a learned score and of a learned forecast ([lesson 15](15_errors_that_multiply.ipynb)). For the flow both are given the forcing.
 #
 # You can run all of this yourself, in a few minutes with preset `quick`:
 #

@@ -135,7 +135,7 @@ for part, told in found["combined"].info["checks"].items():
     )
 
 # %% [markdown]
-# The score is found guilty and the forecast is not, without knowledge of the truth. If neither test fails, that is no proof: a score and a forecast can be blind to the same thing. If both fail, the product may matter, and nothing here bounds it.
+# The test rejects the score and not the forecast, without knowledge of the truth. If neither part is rejected, that is no proof: a score and a forecast can be blind to the same thing. If both are rejected, the product may matter, and nothing here bounds it.
 #
 # ## Where it fails: blind to the same thing
 #
@@ -153,7 +153,7 @@ for part, told in blind.info["checks"].items():
 assert off > 5 * float(blind.standard_error[at])
 
 # %% [markdown]
-# The answer is as wrong as the Gaussian one, its band is narrow, and neither test says a word: a linear score and a linear forecast agree on everything that either of them knows. A band contains the truth only if the *product* of the two errors is small against it.
+# The answer is as wrong as the Gaussian one, its band is narrow, and neither test rejects its part: a linear score and a linear forecast agree on everything that either of them knows. A band contains the truth only if the *product* of the two errors is small against it.
 #
 # ## Fields: Allen-Cahn
 #
@@ -257,7 +257,7 @@ figure.update_layout(
 # %% [markdown]
 # ## Explore
 #
-# Move one slider to zero, and the combined curve falls on the exact one, whatever the other says.
+# Move one of the sliders to zero: the combined curve then lies on the exact one, wherever the other slider stands.
 
 # %%
 widgets.ErrorsMultiply(well)

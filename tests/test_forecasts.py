@@ -173,6 +173,8 @@ def test_forms_that_need_a_forecast_say_so():
         respond(data, FIELD.score, lags=20.0, forecast=ahead)
     with pytest.raises(ValueError, match=r"belong to another series.*forecast.parts\[0\]"):
         respond(field(seed=1), FIELD.score, lags=10.0, forecast=ahead)
+    with pytest.raises(ValueError, match="before both_ways"):
+        respond(data.both_ways(), FIELD.score, lags=10.0, forecast=ahead)
     alone = fit_forecast(data, 10.0, preset=None, folds=1)
     with pytest.warns(UserWarning, match="whose noise it knows"):
         respond(data, FIELD.score, lags=10.0, forecast=alone)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import torch
 
 from gfdt_tutorial.bench.rows import Row, mean_and_scatter, present
-from gfdt_tutorial.core.numerics import signed_root
 from gfdt_tutorial.experiments.learning import learn
 from gfdt_tutorial.experiments.pipeline import plan
 from gfdt_tutorial.experiments.shipped import load_shipped, ship_table
@@ -14,6 +13,7 @@ from gfdt_tutorial.responses.errors import compare, difference
 from gfdt_tutorial.responses.kick_patterns import kick_pattern
 from gfdt_tutorial.responses.kick_response import respond, respond_in_forms
 from gfdt_tutorial.responses.response import FORMS, Response
+from gfdt_tutorial.responses.scale_errors import kick_error
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 
@@ -55,24 +55,9 @@ def _responses(seed: int, preset: str) -> dict[tuple[str, str], Response]:
 
 def _numbers(response: Response, truth: Response) -> dict:
     quoted = compare(response, truth).quoted
-    bumps = {f"bump_{lag:g}": bump_error(response, truth, lag) for lag in BUMP_LAGS}
+    bump = kick_error(response, truth, kick_pattern(present(response.grid), "bump"))
+    bumps = {f"bump_{lag:g}": float(bump.relative[int((bump.times - lag).abs().argmin())]) for lag in BUMP_LAGS}
     return {"score": response.method, "form": response.form} | {name: float(f"{value:.4g}") for name, value in (quoted | bumps).items()}
-
-
-def bump_error(response: Response, truth: Response, lag: float) -> float:
-    """‖R̂ p − R p‖ / ‖R p‖ at one lag for a bump p, signed as in `compare`; the parts correct both norms for the noise of the truth."""
-    grid = present(response.grid)
-    spectrum = grid.rfft(kick_pattern(grid, "bump").double())
-    rows = [int((one.times - lag).abs().argmin()) for one in (response, truth)]
-    moved = grid.irfft(grid.rfft(response.values[rows[0]].double()) * spectrum)
-    parts = grid.irfft(grid.rfft(present(truth.parts)[:, rows[1]].double()) * spectrum)
-    return signed_root(_pairwise(moved - parts)) / signed_root(_pairwise(parts))
-
-
-def _pairwise(each: torch.Tensor) -> float:
-    """Mean of ⟨e_p, e_q⟩ over parts p ≠ q, from (part, *shape)."""
-    count = len(each)
-    return float((each.sum(0).square().sum() - each.square().sum()) / (count * (count - 1)))
 
 
 def _gap(one: Response, other: Response, truth: Response) -> dict:

@@ -16,6 +16,7 @@ from gfdt_tutorial.core.correlations import slowest_memory
 from gfdt_tutorial.core.series import TimeSeries
 
 Part = TypeVar("Part", covariant=True)
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,16 @@ class Folds(Generic[Part]):
     def unseen(self, first: int) -> Part:
         """The part that has not seen the member, or the sample of a lone member, number `first`."""
         return self.parts[0] if first >= self.cut else self.parts[1]
+
+    def mapped(self, function: Callable[[Part], Other]) -> "Folds[Other]":
+        """The folds of what a function makes of each part."""
+        first, second = self.parts
+        return Folds((function(first), function(second)), self.cut, self.in_time, self.fitted_to)
+
+
+def parts_of(given: "Folds[Part] | Part") -> tuple[Part, ...]:
+    """Both parts of two folds, or the only one there is."""
+    return given.parts if isinstance(given, Folds) else (given,)
 
 
 def part_for(given: "Folds[Part] | Part", member: int, sample: int) -> Part:
@@ -72,6 +83,8 @@ def cross_fitted(data: TimeSeries, fit: Callable[[TimeSeries, int], Part], *, ga
 
 def check_folds(name: str, given: object, data: TimeSeries) -> None:
     """Raises ValueError if folds were fitted to another series: which of its samples they have seen is then unknown."""
+    if isinstance(given, Folds) and data.paired:
+        raise ValueError(f"the two folds of this {name} know the runs and not their reverses: average over the series before both_ways()")
     if isinstance(given, Folds) and given.fitted_to != data.fingerprint:
         raise ValueError(
             f"the two folds of this {name} belong to another series; average over the series that they were fitted to, or, over other "

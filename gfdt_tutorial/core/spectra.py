@@ -85,6 +85,26 @@ def group_covariances(grid: PeriodicGrid, fields: torch.Tensor, mean: float, *, 
     return torch.stack([mode_covariance(grid, part, mean) for part in cuts])
 
 
+def spectrum_to_whiten(grid: PeriodicGrid, fields: torch.Tensor, mean: float) -> torch.Tensor:
+    """C_k of a series, smoothed by `smooth_spectrum`, on the CPU: none of it vanishes, so that fields can be divided by its root.
+
+    Args:
+        fields: (member, time, *shape).
+        mean: ⟨u⟩.
+
+    Raises:
+        ValueError: some wavevector carries no variance.
+    """
+    covariances = group_covariances(grid, fields, mean)
+    average = covariances.mean(0)
+    empty = int((average <= 1e-12 * average.max()).sum())
+    if empty:
+        raise ValueError(
+            f"{empty} of {average.numel()} wavevectors carry no variance: the data are constant or filtered; take a coarser grid"
+        )
+    return smooth_spectrum(grid, covariances).cpu()
+
+
 def smooth_spectrum(grid: PeriodicGrid, covariances: torch.Tensor) -> torch.Tensor:
     """C_k with less sampling noise than the mean over groups, (group, *spectral_shape) → (*spectral_shape,).
 

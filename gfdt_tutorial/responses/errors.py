@@ -59,7 +59,7 @@ def compare(response: Response, truth: Response) -> Errors:
     without = None
     if truth.parts is not None:
         each = values - torch.stack([_by_lag(part) for part in truth.parts.double().cpu()[:, rows]])
-        unbiased, without = _free_of_noise(each), torch.stack([_free_of_noise(_drop(each, i)) for i in range(len(each))])
+        unbiased, without = free_of_noise(each), torch.stack([free_of_noise(_drop(each, i)) for i in range(len(each))])
     return Errors(
         times=response.times,
         l2=difference.norm(dim=1),
@@ -148,7 +148,7 @@ def _l2(values: torch.Tensor, truth: Response, rows: torch.Tensor) -> torch.Tens
     """The quoted L2 of some values, signed, as a tensor."""
     truths = (truth.values[None] if truth.parts is None else truth.parts).double().cpu()[:, rows]
     each = _by_lag(values.double()) - torch.stack([_by_lag(one) for one in truths])
-    square = (each[0].square().sum(1) if truth.parts is None else _free_of_noise(each))[1:].mean()
+    square = (each[0].square().sum(1) if truth.parts is None else free_of_noise(each))[1:].mean()
     return square.sign() * square.abs().sqrt()
 
 
@@ -201,7 +201,7 @@ def difference(one: Response, other: Response, truth: Response) -> Difference:
     return Difference(float(value), float((data.square() + noise.square()).sqrt()), float(data), float(noise))
 
 
-def _free_of_noise(each: torch.Tensor) -> torch.Tensor:
+def free_of_noise(each: torch.Tensor) -> torch.Tensor:
     """Mean of ⟨R − T_p, R − T_q⟩ over p ≠ q, from (part, lag, pixel): (|Σ_p e_p|² − Σ_p |e_p|²) / (P(P − 1))."""
     count = len(each)
     return (each.sum(0).square().sum(-1) - each.square().sum((0, 2))) / (count * (count - 1))

@@ -66,7 +66,7 @@ class Products:
 
     def at(self, member: int, sample: int) -> "Product":
         """The factors, with the score that has not seen a sample."""
-        return self._of(0 if part_for(self._which, member, sample) == 0 else 1)
+        return part_for(self._products, member, sample)
 
     def forecast_at(self, member: int, sample: int) -> Forecast | None:
         """The forecast that has not seen a sample."""
@@ -77,20 +77,13 @@ class Products:
         """The folds, if there are any."""
         return next((one for one in (self.forecast, self.score) if isinstance(one, Folds)), None)
 
-    @property
-    def _which(self) -> "Folds[int] | int":
-        one = self.score
-        return Folds((0, 1), one.cut, one.in_time, one.fitted_to) if isinstance(one, Folds) else 0
-
-    def _of(self, number: int) -> "Product":
-        return self._both[number]
-
     @cached_property
-    def _both(self) -> "tuple[Product, ...]":
-        scores = self.score.parts if isinstance(self.score, Folds) else (self.score,)
-        centre = self.data.u.mean()
-        used = [_odd_part(one, centre) if self.odd else one for one in scores]
-        return tuple(_product(self.data, one, self.observable, self.perturbation) for one in used)
+    def _products(self) -> "Folds[Product] | Product":
+        return self.score.mapped(self._product) if isinstance(self.score, Folds) else self._product(self.score)
+
+    def _product(self, score: AnyScore) -> "Product":
+        used = _odd_part(score, self.data.u.mean()) if self.odd else score
+        return _product(self.data, used, self.observable, self.perturbation)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 
 from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.confidence_bands import bootstrap_error, jackknife
-from gfdt_tutorial.core.folds import Folds, check_folds
+from gfdt_tutorial.core.folds import Folds, check_folds, parts_of
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.numerics import signed_root
 from gfdt_tutorial.core.resampling_groups import Groups, Origins
@@ -57,7 +57,7 @@ def field_responses(
     if "normalised" in forms:
         _check_divisible(at_zero)
     groups.warn(stacklevel=4)
-    first = score.parts[0] if isinstance(score, Folds) else score
+    first = parts_of(score)[0]
     is_kick = observable is None and perturbation is None
     tied = is_kick and getattr(first, "identity_on", None) == data.fingerprint and bool(((at_zero - 1).abs() < 1e-3).all())
     found = {}
@@ -155,9 +155,9 @@ def _fold_of(groups: Groups, halves: Folds | None) -> torch.Tensor:
 def _check_parts(data: TimeSeries, score: FoldedScore, forecast: AnyForecast | None, steps: int) -> None:
     for name, part in (("score", score), ("forecast", forecast)):
         check_folds(name, part, data)
-        for one in part.parts if isinstance(part, Folds) else (part,):
+        for one in parts_of(part):
             _check_grid(name, one, data)
-    for one in (forecast.parts if isinstance(forecast, Folds) else (forecast,)) if forecast is not None else ():
+    for one in () if forecast is None else parts_of(forecast):
         if abs(one.every - data.every) > 1e-6 * data.every or one.steps < steps:
             raise ValueError(
                 f"the forecast is for lags up to {one.steps * one.every:g} in steps of {one.every:g}; these data are sampled every "

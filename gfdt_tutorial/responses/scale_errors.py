@@ -12,7 +12,7 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.confidence_bands import jackknife
 from gfdt_tutorial.core.numerics import signed_root
-from gfdt_tutorial.responses.errors import lags_in, wave_errors
+from gfdt_tutorial.responses.errors import free_of_noise, lags_in, wave_errors
 from gfdt_tutorial.responses.response import Response
 
 EDGES = (4.0, 8.0, 12.0)  # of the bands, in multiples of the fundamental wavenumber
@@ -100,11 +100,8 @@ def kick_error(response: Response, truth: Response, pattern: torch.Tensor) -> Ki
 
 
 def _squares(each: torch.Tensor) -> torch.Tensor:
-    """Mean of ⟨e_p, e_q⟩ over parts p ≠ q, (lag,), from (part, lag, pixel); the square itself if there is one part."""
-    count = len(each)
-    if count == 1:
-        return each[0].square().sum(-1)
-    return (each.sum(0).square().sum(-1) - each.square().sum((0, 2))) / (count * (count - 1))
+    """The square of the mean over parts, (lag,), from (part, lag, pixel); freed of noise, or the square itself if there is one part."""
+    return free_of_noise(each) if len(each) > 1 else each[0].square().sum(-1)
 
 
 def _ratio(wrong: torch.Tensor, size: torch.Tensor) -> torch.Tensor:

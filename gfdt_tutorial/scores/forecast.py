@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -102,7 +102,7 @@ class FittedForecast:
 
     @torch.no_grad()
     def features(self, u: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
-        """φ_c(u), (batch, *shape) → (batch, feature, *shape), in units of the field."""
+        """φ_c(u) less its mean, (batch, *shape) → (batch, feature, *shape), in units of the field; on the device of u."""
         flat, channels = self._checked(u, context)
         out = flat.new_empty(len(flat), self.coefficients.shape[1], *self.grid.shape)
 
@@ -119,7 +119,7 @@ class FittedForecast:
             out[part] -= self.means.to(out).reshape(-1, *[1] * len(self.grid.shape))
 
         self._by_batches(evaluate, len(flat))
-        return out
+        return out.to(u.device)
 
     @torch.no_grad()
     def jacobians(self, u: torch.Tensor, context: torch.Tensor | None, rng: torch.Generator) -> torch.Tensor:
@@ -151,9 +151,9 @@ class FittedForecast:
                 out[part, self.closed :] = grid.rfft(moved) / white[:, None]
 
         self._by_batches(evaluate, len(flat))
-        return out
+        return out.to(u.device)
 
-    def _by_batches(self, evaluate: Any, count: int) -> None:
+    def _by_batches(self, evaluate: Callable[[slice], None], count: int) -> None:
         for _ in threads.mapped_in_portions(evaluate, blocks_of(count, BATCH * max(1, PIXELS // self.grid.size)), device=self.root.device):
             pass
 

@@ -20,7 +20,7 @@ from gfdt_tutorial.core.folds import Folds, check_number, cross_fitted
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.numerics import mean_in_double
 from gfdt_tutorial.core.series import TimeSeries, check_series
-from gfdt_tutorial.core.spectra import group_covariances, smooth_spectrum
+from gfdt_tutorial.core.spectra import spectrum_to_whiten
 from gfdt_tutorial.scores.batches import context_moments
 from gfdt_tutorial.scores.budgets import Budget, forecast_budget
 from gfdt_tutorial.scores.dictionary import DICTIONARIES, LINEAR, Feature, Power, check_dictionary
@@ -29,7 +29,7 @@ from gfdt_tutorial.scores.forecast import FittedForecast
 from gfdt_tutorial.scores.forecast_training import ForecastTraining
 from gfdt_tutorial.scores.propagators import ProductSums, product_sums, smoothed
 
-POWERS = (Power(1), Power(2), Power(3))
+POWERS = DICTIONARIES[-1]  # the largest, which contains the others
 
 
 def fit_forecast(
@@ -126,7 +126,7 @@ class _Fit:
     def _forecast(self, data: TimeSeries, fitted: TimeSeries, held: TimeSeries, checkpoint: str | Path | None) -> FittedForecast:
         grid = data.grid
         mean = mean_in_double(fitted.u)
-        spectrum = _spectrum(fitted, mean)
+        spectrum = spectrum_to_whiten(grid, fitted.u, mean)
         unit = (grid.trace(spectrum) / grid.size) ** 0.5
         features = POWERS if self.own is None else self.own
         moments = context_moments(fitted, torch.device("cpu")) if self.context else (None, None)
@@ -220,22 +220,6 @@ class _Halves:
         return picked.movedim(-2, 0).movedim(-1, 1).to(torch.complex64).contiguous()
 
 
-def _spectrum(data: TimeSeries, mean: float) -> torch.Tensor:
-    """C_k, smoothed.
-
-    Raises:
-        ValueError: a wavevector without variance.
-    """
-    covariances = group_covariances(data.grid, data.u, mean)
-    average = covariances.mean(0)
-    empty = int((average <= 1e-12 * average.max()).sum())
-    if empty:
-        raise ValueError(
-            f"{empty} of {average.numel()} wavevectors carry no variance: the data are constant or filtered; take a coarser grid"
-        )
-    return smooth_spectrum(data.grid, covariances).cpu()
-
-
 def _velocity(grid: PeriodicGrid, spectrum: torch.Tensor, coefficients: torch.Tensor) -> tuple[float, ...]:
     """The displacement of the field in one sampling step along each axis, from the phases −k·U of its linear propagator at that lag."""
     if not grid.shape:
@@ -249,7 +233,7 @@ def _velocity(grid: PeriodicGrid, spectrum: torch.Tensor, coefficients: torch.Te
 
 
 def _where(dictionary: Sequence[Feature]) -> tuple[int, ...]:
-    return tuple(POWERS.index(one) for one in POWERS if one in dictionary)
+    return tuple(index for index, one in enumerate(POWERS) if one in dictionary)
 
 
 def _name(feature: Feature) -> str:

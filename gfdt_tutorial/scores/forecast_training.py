@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from gfdt_tutorial.core import checks
+from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.scores.budgets import Budget
@@ -118,7 +119,7 @@ def knots_of(steps: int) -> list[int]:
     return sorted({round(steps ** (index / (KNOTS - 1))) for index in range(KNOTS)})
 
 
-def _shift(grid: Any, velocity: tuple[float, ...], knot: int) -> torch.Tensor:
+def _shift(grid: PeriodicGrid, velocity: tuple[float, ...], knot: int) -> torch.Tensor:
     """exp(i k·U t), (*spectral_shape)."""
     phase = torch.zeros(grid.spectral_shape, dtype=torch.float64)
     for axis, speed in zip(grid.axes, velocity, strict=True):

@@ -12,7 +12,7 @@ from torch import nn
 from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.numerics import mean_in_double
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.core.spectra import group_covariances, smooth_spectrum
+from gfdt_tutorial.core.spectra import spectrum_to_whiten
 from gfdt_tutorial.scores.batches import Batch, Batches, context_moments
 from gfdt_tutorial.scores.budgets import Budget
 from gfdt_tutorial.scores.configuration import NetworkConfig, build
@@ -72,7 +72,7 @@ class Training(Descent[ScoreNetwork]):
         self.fitted, self.held = data.split(1 - checks.probability("validation", validation))
         with threads.steady():
             self.mean = mean_in_double(self.fitted.u)
-            covariance = self._covariance()
+            covariance = spectrum_to_whiten(data.grid, self.fitted.u, self.mean)
         self.context_mean: torch.Tensor | None = None
         self.context_std: torch.Tensor | None = None
         if context:
@@ -124,17 +124,6 @@ class Training(Descent[ScoreNetwork]):
         sums = self.mean, float(u.square().mean(dtype=torch.float64)), float(u[-1, -1].norm())
         data = [list(u.shape), *(f"{value:.6g}" for value in sums)]  # the rounding of sums depends on the number of threads
         return {"config": self.config, "budget": asdict(self.budget), "seed": self.seed, "data": data}
-
-    def _covariance(self) -> torch.Tensor:
-        grid = self.fitted.grid
-        covariances = group_covariances(grid, self.fitted.u, self.mean)
-        mean = covariances.mean(0)
-        empty = int((mean <= 1e-12 * mean.max()).sum())
-        if empty:
-            raise ValueError(
-                f"{empty} of {mean.numel()} wavevectors carry no variance: the data are constant or filtered; take a coarser grid"
-            )
-        return smooth_spectrum(grid, covariances).cpu()
 
     @torch.no_grad()
     def _set_coordinates(self, covariance: torch.Tensor) -> None:
