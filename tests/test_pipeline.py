@@ -15,6 +15,7 @@ from gfdt_tutorial.experiments.pipeline import Comparison, plan, truth_of
 from gfdt_tutorial.experiments.results import metrics
 from gfdt_tutorial.experiments.shipping import shipped_comparison
 from gfdt_tutorial.scores import budgets
+from gfdt_tutorial.scores.forecast_training import ForecastTraining
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.built_in import system_of
 
@@ -40,25 +41,27 @@ def small_paper(monkeypatch):
         monkeypatch.setattr(system, "ensembles", {**system.ensembles, "paper": system.ensembles["tiny"]})
     monkeypatch.setitem(budgets.BUDGETS, "paper", replace(budgets.BUDGETS["paper"], steps=20, check_every=10, pairs=8, width=8))
     monkeypatch.setitem(budgets.INTERMITTENT_STEPS, "paper", (10, 2.0))
+    monkeypatch.setitem(budgets.FORECAST_STEPS, "paper", 20)
 
 
 @pytest.mark.slow
 @named
-def test_the_paper_preset_goes_on_after_an_interrupt_to_the_same_bits(system, small_paper, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("stage", "learner"), [("fit", Training), ("forecast", ForecastTraining)])
+def test_the_paper_preset_goes_on_after_an_interrupt_to_the_same_bits(system, stage, learner, small_paper, tmp_path, monkeypatch):
     whole = compare_methods(system, preset="paper", device="cpu")
-    cache, advance = Cache(tmp_path), Training._advance
+    cache, advance = Cache(tmp_path), learner._advance
 
     def interrupted(training):
         if training.step == 5:
             raise KeyboardInterrupt
         return advance(training)
 
-    monkeypatch.setattr(Training, "_advance", interrupted)
+    monkeypatch.setattr(learner, "_advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compare_methods(system, preset="paper", device="cpu", cache=cache)
-    monkeypatch.setattr(Training, "_advance", advance)
+    monkeypatch.setattr(learner, "_advance", advance)
     resumed = compare_methods(system, preset="paper", device="cpu", cache=cache)
-    assert resumed.stages["fit"]["resumed"]
+    assert resumed.stages[stage]["resumed"]
     assert list(resumed.responses) == list(whole.responses)
     for key, response in whole.responses.items():
         assert torch.equal(resumed.responses[key].values, response.values), key
