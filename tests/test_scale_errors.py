@@ -5,8 +5,21 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gfdt_tutorial import OrnsteinUhlenbeck, PeriodicGrid, Response, band_errors, compare, exact_response, kick_error, kick_pattern, perturb
+from gfdt_tutorial import (
+    OrnsteinUhlenbeck,
+    PeriodicGrid,
+    Response,
+    band_errors,
+    compare,
+    exact_response,
+    kick_error,
+    kick_pattern,
+    perturb,
+    respond,
+    simulate,
+)
 from gfdt_tutorial.__main__ import main
+from gfdt_tutorial.bench import combined_coverage
 from gfdt_tutorial.course import panels, views, widgets
 from gfdt_tutorial.course.views.kick_design import KickDesign
 from gfdt_tutorial.course.views.response_lab import Predictions
@@ -59,6 +72,39 @@ def test_a_smooth_kick_sees_what_the_l2_does_not():
     assert kick_error(TRUTH, TRUTH, bump).quoted == 0 and not kick_error(TRUTH, TRUTH, bump).truth_error.any()
     with pytest.raises(ValueError, match="pattern"):
         kick_error(TRUTH, TRUTH, bump[:5])
+
+
+def test_the_standard_error_of_an_answer_to_a_bump_is_its_scatter_over_repetitions():
+    line = OrnsteinUhlenbeck(grid=PeriodicGrid((16,)), lam=0.2)
+    bump = kick_pattern(line.grid, "bump")
+    found = [respond(simulate(line, members=16, duration=60.0, seed=seed, device="cpu"), line.score, lags=6.0) for seed in range(24)]
+    quoted = torch.stack([one.standard_error_to(bump) for one in found]).square().mean(0).sqrt()
+    ratio = quoted / torch.stack([one.to(bump) for one in found]).std(0)
+    assert 0.8 < ratio.mean() < 1.25
+    apart = found[0].standard_error.square().mean(1).sqrt() * bump.norm()  # as if pixels erred independently
+    assert (apart[:, None] / quoted).mean() > 1.3
+    folds = replace(found[0], standard_error=(found[0].standard_error.square() + 1e-2).sqrt(), info={"between_folds": [0.1] * 7})
+    more = folds.standard_error_to(bump).square() - found[0].standard_error_to(bump).square()
+    torch.testing.assert_close(more, torch.full_like(more, 1e-2 * float(bump.square().sum())), rtol=1e-3, atol=1e-6)
+    for lacking in (TRUTH, replace(found[0], deviations=None)):
+        with pytest.raises(ValueError, match="needs `deviations`"):
+            lacking.standard_error_to(bump)
+
+
+def test_kicks_of_one_band_answer_with_its_mean():
+    for name, kick in combined_coverage._band_kicks(FIELD.grid):
+        answer = TRUTH.to(kick).flatten(1)[:, 0]
+        low, high = {"k ≤ 5": (-1, 5), "5 < k ≤ 8": (5, 8), "8 < k ≤ 10.6": (8, 10.6), "10.6 < k": (10.6, 99)}[name]
+        radius, weight = FIELD.grid.k_squared.sqrt(), FIELD.grid.multiplicity
+        inside = ((radius > low) & (radius <= high)) * weight
+        means = (FIELD.grid.rfft(TRUTH.values).real * inside).sum((1, 2)) / inside.sum() * (1 / float(FIELD.grid.rfft(delta()).real[0, 0]))
+        torch.testing.assert_close(answer.float(), means.float(), rtol=1e-4, atol=1e-5)
+
+
+def delta():
+    field = torch.zeros(FIELD.grid.shape)
+    field[0, 0] = 1.0
+    return field
 
 
 def test_twins_of_smooth_kicks_give_the_long_waves_and_no_others():

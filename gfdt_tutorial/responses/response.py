@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from gfdt_tutorial.core import checks, storage
-from gfdt_tutorial.core.confidence_bands import band_factor
+from gfdt_tutorial.core.confidence_bands import band_factor, jackknife
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.responses.response_file import FORMAT, form_of, read_response
 
@@ -115,6 +115,27 @@ class Response:
             raise ValueError(f"pattern has shape {tuple(pattern.shape)}; expected one kick of the grid's shape {grid.shape}")
         kicked = grid.irfft(self._spectra * grid.rfft(pattern.to(self.values.device)))
         return kicked if time_profile is None else torch.tensordot(self._trapezoid(time_profile).to(kicked), kicked, dims=1)
+
+    def standard_error_to(self, pattern: torch.Tensor) -> torch.Tensor:
+        """One standard error of the response `to` a kick p of any shape, (lag, *shape), in units of the field.
+
+        Neighbouring pixels err together, so the errors of R at single pixels do not add up to it. It is the jackknife over the groups of
+        the data, times the ratio, lag by lag, by which the bootstrap error of the pixels exceeds their jackknife error. The variance v
+        between two folds (`info["between_folds"]`), known only as a mean over pixels, enters as v Σ_j p_j²: as if another fit changed
+        every pixel of R independently.
+
+        Raises:
+            ValueError: as `to`; or fewer than two groups, or no `deviations`, as in a response that was read from a file without them.
+        """
+        if self.standard_error is None or self.deviations is None or len(self.deviations) < 2:
+            raise ValueError("the error of a response to a kick needs `deviations`, which saved responses lack: compute it from its data")
+        lags = (len(self.times), *[1] * len(self._need_grid().shape))
+        refits = torch.as_tensor(self.info.get("between_folds", 0.0)).double().square().expand(len(self.times)).reshape(lags)
+        each = self.deviations.double().cpu()
+        bootstrap = (self.standard_error.double().cpu().square() - refits).clamp_min(0).reshape(len(self.times), -1).sum(1)
+        ratio = bootstrap / jackknife(each).square().reshape(len(self.times), -1).sum(1).clamp_min(1e-300)
+        kicked = torch.stack([replace(self, values=one, standard_error=None, deviations=None).to(pattern) for one in each])
+        return (ratio.reshape(lags) * jackknife(kicked).square() + refits * pattern.double().cpu().square().sum()).sqrt()
 
     def _trapezoid(self, time_profile: torch.Tensor) -> torch.Tensor:
         """(time, lag): h w_m f(t_n − t_m), zero where t_m > t_n."""

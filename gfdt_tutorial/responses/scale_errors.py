@@ -44,7 +44,7 @@ def band_errors(response: Response, truth: Response, edges: tuple[float, ...] = 
         band = (radius > low + 1e-9) & (radius <= high + 1e-9)
         if band.any():
             means = (squares[:, band] * weight[band]).sum(1) / weight[band].sum()
-            found[_name(low, high)] = means.sign() * means.abs().sqrt()
+            found[band_name(low, high)] = means.sign() * means.abs().sqrt()
     return found
 
 
@@ -108,7 +108,8 @@ def _ratio(wrong: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
     return wrong.sign() * (wrong.abs() / size.clamp_min(1e-300)).sqrt()
 
 
-def _name(low: float, high: float) -> str:
+def band_name(low: float, high: float) -> str:
+    """What `band_errors` calls the wavenumbers in (low, high], of which low may be −∞ and high ∞."""
     if math.isinf(low):
         return f"k ≤ {high:g}"
     return f"{low:g} < k" if math.isinf(high) else f"{low:g} < k ≤ {high:g}"
