@@ -79,6 +79,10 @@ PARAMETERS = """
 from gfdt_tutorial.course import widgets
 widgets.ParameterLab("allen-cahn")
 """
+SPOILED = """
+from gfdt_tutorial.course import widgets
+widgets.ErrorsMultiply()
+"""
 IDLE = "() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 WORDS = "document.querySelector('.jp-OutputArea-output:has(.gfdt-readout) .gfdt-readout').innerText"
 SINCE = f"Number(/([0-9.]+) since the kick/.exec({WORDS})[1])"
@@ -102,6 +106,7 @@ def lab(tmp_path_factory):
         "force": FORCE,
         "score": SCORE,
         "parameters": PARAMETERS,
+        "spoiled": SPOILED,
     }
     for name, code in alone.items():
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
@@ -301,6 +306,23 @@ def test_a_response_gets_better_while_its_score_is_learned_and_another_noise_beg
     page.keyboard.press("ArrowRight")
     sync_api.expect(readout).to_contain_text("noise level σ is now 0.0126: another training, from the start; step 0 of 300")
     eventually(lambda: np.testing.assert_allclose(page.evaluate(errors), drawn[:1], atol=1e-5))
+    assert page.locator(".gfdt-error").count() == 0
+
+
+def test_the_sliders_of_lesson_15_bring_the_combined_curve_onto_the_exact_one(open_lesson):
+    page = open_lesson("spoiled")
+    lab = page.locator(EXPLORER)
+    sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("by both 0.0")
+    lab.locator(".noUi-handle").nth(1).focus()  # δ, then δ′
+    for _ in range(6):
+        page.keyboard.press("ArrowLeft")
+    sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("by the forecast 0.000, by both 0.000")
+    traces = f"Array.from(document.querySelector('{EXPLORER} .js-plotly-plot')._fullData)"
+    drawn = f"name => Array.from({traces}.filter(t => t.name === name).at(-1).y)"
+    well, times = DoubleWell(), 0.05 * torch.arange(61, dtype=torch.float64)
+    eventually(lambda: np.testing.assert_allclose(page.evaluate(drawn, "by both"), well.response(times), atol=1e-4))
+    assert np.abs(np.subtract(page.evaluate(drawn, "by the score"), well.response(times).numpy())).max() > 0.05
+    keep_screenshots(page, "15_spoiled")
     assert page.locator(".gfdt-error").count() == 0
 
 
