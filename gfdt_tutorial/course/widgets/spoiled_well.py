@@ -4,9 +4,11 @@ import ipywidgets as widgets
 
 from gfdt_tutorial.course import panels
 from gfdt_tutorial.course.views import SpoiledWell
-from gfdt_tutorial.course.widgets.live import WIDE, Live
+from gfdt_tutorial.course.widgets.live import Live
 from gfdt_tutorial.figures.lines import TraceData
 from gfdt_tutorial.systems.double_well import DoubleWell
+
+AS_WIDE_AS_NEEDED = {"description_width": "initial"}
 
 
 class ErrorsMultiply(Live):
@@ -20,8 +22,10 @@ class ErrorsMultiply(Live):
     def __init__(self, system: DoubleWell | None = None, score_error: float = 0.5, forecast_error: float = 0.3) -> None:
         self.system = system or DoubleWell()
         controls = {
-            "score": widgets.FloatSlider(score_error, min=-1, max=1, step=0.05, description="δ, error of the score", style=WIDE),
-            "forecast": widgets.FloatSlider(forecast_error, min=-1, max=1, step=0.05, description="δ′, of the forecast", style=WIDE),
+            "score": widgets.FloatSlider(score_error, min=-1, max=1, step=0.05, description="score off by δ", style=AS_WIDE_AS_NEEDED),
+            "forecast": widgets.FloatSlider(
+                forecast_error, min=-1, max=1, step=0.05, description="forecast off by δ′", style=AS_WIDE_AS_NEEDED
+            ),
         }
         self.view = self._look(controls)
         super().__init__(panels.spoiled_well(self.view), controls, self._show)
