@@ -256,14 +256,16 @@ for name, answer in result.responses.items():
 errors = {
     name: gfdt.compare(answer, truth).quoted["l2"] for name, answer in result.responses.items()
 }
-assert errors["generative"] < 0.6 * errors["gaussian"]
+assert errors["combined"] < errors["generative"] < 0.6 * errors["gaussian"]
 
 # %% [markdown]
 # This settles the second bet. The Gaussian response is wrong by a fifth right after the kick and by its own size one time unit later, and one site downstream it even has the wrong shape. The learned score removes most of this error, on a system that
 # strictly has no density: at the resolution of the data, chaos fills space smoothly enough.
 #
-# The remaining error is *larger than the bands*, which contain the sampling error and nothing else. The identities announced it, as a lower bound of the right order of
-# magnitude for both scores. Part of it comes from what the network still misses, and part may come from the lack of smoothness that the warning is about.
+# The third response is the *combined* one. `analyse` also learns to forecast the ring, and corrects the forecast by the score, so that the errors of the two multiply; [lesson 15](15_errors_that_multiply.ipynb) explains how. It removes another third of the error.
+#
+# The remaining errors are *larger than the bands*, which contain the sampling error and the differences between two fits and nothing else. The identities announced this, as a lower bound of the right order of
+# magnitude for both scores, and the verdict announced it for the combined response: the data reject its score and its forecast, so that the product of their errors may matter. Part of the error comes from what the networks still miss, and part may come from the lack of smoothness that the warning is about.
 #
 # The whole response, all places and lags at once:
 
@@ -450,7 +452,7 @@ free_memory()
 # ## Summary
 #
 # 1. First check clock, memory, stationarity, homogeneity and smoothness, each against its sampling error: a response from unfit data looks as good as any.
-# 2. A learned score is judged without the true one, by averages that are known for the true one, and each gets one of three grades. On a ring without noise, from somebody else's package, a learned score removes most of the error of the Gaussian response.
+# 2. A learned score is judged without the true one, by averages that are known for the true one, and each gets one of three grades. On a ring without noise, from somebody else's package, a learned score removes most of the error of the Gaussian response, and a forecast beside it another third.
 # 3. The response of a single number is that to a kick in which everything that was not measured goes along as usual. The response with an earlier sample held fixed can tell whether this matters.
 #
 # **Next:** [lesson 08](08_response_lab.ipynb), where responses are put to use.

@@ -26,6 +26,7 @@ from gfdt_tutorial.bench import (
     peers,
     response,
     response_lab,
+    ring,
     suitability,
     training,
 )
@@ -72,6 +73,7 @@ LONG: dict[str, Callable[[], list[Row]]] = {
     "navier-stokes-frozen": navier_stokes.frozen,
     "navier-stokes-networks": navier_stokes.networks,
     "figure1-kills": figure1.kills,
+    "ring": ring.ring,
     "response-lab": response_lab.response_lab,
     "parameters": parameters.parameter_responses,
     "calibration": calibration.recovery,
