@@ -426,8 +426,8 @@ def test_errors_multiply_for_observables_too():
 
 def test_a_dictionary_of_observables_is_checked():
     data, score = walkers(), WELL.score
-    with pytest.raises(ValueError, match='a dictionary enters the form "combined" only'):
-        sensitivities(data, score, torch.clone, {"kick": None}, lags=2.0, dictionary=torch.sin)
+    with pytest.raises(ValueError, match="a dictionary enters the forms"):
+        sensitivities(data, score, torch.clone, {"kick": None}, lags=2.0, form="raw", dictionary=torch.sin)
     few = simulate(WELL, members=1, duration=30.0, every=0.1, device="cpu")
     with pytest.raises(ValueError, match="four groups of data"):
         sensitivities(few, score, torch.clone, {"kick": None}, lags=10.0, form="combined")

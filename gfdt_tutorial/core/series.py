@@ -15,7 +15,7 @@ import torch
 from gfdt_tutorial.core import checks, storage
 from gfdt_tutorial.core.grid import PeriodicGrid
 
-AXES = ("t", "mt", "tx", "mtx", "tyx", "mtyx")
+AXES = ("t", "mt", "tx", "mtx", "tyx", "mtyx", "tc", "mtc", "tcx", "mtcx", "tcyx", "mtcyx")
 FINGERPRINT = 2**22  # the largest number of values that enter a fingerprint
 
 
@@ -24,12 +24,16 @@ class TimeSeries:
     """Fields sampled at equal intervals, for one or many independent members.
 
     Args:
-        u: the samples, a tensor or anything that NumPy can read; stored as float32 of shape (member, time, *space).
+        u: the samples, a tensor or anything that NumPy can read; stored as float32 of shape (member, time, *space), or (member, time,
+            component, *space).
         times: (time,), two or more, equally spaced and increasing, in time units.
-        axes: letters of the axes of `u`, in order: m member, t time, y and x periodic space. They are never guessed.
+        axes: letters of the axes of `u`, in order: m member, t time, c components, which are unlike variables such as two indices or the
+            rows of a channel, y and x periodic space. They are never guessed.
         context: None, or the hidden forcing, of shape (member, time, channel, *space).
         lengths: sides of the periodic box in the order of the space axes; 2π each by default.
         info: provenance of the data, as plain JSON values; carried along and saved.
+        components: names of the components; "x1", "x2", … by default. None where the series has no such axis.
+        units: of the components, for figures; None if they are not known.
         paired: whether members 2i and 2i + 1 are a run and the same run reversed in time, as `both_ways` makes them; they count as one.
         copy: False saves memory if nobody else will write to `u` and `context`: the series then keeps these arrays where it can.
 
@@ -41,6 +45,8 @@ class TimeSeries:
 
     >>> TimeSeries(np.zeros((50, 16)), np.arange(50.0), axes="tx").u.shape
     torch.Size([1, 50, 16])
+    >>> TimeSeries(np.zeros((50, 2)), np.arange(50.0), axes="tc", components=("SST", "wind")).components
+    ('SST', 'wind')
     """
 
     u: torch.Tensor
@@ -50,6 +56,8 @@ class TimeSeries:
     lengths: tuple[float, ...]
     info: dict[str, Any]
     paired: bool
+    components: tuple[str, ...] | None
+    units: tuple[str, ...] | None
 
     def __init__(
         self,
@@ -61,6 +69,8 @@ class TimeSeries:
         info: dict[str, Any] | None = None,
         paired: bool = False,
         copy: bool = True,
+        components: Sequence[str] | None = None,
+        units: Sequence[str] | None = None,
     ) -> None:
         checks.choice("axes", axes, AXES)
         samples = _samples(u, axes, copy)
@@ -70,18 +80,35 @@ class TimeSeries:
         _check_spacing(instants)
         samples = checks.finite("u", samples)
         _warn_of_rounding(u, samples)
-        grid = PeriodicGrid(tuple(samples.shape[2:]), lengths)
-        forcing = None if context is None else _check_context(checks.real("context", context, copy=copy), samples)
+        grid = PeriodicGrid(tuple(samples.shape[3 if "c" in axes else 2 :]), lengths)
+        forcing = None if context is None else _check_context(checks.real("context", context, copy=copy), samples, grid)
+        names = _names("components", components, samples, axes)
+        if "c" in axes and names is None:
+            names = tuple(f"x{number}" for number in range(1, samples.shape[2] + 1))
         if paired and len(samples) % 2:
             raise ValueError(f"paired=True, but the number of members is {len(samples)}; expected each run beside its reverse")
         found = {"u": samples, "times": instants, "axes": "mt" + axes.replace("m", "")[1:], "context": forcing, "lengths": grid.lengths}
-        for name, value in (found | {"info": {} if info is None else info, "paired": paired}).items():
+        found |= {"info": {} if info is None else info, "paired": paired, "components": names}
+        for name, value in (found | {"units": _names("units", units, samples, axes)}).items():
             object.__setattr__(self, name, value)
 
     @cached_property
     def grid(self) -> PeriodicGrid:
         """The grid of the space axes."""
-        return PeriodicGrid(tuple(self.u.shape[2:]), self.lengths)
+        return PeriodicGrid(tuple(self.u.shape[2 if self.components is None else 3 :]), self.lengths)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (*space), or (component, *space)."""
+        return tuple(self.u.shape[2:])
+
+    @cached_property
+    def centre(self) -> torch.Tensor:
+        """⟨u⟩ over members, times and space: a number, or (component, 1, …) to broadcast over a sample; in single precision."""
+        if self.components is None:
+            return self.u.mean()
+        means = self.u.double().mean((0, 1)).flatten(1).mean(1) if self.grid.shape else self.u.double().mean((0, 1))
+        return means.to(self.u.dtype).reshape(-1, *[1] * len(self.grid.shape))
 
     @property
     def every(self) -> float:
@@ -172,7 +199,7 @@ class TimeSeries:
         if self.paired:
             return self
         both = torch.stack([self.u, self.u.flip(1)], dim=1).flatten(0, 1)
-        found = TimeSeries(both, self.times, self.axes, None, self.lengths, self.info, paired=True, copy=False)
+        found = self.with_values(both, paired=True)
         vars(found)["fingerprint"] = self.fingerprint  # the values are the same
         return found
 
@@ -180,12 +207,26 @@ class TimeSeries:
         where = (slice(None), cut) if in_time else (cut,)
         times = self.times[cut] if in_time else self.times
         context = None if self.context is None else self.context[where]
-        return TimeSeries(self.u[where], times, self.axes, context, self.lengths, self.info, copy=False)
+        return self.with_values(self.u[where], times=times, context=context)
+
+    def with_values(
+        self,
+        u: torch.Tensor,
+        *,
+        times: torch.Tensor | None = None,
+        context: torch.Tensor | None = None,
+        info: dict[str, Any] | None = None,
+        paired: bool = False,
+    ) -> "TimeSeries":
+        """Other values with the same axes, components and box; times and provenance are the same unless given, the context is not."""
+        times, info = self.times if times is None else times, self.info if info is None else info
+        return TimeSeries(u, times, self.axes, context, self.lengths, info, paired, False, self.components, self.units)
 
     def save(self, path: str | Path) -> Path:
-        """Write an .npz with the keys u, times, axes, lengths, info (JSON text) and, if present, context and paired."""
+        """Write an .npz with the keys u, times, axes, lengths, info (JSON text) and, if present, context, paired, components and units."""
         fields = {"u": self.u, "times": self.times, "axes": self.axes, "lengths": np.array(self.lengths), "info": json.dumps(self.info)}
-        return storage.save_npz(path, fields | {"context": self.context, "paired": self.paired or None})
+        names = {"components": self.components and np.array(self.components), "units": self.units and np.array(self.units)}
+        return storage.save_npz(path, fields | {"context": self.context, "paired": self.paired or None} | names)
 
     @classmethod
     def load(cls, path: str | Path) -> "TimeSeries":
@@ -202,15 +243,45 @@ class TimeSeries:
             info,
             bool(found.get("paired", False)),
             copy=False,
+            components=_texts(found.get("components")),
+            units=_texts(found.get("units")),
         )
 
 
-def check_series(data: object) -> None:
-    """Raises ValueError unless `data` is a TimeSeries."""
+def check_series(data: object, components: bool = False) -> None:
+    """Raises ValueError unless `data` is a TimeSeries.
+
+    Args:
+        components: whether the caller can do with an axis of components.
+    """
     if not isinstance(data, TimeSeries):
         raise ValueError(
             f"data is of type {type(data).__name__}; expected a series: TimeSeries(u, times, axes=...), or the result of simulate"
         )
+    if data.components is not None and not components:
+        raise ValueError(
+            f"these data have {len(data.components)} components ({', '.join(data.components)}), which this function does not take; "
+            "give it one of them, as a series without the axis c"
+        )
+
+
+def _names(what: str, given: Sequence[str] | None, samples: torch.Tensor, axes: str) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    names = tuple(str(name) for name in given)
+    if (
+        "c" not in axes
+        or isinstance(given, str)
+        or len(names) != samples.shape[2]
+        or (what == "components" and len(set(names)) < len(names))
+    ):
+        expected = f"{samples.shape[2]} different names" if "c" in axes else "none, as axes has no letter c"
+        raise ValueError(f"{what} is {given!r} for axes={axes!r} and u of {tuple(samples.shape)}; expected {expected}")
+    return names
+
+
+def _texts(stored: object) -> tuple[str, ...] | None:
+    return None if stored is None else tuple(str(one) for one in np.asarray(stored))
 
 
 def _samples(given: checks.Values, axes: str, copy: bool) -> torch.Tensor:
@@ -261,8 +332,8 @@ def _check_spacing(times: torch.Tensor) -> None:
         )
 
 
-def _check_context(context: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+def _check_context(context: torch.Tensor, u: torch.Tensor, grid: PeriodicGrid) -> torch.Tensor:
     context = checks.finite("context", context)
-    if context.ndim != u.ndim + 1 or context.shape[:2] != u.shape[:2] or context.shape[3:] != u.shape[2:]:
+    if context.ndim != 3 + len(grid.shape) or context.shape[:2] != u.shape[:2] or context.shape[3:] != grid.shape:
         raise ValueError(f"context has shape {tuple(context.shape)}; expected (member, time, channel, *space) beside u of {tuple(u.shape)}")
     return context

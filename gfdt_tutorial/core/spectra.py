@@ -31,6 +31,29 @@ def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0)
     return total * unit**2 / (len(flat) * grid.size)
 
 
+def component_covariance(grid: PeriodicGrid, fields: torch.Tensor, centre: torch.Tensor) -> torch.Tensor:
+    """C_k = ⟨û_k û_k^†⟩ / N², the covariance of components at each wavevector; without space, their covariance matrix.
+
+    Args:
+        fields: (..., component, *shape); the average runs over all leading axes.
+        centre: ⟨u⟩ of each component, (component, 1, …), subtracted first.
+
+    Returns:
+        (*spectral_shape, component, component), complex double precision, Hermitian, in units of the components.
+    """
+    count = fields.shape[-1 - len(grid.shape)]
+    flat = fields.reshape(-1, count, *grid.shape)
+    total = torch.zeros(*grid.spectral_shape, count, count, dtype=torch.complex128, device=fields.device)
+
+    def products(part: slice) -> torch.Tensor:
+        spectra = grid.rfft(flat[part].double() - centre.double()).movedim(1, -1)  # (field, *spectral_shape, component)
+        return torch.einsum("n...i,n...j->...ij", spectra, spectra.conj())
+
+    for some in threads.mapped(products, blocks(len(flat), 64 * count * grid.size), device=fields.device):
+        total += some
+    return total / (len(flat) * grid.size)
+
+
 def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean over each shell: the wavevectors whose |k| rounds to the same multiple of the fundamental wavenumber.
 

@@ -126,4 +126,4 @@ def _harmonics(steps: int, samples: float) -> np.ndarray:
 
 def _prepared(data: TimeSeries, u: torch.Tensor, step: dict[str, object]) -> TimeSeries:
     info = data.info | {"preparation": [*data.info.get("preparation", []), step]}
-    return TimeSeries(u, data.times, data.axes, data.context, data.lengths, info)
+    return data.with_values(u, context=data.context, info=info)

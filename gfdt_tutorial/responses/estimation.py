@@ -19,6 +19,7 @@ class Estimation:
         lags: the largest lag, in time units; at most half the series.
         confidence: of the band.
         resamples, seed: of the bootstrap.
+        components: whether the estimator takes a series of unlike variables.
 
     Attributes:
         steps: the largest lag, in sampling intervals.
@@ -35,10 +36,11 @@ class Estimation:
     confidence: float
     resamples: int
     seed: int
+    components: bool = False
     steps: int = field(init=False)
 
     def __post_init__(self) -> None:
-        check_series(self.data)
+        check_series(self.data, self.components)
         checks.probability("confidence", self.confidence)
         checks.whole("seed", self.seed)
         object.__setattr__(self, "resamples", checks.whole("resamples", self.resamples, minimum=2))
@@ -55,6 +57,7 @@ class Estimation:
         grid: PeriodicGrid | None = None,
         form: str = "raw",
         deviations: torch.Tensor | None = None,
+        components: tuple[str, ...] | None = None,
     ) -> Response:
         """A Response on the CPU, with values and a standard error from a number of groups of origins; `info` is added to the common one."""
         common = {"device": str(self.data.u.device), "snapshots": self.data.snapshots, "groups": groups, "data": self.data.info}
@@ -69,6 +72,7 @@ class Estimation:
             form=form,
             info=common | info,
             deviations=deviations,
+            components=components,
         )
 
 

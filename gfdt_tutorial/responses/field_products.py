@@ -24,6 +24,7 @@ from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.core.resampling_groups import MANY, Groups, Origins, origin_groups
 from gfdt_tutorial.core.score import Score
 from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.component_products import ComponentProduct
 from gfdt_tutorial.responses.theorem import AnyScore, Field, Perturbation, drift_weight, force_of, kick_weights, observed, score_of
 
 EVERY = slice(None)
@@ -89,17 +90,22 @@ class Products:
 @dataclass(frozen=True)
 class Product:
     """The two factors, `later(u)` at τ + t and `earlier(u, context)` at τ, both (member, time, mode), the way back from modes, and the
-    unit and the centre of the fields."""
+    unit and the centre of the fields; for `components` unlike variables also the factor at τ of their covariance."""
 
     later: Field
     earlier: Weight
     back: Field
-    unit: float
-    centre: float
+    unit: float = 1.0
+    centre: float = 0.0
+    components: int = 0
+    own: Field | None = None
 
 
 def _product(data: TimeSeries, score: AnyScore, observable: Field | None, perturbation: Perturbation | None) -> Product:
     """In units of the data, so that neither very large nor very small numbers leave the range of single precision."""
+    if data.components is not None:
+        found = ComponentProduct(data, score)
+        return Product(found.later, found.earlier, found.back, components=found.count, own=found.own)
     grid, centre = data.grid, data.u.mean()
     mean = 0.0 if observable is None else _mean_of(observable, data.u)
     unit = nearest_power_of_two(data.u - centre) if observable is None and perturbation is None else 1.0
@@ -156,12 +162,26 @@ def _rows(values: torch.Tensor) -> torch.Tensor:
 def groups_of(products: Products, steps: int) -> Groups:
     """The blocks of the bootstrap; the memory of the data matters where members are cut in time."""
     data = products.data
-    memory = slowest_memory(data.grid, data.runs, float(data.u.mean())) if len(data.runs) < MANY else 0.0
-    found = origin_groups(len(data.u), len(data.times), steps, step_bytes=32 * data.grid.size, paired=data.paired, memory=memory)
+    memory = _memory(data) if len(data.runs) < MANY else 0.0
+    found = origin_groups(
+        len(data.u),
+        len(data.times),
+        steps,
+        step_bytes=32 * data.grid.size * (data.shape[0] ** 2 if data.components else 1),
+        paired=data.paired,
+        memory=memory,
+    )
     halves = products.halves
     if halves is None:
         return found
     return replace(found, windows=[[part for one in windows for part in _cut(one, halves)] for windows in found.windows])
+
+
+def _memory(data: TimeSeries) -> float:
+    """The decorrelation time, in sampling steps; that of the slowest of unlike variables."""
+    if data.components is None:
+        return slowest_memory(data.grid, data.runs, float(data.u.mean()))
+    return max(slowest_memory(data.grid, data.runs[:, :, i], float(data.centre[i].mean())) for i in range(len(data.components)))
 
 
 def _cut(window: Origins, halves: Folds) -> list[Origins]:
@@ -266,9 +286,9 @@ def _factors(products: Products, window: Origins, steps: int, thin: int, kinds: 
     later, weights = product.later(u), product.earlier(u[:, origins], context)
     earlier = {"raw": _spread(weights, origins)}
     if "some" in kinds:
-        earlier["some"] = _spread(later[:, origins], origins)
+        earlier["some"] = _spread((later if product.own is None else product.own(u))[:, origins], origins)
     if "every" in kinds:
-        earlier["every"] = later[:, :width]
+        earlier["every"] = (later if product.own is None else product.own(u))[:, :width]
     return _Factors(later, earlier, weights, origins)
 
 

@@ -17,6 +17,7 @@ from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.numerics import signed_root
 from gfdt_tutorial.core.resampling_groups import Groups, Origins
 from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.component_products import applied, departure_from_one, divided, smallest
 from gfdt_tutorial.responses.estimation import Estimation, method_of
 from gfdt_tutorial.responses.field_products import BATCH, AnyForecast, FieldSums, FoldedScore, Product, Products, group_sums, groups_of
 from gfdt_tutorial.responses.lagged_sums import integrated
@@ -53,13 +54,13 @@ def field_responses(
     products = Products(data, score, ahead, observable, perturbation, "sign" in symmetries, common.seed)
     groups = groups_of(products, common.steps)
     sums = group_sums(products, groups, common.steps, thin, "controlled" in forms)
-    at_zero = sums.means(sums.one_each)[sums.kinds.index("raw"), 0, 0]
+    at_zero, count = sums.means(sums.one_each)[sums.kinds.index("raw"), 0, 0], products.plain.components
     if "normalised" in forms:
-        _check_divisible(at_zero)
+        _check_divisible(smallest(at_zero, count))
     groups.warn(stacklevel=4)
     first = parts_of(score)[0]
     is_kick = observable is None and perturbation is None
-    tied = is_kick and getattr(first, "identity_on", None) == data.fingerprint and bool(((at_zero - 1).abs() < 1e-3).all())
+    tied = is_kick and getattr(first, "identity_on", None) == data.fingerprint and departure_from_one(at_zero, count) < 1e-3
     found = {}
     for form in forms:
         back = partial(_finish, kinds=sums.kinds, product=products.plain, every=data.every, integrate=integrate, symmetries=symmetries)
@@ -82,6 +83,7 @@ def field_responses(
             grid=data.grid if perturbation is None else None,  # else there is no displacement from a kick
             form=form,
             deviations=deviations,
+            components=data.components,
         )
     return found
 
@@ -190,11 +192,14 @@ def _finish(
     """
     mean, start = means[0], at_zero[0]
     kind = {name: means[number] for number, name in enumerate(kinds)}
+    count = product.components
     if form == "controlled":
-        zero = {name: at_zero[number].real.clamp_min(1e-30) for number, name in enumerate(kinds) if name in ("some", "every")}
-        every_origin = kind["every"] / zero["every"]
-        predicted = start * (kind["some"] / zero["some"] if "some" in kind else every_origin)
-        mean = _combined(mean, predicted, every_origin)
+        own = {name: at_zero[number] for number, name in enumerate(kinds) if name in ("some", "every")}
+        if not count:
+            own = {name: values.real.clamp_min(1e-30) for name, values in own.items()}
+        every_origin = divided(kind["every"], own["every"], count)
+        at_some = divided(kind["some"], own["some"], count) if "some" in kind else every_origin
+        mean = _combined(mean, applied(at_some, start, count), every_origin)
     if form == "combined":
         mean = _combined(mean, kind["predicted"], kind["jacobian"])
     if form == REST:
@@ -202,7 +207,7 @@ def _finish(
     if form == STEIN:
         mean = kind["jacobian"] - kind["predicted"]
     if form == "normalised" or tie:
-        mean = mean / start
+        mean = divided(mean, start, count)
     if integrate:
         mean = integrated(mean, every)
     return symmetrise(product.back(mean), symmetries)
@@ -219,11 +224,10 @@ def _without_each(estimate: Field, groups: int, values: torch.Tensor) -> torch.T
     return torch.cat([(estimate(part) - values).bfloat16().cpu() for part in drawn.split(4)])
 
 
-def _check_divisible(at_zero: torch.Tensor) -> None:
-    smallest = float(at_zero.abs().min())
-    if not smallest > 1e-6:
+def _check_divisible(least: float) -> None:
+    if not least > 1e-6:
         raise ValueError("R(0) vanishes for some wavevector, so R(t) R(0)⁻¹ does not exist; use another form, or fit a better score")
-    if smallest < 0.2:
+    if least < 0.2:
         warnings.warn(
-            f"R(0) is as small as {smallest:.2g} for some wavevector: normalising multiplies its noise by {1 / smallest:.0f}", stacklevel=4
+            f"R(0) is as small as {least:.2g} for some wavevector: normalising multiplies its noise by {1 / least:.0f}", stacklevel=4
         )

@@ -57,6 +57,10 @@ def respond(
     (`TimeSeries.both_ways`) are resampled together. Where the score obeys R(0) = 1 exactly on these very data by construction
     (`identity_on`, as of a Gaussian score fitted to them), every resample is tied to R(0) = 1 again.
 
+    A series of unlike variables (axis c) gives the matrix of their responses, with values (lag, to, from, *shape): component `to` after
+    component `from` was raised by one, in units of the one per unit of the other; `Response.between` picks one. All others are held at the
+    instant of the kick.
+
     For observables other than the field, and for changes other than a kick, use `sensitivities` or `sensitivity_maps`.
 
     Args:
@@ -77,7 +81,7 @@ def respond(
         resamples, seed: of the bootstrap.
 
     Returns:
-        Response with values (lag, *shape), by displacement, on the CPU wherever the data are.
+        Response with values (lag, *shape), by displacement, or (lag, to, from, *shape), on the CPU wherever the data are.
 
     Raises:
         ValueError: no series, lags beyond half of it, an unknown form, a score of another grid, a score that returns a wrong shape or NaN,
@@ -94,8 +98,8 @@ def respond(
     """
     form = checks.choice("form", form or ("raw" if forecast is None else "combined"), FORMS)
     _check_forecast((form,), forecast)
-    common = Estimation(data, lags, confidence, resamples, seed)
-    checked = check_symmetries(symmetries, data.grid)
+    common = Estimation(data, lags, confidence, resamples, seed, components=True)
+    checked = _check_components(data, symmetries, forecast)
     with threads.steady():
         return field_responses(common, score, (form,), None, None, symmetries=checked, thin=thin, forecast=forecast)[form]
 
@@ -131,10 +135,19 @@ def respond_in_forms(
         raise ValueError(f"forms is {forms!r}; expected a tuple of one form or more, of {', '.join(FORMS)}")
     forms = tuple(checks.choice("form", form, FORMS) for form in forms)
     _check_forecast(forms, forecast)
-    common = Estimation(data, lags, confidence, resamples, seed)
-    checked = check_symmetries(symmetries, data.grid)
+    common = Estimation(data, lags, confidence, resamples, seed, components=True)
+    checked = _check_components(data, symmetries, forecast)
     with threads.steady():
         return field_responses(common, score, forms, None, None, symmetries=checked, thin=thin, forecast=forecast)
+
+
+def _check_components(data: TimeSeries, symmetries: tuple[str, ...], forecast: AnyForecast | None) -> tuple[str, ...]:
+    """The symmetries, which unlike variables do not have: each may behave differently under a reflection."""
+    if data.components is not None and symmetries:
+        raise ValueError(f"symmetries {symmetries} are those of one field; leave them out for a series of components")
+    if data.components is not None and forecast is not None:
+        raise ValueError("forecasts are of one field; for a series of components use the forms raw, normalised or controlled")
+    return check_symmetries(symmetries, data.grid)
 
 
 def _check_forecast(forms: tuple[str, ...], forecast: AnyForecast | None) -> None:

@@ -41,7 +41,8 @@ def tail_of(observable: Field, data: TimeSeries) -> tuple[int, ...] | None:
     """
     sample = data.u[:1, :2]
     shape = observed(observable, sample).shape
-    if shape == sample.shape:
+    numbers = data.components is not None and not data.grid.shape  # the components themselves are numbers
+    if shape == sample.shape and not numbers:
         return None
     if shape[:2] != sample.shape[:2] or len(shape) > 3:
         raise ValueError(

@@ -24,9 +24,12 @@ class Response:
     For the response of the field to a kick, `values[m, y, x]` is R(d, t): the change of pixel x + d a time t after pixel x was raised
     by one, indexed by displacement d = (y, x), periodic. It has no unit: field per field.
 
+    With unlike variables, `values[m, i, j]` is that of component i after component j was raised by one, in units of i per unit of j, and
+    for several fields `values[m, i, j, y, x]`; `between` gives one of them.
+
     Attributes:
         times: (lag,), in time units, from 0.
-        values: (lag, *shape), or (lag, ...) for another observable.
+        values: (lag, *shape), (lag, to, from, *shape) with components, or (lag, ...) for another observable.
         method: "gaussian", "analytic", "generative", "dynamical" or "exact".
         standard_error: like `values`, one standard error of sampling; None where the values are exact.
         dof: degrees of freedom of that error, which widen the band when few groups stand behind it.
@@ -38,6 +41,7 @@ class Response:
         info: plain JSON values about how it was made, such as device, seconds and pairs.
         deviations: (group, lag, ...), by how much the values differ without each group of the data in turn, or None; `difference` compares
             two responses on the same data by them. They are saved on request.
+        components: names of the unlike variables, or None.
 
     Raises:
         ValueError: shapes that do not match one another, an unknown form, or a confidence that is not between 0 and 1.
@@ -54,13 +58,18 @@ class Response:
     form: str = "raw"
     info: dict[str, Any] = field(default_factory=dict)
     deviations: torch.Tensor | None = None
+    components: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         checks.choice("form", self.form, FORMS)
         if self.values.shape[:1] != self.times.shape:
             raise ValueError(f"values of shape {tuple(self.values.shape)} do not match {len(self.times)} lags")
-        if self.grid is not None and tuple(self.values.shape[1:]) != self.grid.shape:
-            raise ValueError(f"values of shape {tuple(self.values.shape)} do not match lags and a grid of shape {self.grid.shape}")
+        if self.components is not None:
+            object.__setattr__(self, "components", tuple(self.components))
+        pairs = () if self.components is None else (len(self.components),) * 2
+        if self.grid is not None and tuple(self.values.shape[1:]) != (*pairs, *self.grid.shape):
+            among = f", {pairs[0]} components" if pairs else ""
+            raise ValueError(f"values of shape {tuple(self.values.shape)} do not match lags{among} and a grid of shape {self.grid.shape}")
         if self.standard_error is not None and self.standard_error.shape != self.values.shape:
             raise ValueError(f"the standard error has shape {tuple(self.standard_error.shape)}, the values {tuple(self.values.shape)}")
         checks.probability("confidence", self.confidence)
@@ -81,6 +90,34 @@ class Response:
         """(2, lag, ...): means over the even and the odd parts, two independent responses; None without parts."""
         return None if self.parts is None else torch.stack([self.parts[::2].mean(0), self.parts[1::2].mean(0)])
 
+    def between(self, to: str, source: str) -> "Response":
+        """How one component responds to a kick of another, or of itself: (lag, *shape), in units of `to` per unit of `source`.
+
+        Raises:
+            ValueError: an unknown component, or a response without components.
+
+        >>> import torch
+        >>> answer = Response(torch.arange(2.0), torch.eye(2).expand(2, 2, 2), "exact", components=("SST", "wind"))
+        >>> answer.between("SST", "wind").values
+        tensor([0., 0.])
+        """
+        if self.components is None:
+            raise ValueError("this response is not one of several components, so there is nothing to choose between")
+        i, j = (self.components.index(checks.choice("component", name, self.components)) for name in (to, source))
+
+        def of(values: torch.Tensor | None, leading: int) -> torch.Tensor | None:
+            return None if values is None else values.select(leading, i).select(leading, j)
+
+        return replace(
+            self,
+            values=self.values[:, i, j],
+            standard_error=of(self.standard_error, 1),
+            parts=of(self.parts, 2),
+            deviations=of(self.deviations, 2),
+            info=self.info | {"between": [to, source]},
+            components=None,
+        )
+
     def along(self, displacement: int) -> torch.Tensor:
         """(lag,): the response `displacement` pixels downstream, along +x; 0, 2, 4, 6 are the letter's R_11, R_31, R_51, R_71."""
         return self.values[self._index(displacement, leading=1)]
@@ -100,20 +137,25 @@ class Response:
         continuous forcing, where R changes little within h.
 
         Args:
-            pattern: (*shape), p, the kick in units of the field; with a time profile, the forcing in these units per unit time.
+            pattern: (*shape), p, the kick in units of the field; with a time profile, the forcing in these units per unit time. With
+                components (component, *shape), each in its unit.
             time_profile: (lag,), f at the times of the lags.
 
         Returns:
-            (lag, *shape), in units of the field.
+            (lag, *shape), in units of the field; (lag, component, *shape).
 
         Raises:
             ValueError: the pattern or the time profile has another shape or holds NaN; or this is not the response of the field to a kick.
         """
         grid = self._need_grid()
         pattern = checks.finite("pattern", checks.real("pattern", pattern))
-        if tuple(pattern.shape) != grid.shape:
+        if self.components is None and tuple(pattern.shape) != grid.shape:
             raise ValueError(f"pattern has shape {tuple(pattern.shape)}; expected one kick of the grid's shape {grid.shape}")
-        kicked = grid.irfft(self._spectra * grid.rfft(pattern.to(self.values.device)))
+        if self.components is not None and tuple(pattern.shape) != (len(self.components), *grid.shape):
+            among = f"{len(self.components)} components on a grid of shape {grid.shape}"
+            raise ValueError(f"pattern has shape {tuple(pattern.shape)}; expected one kick of {among}")
+        moved = self._spectra * grid.rfft(pattern.to(self.values.device))
+        kicked = grid.irfft(moved if self.components is None else moved.sum(2))
         return kicked if time_profile is None else torch.tensordot(self._trapezoid(time_profile).to(kicked), kicked, dims=1)
 
     def standard_error_to(self, pattern: torch.Tensor) -> torch.Tensor:
@@ -127,6 +169,7 @@ class Response:
         Raises:
             ValueError: as `to`; or fewer than two groups, or no `deviations`, as in a response that was read from a file without them.
         """
+        self._one_field("standard_error_to")
         if self.standard_error is None or self.deviations is None or len(self.deviations) < 2:
             raise ValueError("the error of a response to a kick needs `deviations`, which saved responses lack: compute it from its data")
         lags = (len(self.times), *[1] * len(self._need_grid().shape))
@@ -161,6 +204,7 @@ class Response:
             ValueError: R(0) vanishes for some wavevector, or this is not the response of the field to a kick.
         """
         grid = self._need_grid()
+        self._one_field("normalise")
         if bool((self._spectra[0].abs() < 1e-6).any()):
             raise ValueError("R(0) vanishes for some wavevector, so R(t) R(0)⁻¹ does not exist")
         values = grid.irfft(self._spectra / self._spectra[:1])
@@ -184,9 +228,16 @@ class Response:
 
     def _index(self, displacement: int, *, leading: int) -> tuple[slice | int, ...]:
         """Where `displacement` pixels along +x stand in a tensor with some leading axes."""
+        self._one_field("along")
         grid = self._need_grid()
         place = (*(0,) * (len(grid.shape) - 1), displacement % grid.shape[-1]) if grid.shape else ()
         return (*(slice(None),) * leading, *place)
+
+    def _one_field(self, what: str) -> None:
+        if self.components is not None:
+            raise ValueError(
+                f"{what} is for the response of one field; choose one: between({self.components[0]!r}, {self.components[-1]!r})"
+            )
 
     def _need_grid(self) -> PeriodicGrid:
         if self.grid is None:
@@ -205,7 +256,8 @@ class Response:
         about = {"format": FORMAT, "method": self.method, "form": self.form, "level": self.confidence, "freedom": dof}
         arrays = {"times": self.times, "values": self.values, "standard_error": self.standard_error, "parts": self.parts}
         arrays |= {"deviations": self.deviations.float() if deviations and self.deviations is not None else None}
-        return storage.save_npz(path, arrays | {"about": json.dumps(about | {"grid": grid, "info": self.info})})
+        about |= {"grid": grid, "info": self.info} | ({"components": self.components} if self.components else {})
+        return storage.save_npz(path, arrays | {"about": json.dumps(about)})
 
     @classmethod
     def load(cls, path: str | Path) -> "Response":
@@ -230,6 +282,7 @@ class Response:
                 form=form_of(about),
                 info=about["info"],
                 deviations=arrays.get("deviations"),
+                components=about.get("components"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a response that this version can read: {error}") from error

@@ -9,7 +9,9 @@ regression of A(t) on A(0),
 
 has the same mean as R̂_A and less scatter: the form "controlled". For observables K(t) plays the role that the Gaussian control variate
 C(t) C(0)⁻¹ plays for kicks, where A = u and f = e_j. Its first term alone, K(t) ⟨∇A·f⟩, needs no score: a change relaxes as fluctuations
-do, which is the regression hypothesis (`regression`). The score contributes the rest,
+do, which is the regression hypothesis (`regression`). With further numbers ψ beside A this is the projection of B on all of them,
+B + ψᵀ⟨ψψᵀ⟩⁻¹(⟨∇ψ·f⟩ − ⟨ψB⟩), whose averages with them are exact whatever the score: every moment of degree two, for instance. The score
+contributes the rest,
 
     R_A(t) = K(t) ⟨∇A·f⟩ + ⟨[A(t) − K(t) A(0)] B(0)⟩
 
@@ -82,8 +84,9 @@ def sensitivities(
             with a cross-fitted forecast; or "shrunk", controlled and then shrunk towards the regression hypothesis, from which it departs
             to the extent that the data show a difference; `info` then reports χ² and w as `departure_chi2` and `departure_kept`. Ask for
             twenty numbers or more, such as a spectrum, before you shrink.
-        dictionary: ψ, for the form "combined": from fields (..., *shape) to further numbers (...,) or (..., m) from which the observables
-            are forecast beside themselves, smooth and written in torch.
+        dictionary: ψ, from fields (..., *shape) to further numbers (...,) or (..., m), smooth and written in torch: for the form
+            "combined" those from which the observables are forecast beside themselves, for the form "controlled" those on which B is
+            projected beside them, by ⟨ψ B⟩ = ⟨∇ψ·f⟩.
         resolved: lag from which on responses are taken to relax as the fluctuations of the observables do, which has less error; where
             the form is "shrunk" only as far as the data show no difference, `tail_chi2` and `tail_kept`. See this module's page.
 
@@ -104,16 +107,17 @@ def sensitivities(
     >>> sensitivities(data, system.score, observables.spectrum(system.grid), changes, lags=20.0)["lam"].values.shape
     torch.Size([21, 17])
     """
-    common = Estimation(data, lags, confidence, resamples, seed)
+    common = Estimation(data, lags, confidence, resamples, seed, components=True)
     first_relaxed = None if resolved is None else _steps_resolved(resolved, common)
     thin = checks.whole("thin", thin, minimum=1)
     checks.choice("form", form, SENSITIVITY_FORMS)
     check_perturbations(perturbations)
+    _check_components(data, perturbations)
     tail = tail_of_numbers(observable, data)
     wanted, observed = math.prod(tail), observable
     if dictionary is not None:
-        if form != "combined":
-            raise ValueError(f'a dictionary enters the form "combined" only, not {form!r}; leave one of them out')
+        if form not in ("combined", "controlled"):
+            raise ValueError(f'a dictionary enters the forms "controlled" and "combined", not {form!r}; leave one of them out')
         tail_of_numbers(dictionary, data, "the dictionary")
         observed = _beside(observable, dictionary)
     if form != "raw":
@@ -135,6 +139,14 @@ def sensitivities(
         )
     groups.warn(stacklevel=3)
     return found
+
+
+def _check_components(data: TimeSeries, perturbations: dict[str, Perturbation | None]) -> None:
+    if data.components is not None and None in perturbations.values():
+        raise ValueError(
+            "None stands for a kick at one pixel of a field, which a series of components does not have: give (f, ∇·f), with f constant for a "
+            "kick, or use respond, which kicks each component"
+        )
 
 
 def _beside(observable: Field, dictionary: Field) -> Field:

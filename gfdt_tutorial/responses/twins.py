@@ -61,7 +61,11 @@ class Twins:
             for first in range(self.edges[part], self.edges[part + 1], BATCH)
         ]
         self.done, self.seconds, self.whole = 0, 0.0, True
-        lag_count, shape = len(self.times), system.grid.shape
+        if system.variables is not None and (self.kick != "pixel" or system.grid.shape):
+            raise ValueError(
+                f'kick={self.kick!r} on {system.grid.shape}: components are kicked one by one, kick="pixel", and without space'
+            )
+        lag_count, shape = len(self.times), system.shape if system.variables is None else 2 * system.shape
         self.sums = torch.zeros(PARTS, lag_count, *shape, dtype=torch.float64)
         self.squares = torch.zeros(lag_count, *shape, dtype=torch.float64)
         self.kicks = torch.zeros(PARTS, *shape, dtype=torch.float64)  # autocorrelation of the patterns, whose mean is δ
@@ -121,6 +125,7 @@ class Twins:
             confidence=self.confidence,
             parts=parts.float(),
             grid=self.system.grid,
+            components=self.system.variables,
             info=self._identity() | {"device": str(self.device), "seconds": self.seconds, "growth": self._growth()},
         )
 

@@ -19,7 +19,7 @@ import torch
 
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.random_streams import Stream, generator
-from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.core.spectra import interpolate
 
 TABLE = 400  # points of a table, where these are not bins or clusters
@@ -203,6 +203,7 @@ ESTIMATORS = (HistogramScore, KernelScore, ClusterScore, NetworkScore)
 
 def _samples(data: TimeSeries) -> np.ndarray:
     """(sample,), double precision."""
+    check_series(data)
     if data.grid.shape:
         raise ValueError(f"these data are fields of shape {data.grid.shape}; this score is for one variable (axes 'mt'): use fit_score")
     samples = data.u.double().cpu().numpy().ravel()

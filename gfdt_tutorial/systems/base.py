@@ -87,6 +87,7 @@ class System(ABC):
     Attributes:
         name: in small letters with hyphens, such as "allen-cahn"; it appears in file names and in `info`.
         grid: of the field; PeriodicGrid(()) for a scalar variable.
+        variables: names of the components of its series, which are unlike variables; None for one field or one number.
         label: the name in figures; derived from `name` by default.
         spinup: time before the first sample; 0 where `initial` draws from the stationary density.
         lags, every: the largest lag of its response, and the sampling interval that resolves it. The default sizes follow from these two.
@@ -107,6 +108,7 @@ class System(ABC):
 
     name: str
     grid: PeriodicGrid
+    variables: tuple[str, ...] | None = None
     label: str = ""
     spinup: float = 0.0
     lags: float = 20.0
@@ -155,7 +157,7 @@ class System(ABC):
         """Called at the end of the spin-up, for a system whose noise behaves differently afterwards; does nothing by default."""
 
     def field(self, state: torch.Tensor) -> torch.Tensor:
-        """The observed field of a state, (..., *grid.shape); linear in the state.
+        """The observed field of a state, (..., *shape); linear in the state.
 
         A system that overrides this must override `state` too; its twins are kicked at one pixel.
         """
@@ -169,6 +171,11 @@ class System(ABC):
     def symmetries(self) -> tuple[str, ...]:
         """Names of symmetries; by default there are none."""
         return ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample of its series: (*space), or (component, *space)."""
+        return self.grid.shape if self.variables is None else (len(self.variables), *self.grid.shape)
 
     @property
     def title(self) -> str:

@@ -29,15 +29,15 @@ class SDE(System):
     If σ does not depend on x the time step is the stochastic Heun scheme, otherwise Platen's explicit scheme (Kloeden and Platen,
     Numerical Solution of Stochastic Differential Equations, 1992, eq. 15.1.3). Both are of weak order two: the error of moments is O(dt²).
 
-    The series of such a system contains one component, which `observed` names; the others are hidden state. A kick raises the observed
-    component.
+    The series of such a system contains what `observed` names: one component, as a plain number, or a tuple of them, as unlike variables
+    with an axis of their own. The others are hidden state. A kick raises an observed component and leaves all others where they are.
 
     Args:
         drift: b(x, p), a torch function of *one* state, (components,) → the same, with p a dict of tensors; no in-place operations.
         noise: σ(x, p), likewise: a vector (components,) for independent noise on each component, or a matrix (components, sources).
         parameters: name → value.
         components: their names.
-        observed: the component that the series contains; the first by default.
+        observed: the component that the series contains, or a tuple of components; the first by default.
         start: the initial state of every member, one value per component; zeros by default.
         dt: largest time step; a sampling interval is divided into equal steps no larger than this.
         name, label: see `System`.
@@ -58,7 +58,7 @@ class SDE(System):
     noise: Coefficient
     parameters: Mapping[str, float]
     components: tuple[str, ...] = ("x",)
-    observed: str | None = None
+    observed: str | tuple[str, ...] | None = None
     start: tuple[float, ...] | None = None
     dt: float = 0.01
     name: str = "sde"
@@ -73,8 +73,10 @@ class SDE(System):
         checks.positive("dt", self.dt)
         if not self.components or (self.start is not None and len(self.start) != len(self.components)):
             raise ValueError(f"start has {len(self.start or ())} values for {len(self.components)} components; give one for each")
-        if self.observed is not None:
-            checks.choice("component", self.observed, self.components)
+        for name in self._shown:
+            checks.choice("component", name, self.components)
+        if self.variables is not None and len(set(self.variables)) < max(1, len(self.variables)):
+            raise ValueError(f"observed is {self.observed!r}; expected one component or more, each once")
         object.__setattr__(self, "parameters", {name: checks.number(name, value) for name, value in self.parameters.items()})
         x, p = self._origin(torch.device("cpu")), self._tensors(torch.device("cpu"))
         count = len(self.components)
@@ -96,12 +98,13 @@ class SDE(System):
         return Normals((numbers,), members, seed, device=device)
 
     def field(self, state: torch.Tensor) -> torch.Tensor:
-        """The observed component, (..., member)."""
+        """The observed component, (..., member), or components, (..., member, component)."""
         return state[..., self._index]
 
     def state(self, field: torch.Tensor) -> torch.Tensor:
-        """A change of the observed component only, (..., components)."""
-        found = torch.zeros(*field.shape, len(self.components), device=field.device)
+        """A change of the observed components only, (..., components)."""
+        leading = field.shape if self.variables is None else field.shape[:-1]
+        found = torch.zeros(*leading, len(self.components), device=field.device)
         found[..., self._index] = field
         return found
 
@@ -135,21 +138,21 @@ class SDE(System):
         return {
             "parameters": dict(self.parameters),
             "components": list(self.components),
-            "observed": self.components[self._index],
+            "observed": self._shown[0] if self.variables is None else list(self._shown),
             "start": None if self.start is None else list(self.start),
             "dt": self.dt,
             "code": hashlib.sha256("".join(map(_code_of, (self.drift, self.noise))).encode()).hexdigest(),
         }
 
     def drift_derivative(self, parameter: str) -> tuple[Function, Function]:
-        """(f, ∇·f) = (∂b/∂p, ∇·∂b/∂p) by automatic differentiation, for a system of one component.
+        """(f, ∇·f) = (∂b/∂p, ∇·∂b/∂p) by automatic differentiation, for a system whose series shows all components, in their order.
 
         Raises:
             ValueError: an unknown parameter.
             NotKnownError: there are components that the series does not show.
         """
         checks.choice(f"parameter of {self.name}", parameter, self.parameters)
-        if len(self.components) > 1:
+        if len(self.components) > 1 and self.variables != self.components:
             raise NotKnownError(f"{self.name} has components that the series does not show, on which the change of its drift depends")
 
         def change(x: torch.Tensor) -> torch.Tensor:
@@ -159,10 +162,13 @@ class SDE(System):
 
         def each(function: Function, u: torch.Tensor) -> torch.Tensor:
             with threads.differentiating:
-                return torch.func.vmap(function)(u.reshape(-1, 1)).reshape(u.shape)
+                return torch.func.vmap(function)(u.reshape(-1, len(self.components)))
 
-        slope = torch.func.jacfwd(change)
-        return (lambda u: each(change, u)), (lambda u: each(slope, u))
+        def divergence(x: torch.Tensor) -> torch.Tensor:
+            return torch.func.jacfwd(change)(x).diagonal().sum()
+
+        leading = slice(None) if self.variables is None else slice(None, -1)
+        return (lambda u: each(change, u).reshape(u.shape)), (lambda u: each(divergence, u).reshape(u.shape[leading]))
 
     @property
     def additive(self) -> bool:
@@ -219,8 +225,20 @@ class SDE(System):
         return torch.tensor(self.start or (0.0,) * len(self.components), device=device)
 
     @property
-    def _index(self) -> int:
-        return 0 if self.observed is None else self.components.index(self.observed)
+    def variables(self) -> tuple[str, ...] | None:  # type: ignore[override]
+        """The observed components where there is a tuple of them."""
+        return None if self.observed is None or isinstance(self.observed, str) else tuple(self.observed)
+
+    @property
+    def _shown(self) -> tuple[str, ...]:
+        """What the series contains, as a tuple."""
+        observed = self.components[0] if self.observed is None else self.observed
+        return (observed,) if isinstance(observed, str) else tuple(observed)
+
+    @property
+    def _index(self) -> int | list[int]:
+        places = [self.components.index(name) for name in self._shown]
+        return places[0] if self.variables is None else places
 
 
 def _pair(r: int, j: int, count: int) -> int:

@@ -140,7 +140,7 @@ def member_blocks(system: System, members: range, device: torch.device) -> list[
     The size of a block depends on the grid alone, so that neither the number of workers nor a cluster changes the rounding. Smaller
     blocks would spend more time in Python than in arithmetic, larger ones would leave the cache.
     """
-    size = max(1, VALUES // system.grid.size) if device.type == "cpu" else len(members)
+    size = max(1, VALUES // math.prod(system.shape)) if device.type == "cpu" else len(members)
     return [members[first : first + size] for first in range(0, len(members), size)]
 
 
@@ -179,9 +179,9 @@ class _Sampling:
 
     def room(self, members: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Uninitialised fields and context of a number of members."""
-        shape, device = self.run.system.grid.shape, self.run.device
-        u = room((members, self.count + 1, *shape), device)
-        return u, room((members, self.count + 1, 1, *shape), device) if self.context else None
+        system, device = self.run.system, self.run.device
+        u = room((members, self.count + 1, *system.shape), device)
+        return u, room((members, self.count + 1, 1, *system.grid.shape), device) if self.context else None
 
     def fill(self, u: torch.Tensor, context: torch.Tensor | None) -> Iterator[int]:
         """Take the samples and write them; yields, every ROUND sampling intervals, how many there are: 0 during the spin-up."""
@@ -212,7 +212,7 @@ class _Sampling:
         if (place := _own_place(system)) is not None:
             info["class"] = place
         times = run.every * torch.arange(u.shape[1], dtype=torch.float64)
-        return TimeSeries(u, times, _axes(system), context, system.grid.lengths, info, copy=False)
+        return TimeSeries(u, times, _axes(system), context, system.grid.lengths, info, copy=False, components=system.variables)
 
 
 def _side_by_side(runs: Sequence[_Sampling], members: int, label: str) -> TimeSeries:
@@ -276,4 +276,4 @@ def parameters(system: System) -> dict[str, Any]:
 
 
 def _axes(system: System) -> str:
-    return ("mt", "mtx", "mtyx")[len(system.grid.shape)]
+    return "mt" + ("" if system.variables is None else "c") + ("", "x", "yx")[len(system.grid.shape)]

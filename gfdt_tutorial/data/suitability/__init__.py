@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import torch
 
 from gfdt_tutorial.core import checks
-from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.data.suitability.check import Check
 from gfdt_tutorial.data.suitability.density import DISCRETE, gaussianity_check, smoothness_check
 from gfdt_tutorial.data.suitability.homogeneity import homogeneity_check
@@ -88,6 +88,7 @@ def examine(data: TimeSeries, periods: tuple[float, ...] = ()) -> Suitability:
     >>> print(examine(simulate(OrnsteinUhlenbeck(), members=16, duration=400.0))["homogeneity"].verdict)
     fine
     """
+    check_series(data)
     if len(data.times) < SHORTEST:
         raise ValueError(f"the series has {len(data.times)} samples in time, too short for any check; expected at least {SHORTEST}")
     record = Record(data)
