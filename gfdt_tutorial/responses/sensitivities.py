@@ -144,7 +144,7 @@ def sensitivities(
 def _check_components(data: TimeSeries, perturbations: dict[str, Perturbation | None]) -> None:
     if data.components is not None and None in perturbations.values():
         raise ValueError(
-            "None stands for a kick at one pixel of a field, which a series of components does not have: give (f, ∇·f), with f constant for a "
+            "None stands for a kick at one pixel of a field, which components do not have: give (f, ∇·f), with f constant for a "
             "kick, or use respond, which kicks each component"
         )
 
