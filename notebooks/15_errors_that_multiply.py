@@ -255,6 +255,23 @@ figure.update_layout(
 )
 
 # %% [markdown]
+# Does such a band contain the truth? That can be counted where the truth is known, over repetitions of the whole experiment with the preset `quick`: new data, another score, other forecasts. We look at the largest value of the response, and at its mean over bands of wavenumbers, at a few lags. The next-to-last column is the mean error in standard errors, the last one the error relative to the largest true value.
+
+# %%
+counted = shipped.load_table("combined-coverage")
+print("90 % bands that contain the truth     within   error/s.e.   relative")
+for row in counted:
+    print(
+        f"{row['system']:14} {row['seeds']} seeds, {row['what']:13} {row['inside']:7.2f} {row['sigmas']:+10.1f} {row['relative']:12.3f}"
+    )
+
+# %% [markdown]
+# In the double well, 90 % bands contained the truth in 91 % of 160 cases (40 repetitions, four lags): there both parts are good, and their product is nothing. *For the fields they do not.* The peak of the Allen-Cahn response comes out about one per cent too small every time, which is several standard errors, because averages over 64 members and 1024 places have hardly any sampling error left. What is left is the product: score and forecast were both trained for
+# a minute, and both are too smooth. (A third of that per cent is not the estimate's. The true response was measured with kicks of 1/16 at every pixel at once, and with kicks four times smaller its peak is 0.4 % lower.) The two tests above said so beforehand: for these data they reject both parts.
+#
+# So read a band as what it is, sampling and the difference between two fits. *Where both tests reject their part, the answer may be farther off than its band*, by a few per cent of the peak here; train longer, or compare two budgets, before you quote it more precisely.
+
+# %% [markdown]
 # ## Explore
 #
 # Move one of the sliders to zero: the combined curve then lies on the exact one, wherever the other slider stands.

@@ -110,7 +110,7 @@ def report(system: str, preset: str, table: list[dict]) -> list[Row]:
                 rows += mean_and_scatter(f"{system}, {preset}, {form}: {key}", [row[key] for row in chosen], bounds.get(key))
     if system == "ornstein-uhlenbeck":
         rows.append(Row(f"{system}, {preset}: combined over the better of its parts, worst seed", _over_parts(table), 1.05))
-    seconds = max(row["training"] for row in table)
+    seconds = max(row["training"] for row in table if "training" in row)
     return [*rows, Row(f"{system}, {preset}: training the forecasts, both folds", seconds, SECONDS if preset == "quick" else None, "s")]
 
 
