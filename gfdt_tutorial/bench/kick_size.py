@@ -13,7 +13,7 @@ from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 
 LAGS = {"allen-cahn": (5.0, 15.0, 30.0), "navier-stokes": (0.25, 0.5, 1.0, 2.0)}
-PAIRS = {"allen-cahn": 1536, "navier-stokes": 384}
+PAIRS = {"allen-cahn": 1536, "navier-stokes": 640}
 
 
 def kick_size() -> list[Row]:
