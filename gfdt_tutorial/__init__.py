@@ -35,6 +35,7 @@ from gfdt_tutorial.experiments.shipped import load_shipped, load_shipped_score
 from gfdt_tutorial.generation.sampling import sample
 from gfdt_tutorial.responses import observables
 from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
+from gfdt_tutorial.responses.diffusion_change import diffusion_change
 from gfdt_tutorial.responses.errors import Errors, compare, difference, wave_errors
 from gfdt_tutorial.responses.kick_patterns import kick_pattern
 from gfdt_tutorial.responses.kick_response import respond, respond_in_forms
@@ -52,6 +53,7 @@ from gfdt_tutorial.scores.forecast import FittedForecast
 from gfdt_tutorial.scores.forecast_fit import fit_forecast
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
+from gfdt_tutorial.scores.polynomial import PolynomialScore
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.base import DivergedError, NotKnownError, Parameter, System
@@ -82,6 +84,7 @@ __all__ = [
     "OrnsteinUhlenbeck",
     "Parameter",
     "PeriodicGrid",
+    "PolynomialScore",
     "Response",
     "Sampling",
     "System",
@@ -90,6 +93,7 @@ __all__ = [
     "band_errors",
     "compare",
     "difference",
+    "diffusion_change",
     "exact_response",
     "fit_forecast",
     "fit_score",

@@ -227,3 +227,81 @@ def test_projecting_on_a_dictionary_makes_its_moments_exact_at_lag_0_whatever_th
     plain = gfdt.sensitivities(data, gaussian, lambda u: u, change, **options)["force"]
     well = gfdt.DoubleWell().response(plain.times)
     assert (beside.values - well).abs().max() < 0.5 * (plain.values - well).abs().max()
+
+
+def hermite_well():
+    return gfdt.simulate(gfdt.DoubleWell(), members=64, duration=200.0, every=0.25, device="cpu")
+
+
+def test_a_polynomial_score_of_degree_one_is_the_gaussian_and_of_degree_three_that_of_the_well():
+    data, well = hermite_well(), gfdt.DoubleWell()
+    gaussian, first = gfdt.GaussianScore.fit(data), gfdt.PolynomialScore.fit(data, degree=1)
+    torch.testing.assert_close(first(data.u), gaussian(data.u), rtol=1e-5, atol=1e-5)
+    true = well.score(data.u)
+    off = [float((gfdt.PolynomialScore.fit(data, degree=degree)(data.u) - true).std() / true.std()) for degree in (1, 2, 3)]
+    assert off[2] < 0.05 < 0.5 < off[1] < off[0]
+    matrix = gfdt.PolynomialScore.fit(DATA, degree=1)(DATA.u)
+    torch.testing.assert_close(matrix * UNITS, gfdt.GaussianScore.fit(DATA)(DATA.u) * UNITS, rtol=1e-3, atol=1e-4)
+
+
+def test_averages_of_the_basis_with_a_polynomial_score_are_exact_in_any_units():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, 4000))
+    u = np.stack([x, 1e3 * (x**2 + 0.5 * rng.normal(size=x.shape))], -1)
+    data = gfdt.TimeSeries(u, np.arange(4000.0), "mtc")
+    s = gfdt.PolynomialScore.fit(data, degree=3)(data.u).double()[0]
+    u = data.u.double()[0] - data.centre.double()
+    products = (u[:, 0] ** 2 * u[:, 1], 2 * u[:, 0] * u[:, 1], u[:, 0] ** 2)  # φ and its derivatives
+    for i in range(2):
+        size = float((products[0].abs() * s[:, i].abs()).mean())
+        assert float((products[0] * s[:, i]).mean() + products[1 + i].mean()) == pytest.approx(0, abs=2e-3 * size)
+    response = gfdt.respond(data, gfdt.PolynomialScore.fit(data, degree=3), lags=5.0)
+    assert response.method == "polynomial" and response.standard_error[0].max() < 1e-4  # R(0) is the identity on these data
+
+
+def test_polynomial_scores_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="fields of shape"):
+        gfdt.PolynomialScore.fit(gfdt.simulate(gfdt.OrnsteinUhlenbeck(), members=4, duration=10.0, device="cpu"))
+    with pytest.raises(ValueError, match="take a lower degree or a longer series"):
+        gfdt.PolynomialScore.fit(DATA.cut(0, 20), degree=5)
+    with pytest.raises(ValueError, match="a linear function of the others"):
+        gfdt.PolynomialScore.fit(gfdt.TimeSeries(DATA.u[..., [0, 0]], DATA.times, "mtc"))
+    with pytest.raises(ValueError, match="degree"):
+        gfdt.PolynomialScore.fit(DATA, degree=0)
+
+
+def multiplicative(variables):
+    """ẋ = −x + √(1 + εx²) ξ, and perhaps an independent y, at ε = 0."""
+
+    def noise(x, p):
+        own = torch.sqrt(1 + p["epsilon"] * x[:1].square())
+        return torch.cat([own, 2 + 0 * x[1:]])
+
+    shown = variables if len(variables) > 1 else None
+    options = {"components": variables, "observed": shown, "spinup": 5.0, "every": 0.1, "dt": 0.05}
+    return gfdt.SDE(lambda x, p: -x, noise, {"epsilon": 0.0}, **options)
+
+
+@pytest.mark.parametrize(("variables", "form"), [(("x",), "raw"), (("x",), "controlled"), (("x", "y"), "controlled")])
+def test_a_change_of_noise_that_depends_on_the_state_has_its_closed_form(variables, form):
+    system = multiplicative(variables)
+    data = gfdt.simulate(system, members=64, duration=200.0, every=0.1, device="cpu")
+    score = gfdt.GaussianScore.fit(data)
+    change = {"epsilon": gfdt.diffusion_change(score, system.diffusion_derivative("epsilon"))}
+    first = (lambda u: u.square()) if len(variables) == 1 else (lambda u: u[..., 0].square())
+    found = gfdt.sensitivities(data, score, first, change, lags=5.0, form=form)["epsilon"]
+    assert found.standard_error[-1] < (0.07 if form == "raw" else 0.04)
+    assert float(found.values[-1]) == pytest.approx(0.25, abs=3 * float(found.standard_error[-1]))
+
+
+def test_a_controlled_response_to_noise_starts_from_two_derivatives_whatever_the_score():
+    data = gfdt.simulate(multiplicative(("x",)), members=16, duration=100.0, every=0.1, device="cpu")
+    wrong = gfdt.diffusion_change(lambda u: -0.5 * u, lambda x: torch.ones(1, 1))
+    options = {"lags": 1.0, "integrate": False}
+    observable = lambda u: torch.stack([u, u.square(), u**3], -1)  # noqa: E731
+    start = gfdt.sensitivities(data, lambda u: -0.5 * u, observable, {"noise": wrong}, **options)["noise"].values[0]
+    torch.testing.assert_close(start, torch.tensor([0.0, 1.0, 3 * float(data.u.mean())]), rtol=0.02, atol=0.02)
+    raw = gfdt.sensitivities(data, lambda u: -0.5 * u, observable, {"noise": wrong}, form="raw", **options)["noise"].values[0]
+    assert abs(float(raw[1]) - 1) > 0.3
+    with pytest.raises(ValueError, match="symmetric matrix"):
+        gfdt.diffusion_change(torch.neg, lambda x: torch.ones(2, 2))[0](data.u[:1, :2])

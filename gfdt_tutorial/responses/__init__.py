@@ -6,10 +6,12 @@
     sensitivities        the theorem for observables that are numbers
     regression           the regression hypothesis, which needs no score
     kubo                 Kubo's formula for reversible dynamics, which needs no score either
-    noise_change         a change of the noise, written as a change of the drift
+    noise_change         a change of the noise of a field, written as a change of the drift
+    diffusion_change     a change of the noise of a few variables, which may depend on the state
 
     estimation           the options that all estimators share, and the Response that they make
     field_products       lagged products of fields by wavevector and group of origins
+    component_products   those of unlike variables, a matrix for each wavevector
     field_responses      the forms made from them, behind `respond` and `sensitivity_maps`
     observable_samples   samples of A, B and ∇A·f, for observables that are numbers
     lagged_sums          their lagged sums by group of origins, and estimates from these

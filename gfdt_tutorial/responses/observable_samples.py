@@ -177,7 +177,9 @@ def _of_part(
         force = torch.full_like(u, 1 / data.grid.size) if perturbation is None else force_of(perturbation, u, context)
         weights.append(mean_kick_weight(s) if perturbation is None else drift_weight(perturbation, fields, force[:, here], s))
         if with_slopes:
-            slopes.append(_rows(slope_of(observable, u[:, some], force[:, some])))
+            own = None if perturbation is None else getattr(perturbation[0], "slope", None)  # a change of the noise has one of its own
+            found = slope_of(observable, u[:, some], force[:, some]) if own is None else own(observable, u[:, some])
+            slopes.append(_rows(found))
     return _Part(_rows(observed(observable, u)), torch.stack(weights, -1), torch.stack(slopes, -1) if slopes else u.new_zeros(()))
 
 

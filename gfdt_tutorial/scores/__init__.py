@@ -1,6 +1,7 @@
 """Scores ∇ ln ρ and forecasts E[u(t) | u(0)] from data, and the identities by which to check a score.
 
     gaussian            the Gaussian score
+    polynomial          the polynomial score of a few variables, in closed form
     fit, budgets        fit_score, and the budget of training that suits the data
     training            denoising score matching as an iterator; batches and checkpoints have files of their own
     matching            its two losses

@@ -170,6 +170,29 @@ class SDE(System):
         leading = slice(None) if self.variables is None else slice(None, -1)
         return (lambda u: each(change, u).reshape(u.shape)), (lambda u: each(divergence, u).reshape(u.shape[leading]))
 
+    def diffusion_derivative(self, parameter: str) -> Callable[[torch.Tensor], torch.Tensor]:
+        """∂D/∂p of one state, (component,) → (component, component), D = σσᵀ, by automatic differentiation, for `diffusion_change`.
+
+        Raises:
+            ValueError: an unknown parameter.
+            NotKnownError: there are components that the series does not show.
+        """
+        checks.choice(f"parameter of {self.name}", parameter, self.parameters)
+        if len(self.components) > 1 and self.variables != self.components:
+            raise NotKnownError(f"{self.name} has components that the series does not show, on which the change of its noise depends")
+
+        def change(x: torch.Tensor) -> torch.Tensor:
+            p = self._tensors(x.device)
+            moved = {name: torch.ones_like(value) if name == parameter else torch.zeros_like(value) for name, value in p.items()}
+
+            def covariance(q: dict[str, torch.Tensor]) -> torch.Tensor:
+                matrix = self._matrix(x, q)
+                return matrix @ matrix.mT
+
+            return torch.func.jvp(covariance, (p,), (moved,))[1]
+
+        return change
+
     @property
     def additive(self) -> bool:
         """Whether σ is independent of the state, judged by its derivative at PROBES random states."""
