@@ -266,8 +266,8 @@ for row in counted:
     )
 
 # %% [markdown]
-# In the double well, 90 % bands contained the truth in 91 % of 160 cases (40 repetitions, four lags): there both parts are good, and their product is nothing. *For the fields they do not.* The peak of the Allen-Cahn response comes out about one per cent too small every time, which is several standard errors, because averages over 64 members and 1024 places have hardly any sampling error left. What is left is the product: score and forecast were both trained for
-# a minute, and both are too smooth. (A third of that per cent is not the estimate's. The true response was measured with kicks of 1/16 at every pixel at once, and with kicks four times smaller its peak at lag 5 is 0.4 ± 0.1 % lower.) The two tests above said so beforehand: for these data they reject both parts.
+# In the double well, 90 % bands contained the truth in 91 % of 160 cases (40 repetitions, four lags): there both parts are good, and the product of their errors is negligible. *For the fields they do not.* The peak of the Allen-Cahn response comes out about one per cent too small every time, which is several standard errors, because averages over 64 members and 1024 places have hardly any sampling error left. What is left is the product of the two errors. (A third of that per cent is
+# not an error of the estimate. The true response was measured with kicks of 1/16 at every pixel at once, and with kicks four times smaller its peak at lag 5 is 0.4 ± 0.1 % lower.) The two tests above said so beforehand: for these data they reject both parts.
 #
 # So read a band as what it is, sampling and the difference between two fits. *Where both tests reject their part, the answer may be farther off than its band*, by a few per cent of the peak here; train longer, or compare two budgets, before you quote it more precisely.
 

@@ -151,14 +151,10 @@ class SDE(System):
             ValueError: an unknown parameter.
             NotKnownError: there are components that the series does not show.
         """
-        checks.choice(f"parameter of {self.name}", parameter, self.parameters)
-        if len(self.components) > 1 and self.variables != self.components:
-            raise NotKnownError(f"{self.name} has components that the series does not show, on which the change of its drift depends")
+        self._check_shown(parameter, "drift")
 
         def change(x: torch.Tensor) -> torch.Tensor:
-            p = self._tensors(x.device)
-            moved = {name: torch.ones_like(value) if name == parameter else torch.zeros_like(value) for name, value in p.items()}
-            return torch.func.jvp(lambda q: self.drift(x, q), (p,), (moved,))[1]
+            return self._slope(lambda q: self.drift(x, q), parameter, x.device)
 
         def each(function: Function, u: torch.Tensor) -> torch.Tensor:
             with threads.differentiating:
@@ -177,21 +173,24 @@ class SDE(System):
             ValueError: an unknown parameter.
             NotKnownError: there are components that the series does not show.
         """
+        self._check_shown(parameter, "noise")
+
+        def covariance(x: torch.Tensor, q: dict[str, torch.Tensor]) -> torch.Tensor:
+            matrix = self._matrix(x, q)
+            return matrix @ matrix.mT
+
+        return lambda x: self._slope(lambda q: covariance(x, q), parameter, x.device)
+
+    def _check_shown(self, parameter: str, part: str) -> None:
         checks.choice(f"parameter of {self.name}", parameter, self.parameters)
         if len(self.components) > 1 and self.variables != self.components:
-            raise NotKnownError(f"{self.name} has components that the series does not show, on which the change of its noise depends")
+            raise NotKnownError(f"{self.name} has components that the series does not show, on which the change of its {part} depends")
 
-        def change(x: torch.Tensor) -> torch.Tensor:
-            p = self._tensors(x.device)
-            moved = {name: torch.ones_like(value) if name == parameter else torch.zeros_like(value) for name, value in p.items()}
-
-            def covariance(q: dict[str, torch.Tensor]) -> torch.Tensor:
-                matrix = self._matrix(x, q)
-                return matrix @ matrix.mT
-
-            return torch.func.jvp(covariance, (p,), (moved,))[1]
-
-        return change
+    def _slope(self, function: Callable[[dict[str, torch.Tensor]], torch.Tensor], parameter: str, device: torch.device) -> torch.Tensor:
+        """The derivative of a function of the parameters by one of them."""
+        p = self._tensors(device)
+        moved = {name: torch.ones_like(value) if name == parameter else torch.zeros_like(value) for name, value in p.items()}
+        return torch.func.jvp(function, (p,), (moved,))[1]
 
     @property
     def additive(self) -> bool:
