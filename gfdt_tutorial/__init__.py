@@ -48,6 +48,7 @@ from gfdt_tutorial.responses.scale_errors import band_errors, kick_error
 from gfdt_tutorial.responses.sensitivities import sensitivities
 from gfdt_tutorial.responses.sensitivity_maps import sensitivity_maps
 from gfdt_tutorial.scores.budgets import Budget
+from gfdt_tutorial.scores.component_score import ComponentScore
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.forecast import FittedForecast
 from gfdt_tutorial.scores.forecast_fit import fit_forecast
@@ -57,7 +58,11 @@ from gfdt_tutorial.scores.polynomial import PolynomialScore
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.base import DivergedError, NotKnownError, Parameter, System
+from gfdt_tutorial.systems.cubic import cubic_number
 from gfdt_tutorial.systems.double_well import DoubleWell
+from gfdt_tutorial.systems.enso_triad import enso_triad
+from gfdt_tutorial.systems.lorenz_63 import lorenz_63
+from gfdt_tutorial.systems.markov_chain import MarkovChain
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.sde import SDE
@@ -71,6 +76,7 @@ __all__ = [
     "AllenCahn",
     "Budget",
     "ChangedEnsemble",
+    "ComponentScore",
     "DivergedError",
     "DoubleWell",
     "Ensemble",
@@ -79,6 +85,7 @@ __all__ = [
     "Folds",
     "GaussianScore",
     "LearnedScore",
+    "MarkovChain",
     "NavierStokes",
     "NotKnownError",
     "OrnsteinUhlenbeck",
@@ -92,8 +99,10 @@ __all__ = [
     "Training",
     "band_errors",
     "compare",
+    "cubic_number",
     "difference",
     "diffusion_change",
+    "enso_triad",
     "exact_response",
     "fit_forecast",
     "fit_score",
@@ -102,6 +111,7 @@ __all__ = [
     "kubo",
     "load_shipped",
     "load_shipped_score",
+    "lorenz_63",
     "noise_derivative",
     "observables",
     "perturb",

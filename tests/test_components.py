@@ -167,12 +167,11 @@ def test_one_of_the_pairs_can_be_chosen_and_a_kick_can_have_any_shape(tmp_path):
 @pytest.mark.parametrize(
     "use",
     [
-        lambda: gfdt.fit_score(DATA, preset="tiny"),
         lambda: gfdt.fit_forecast(DATA, 5.0, preset="tiny"),
         lambda: examine(DATA),
         lambda: KernelScore.fit(DATA),
     ],
-    ids=["fit_score", "fit_forecast", "examine", "kernel"],
+    ids=["fit_forecast", "examine", "kernel"],
 )
 def test_what_does_not_take_components_says_so(use):
     with pytest.raises(ValueError, match=r"3 components \(a, b, c\), which this function does not take"):

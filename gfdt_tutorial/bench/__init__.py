@@ -30,6 +30,7 @@ from gfdt_tutorial.bench import (
     ring,
     suitability,
     training,
+    vectors,
 )
 from gfdt_tutorial.bench.rows import Row
 from gfdt_tutorial.core import checks
@@ -86,6 +87,7 @@ LONG: dict[str, Callable[[], list[Row]]] = {
     "hidden-memory": hidden_memory.power,
     "hidden-memory-fields": hidden_memory.fields,
     "hidden-memory-false-alarms": hidden_memory.false_alarms,
+    "vectors": vectors.vectors,
     "lessons": lessons.lessons,
 }
 GROUPS = EVERYDAY | LONG

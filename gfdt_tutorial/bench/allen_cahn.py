@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 
@@ -20,6 +21,7 @@ from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.fit import fit_score, suited
 from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.steins_identity import stein
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
@@ -98,7 +100,7 @@ def generation(seeds: Sequence[int] = (0, 1, 2), count: int = 2048) -> list[Row]
         # many members, because the spatial mean of each forgets its start only slowly
         data = simulate(AllenCahn(), members=256, duration=60.0, every=2.0, seed=seed)
         began = time.perf_counter()
-        score = fit_score(data, seed=seed, noise_levels=True, validation=0.05)
+        score = cast(LearnedScore, fit_score(data, seed=seed, noise_levels=True, validation=0.05))
         fitted = time.perf_counter()
         learned.append(likeness(data, sample(score, count, seed=seed)))
         seconds.append((fitted - began, time.perf_counter() - fitted))

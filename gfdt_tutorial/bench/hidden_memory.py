@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import scipy.signal
@@ -15,6 +16,7 @@ from gfdt_tutorial.data.hidden_memory_of_fields import hidden_memory_of_fields
 from gfdt_tutorial.data.suitability.check import SIGNIFICANT
 from gfdt_tutorial.data.suitability.record import Record
 from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.double_well import DoubleWell
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
@@ -90,8 +92,8 @@ def noisy_ring(seed: int, members: int = 16, steps: int = 400, places: int = 16)
 
 def _of_fields(data: TimeSeries, preset: str, seed: int) -> HiddenMemory:
     one, other = data.split(0.5)
-    scores = fit_score(one, preset=preset, seed=seed), fit_score(other, preset=preset, seed=seed + 1)
-    return hidden_memory_of_fields((one, other), scores, Record(data).autocorrelation, preset, seed=seed)
+    first, second = (cast(LearnedScore, fit_score(half, preset=preset, seed=seed + i)) for i, half in enumerate((one, other)))
+    return hidden_memory_of_fields((one, other), (first, second), Record(data).autocorrelation, preset, seed=seed)
 
 
 def flow_mean(members: int, steps: int, seed: int, every: float = 1 / 8, pieces: int = 8) -> np.ndarray:

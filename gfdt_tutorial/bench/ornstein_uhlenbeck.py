@@ -5,6 +5,7 @@ import statistics as stdlib_statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from gfdt_tutorial.generation.sampling import sample
 from gfdt_tutorial.scores import diagnostics
 from gfdt_tutorial.scores.budgets import budget
 from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.simulate import simulate
@@ -59,7 +61,7 @@ def learning(seeds: Sequence[int] = (0, 1, 2)) -> list[Row]:
         training = Training(data, budget("quick"), seed=seed)
         naive, antithetic = diagnostics.gradient_variances(training.network, data, 0.02, mean=training.mean, seed=seed)
         variances.append(naive / antithetic)
-        drawn = sample(fit_score(data, seed=seed, noise_levels=True), 2048, seed=seed)
+        drawn = sample(cast(LearnedScore, fit_score(data, seed=seed, noise_levels=True)), 2048, seed=seed)
         ratio = mode_shells(system, drawn) / shell_average(system.grid, system.mode_covariance)[1]
         spectra.append(float((ratio - 1).abs().max()))
         kurtoses.append(abs(diagnostics.kurtosis(drawn) - 3))

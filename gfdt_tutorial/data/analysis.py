@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -293,7 +293,7 @@ def _hidden(
 
 
 def _learn(half: TimeSeries, preset: str, seed: int, device: str) -> LearnedScore:
-    score = fit_score(half, preset=preset, seed=seed, device=device)
+    score = cast(LearnedScore, fit_score(half, preset=preset, seed=seed, device=device))  # of one field
     if score.metrics["interrupted"]:
         raise KeyboardInterrupt
     return score

@@ -1,6 +1,7 @@
 """Stages "fit" and "forecast": data, and the score or the forecasts learned from them."""
 
 from pathlib import Path
+from typing import cast
 
 from gfdt_tutorial.core.folds import Folds
 from gfdt_tutorial.experiments.recording import Recording
@@ -18,6 +19,7 @@ def learn(recording: Recording, preset: str, seed: int, context: bool, checkpoin
     """
 
     score = fit_score(recording.data, preset=preset, seed=seed, context=context, device=recording.device, checkpoint=checkpoint)
+    score = cast(LearnedScore, score)  # of one field
     if score.metrics["interrupted"]:
         raise KeyboardInterrupt
     return score

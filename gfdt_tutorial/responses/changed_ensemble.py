@@ -140,8 +140,9 @@ class ChangedEnsemble:
 
     def _check_observable(self, field: torch.Tensor) -> None:
         """Raises ValueError unless the observable returns numbers."""
-        grid, times = self.system.grid, torch.arange(len(field), dtype=torch.float64)
-        as_series = TimeSeries(field[None], times, ("mt", "mtx", "mtyx")[len(grid.shape)], None, grid.lengths, copy=False)
+        system, times = self.system, torch.arange(len(field), dtype=torch.float64)
+        axes = ("mt" if system.variables is None else "mtc") + "yx"[2 - len(system.grid.shape) :]
+        as_series = TimeSeries(field[None], times, axes, None, system.grid.lengths, copy=False, components=system.variables)
         tail_of_numbers(self.observable, as_series)
 
 

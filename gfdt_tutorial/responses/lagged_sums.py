@@ -53,7 +53,7 @@ class LaggedSums(GroupSums):
         counts: (group, 2, lag), how many products `weighted` and `among` hold.
         weighted: (group, lag, n, p), Σ A(τ + t) B(τ) for each perturbation; (group, lag, n) for one.
         among: (group, lag, n, n), Σ A(τ + t) A(τ)ᵀ.
-        slopes: (group, n, p) or (group, n), Σ ∇A·f over some snapshots, `seen` (group,) in number.
+        slopes: (group, m, p) or (group, m), Σ ∇A·f over some snapshots, `seen` (group,) in number, of the last m of the observables.
     """
 
     weighted: torch.Tensor
@@ -73,6 +73,13 @@ class LaggedSums(GroupSums):
         """R̂_A(t) + K(t) [⟨∇A·f⟩ − R̂_A(0)]."""
         plain = self.plain(drawn)
         return plain + self._relaxed(drawn, self._slope(drawn) - plain[:, 0])
+
+    def projected(self, drawn: torch.Tensor, *, wanted: int) -> torch.Tensor:
+        """⟨A(t) B(0)⟩ + ⟨A(t)φᵀ⟩ ⟨φφᵀ⟩⁻¹ (⟨∇φ·f⟩ − ⟨φB⟩) of the first `wanted` observables, the others being φ: (resample, lag, wanted)."""
+        plain, among = self.plain(drawn), self.mean(drawn, self.among, self.counts[:, 1])
+        gram, later = among[:, 0, wanted:, wanted:], among[:, :, :wanted, wanted:]
+        missing = _solved(gram, self._slope(drawn) - plain[:, 0, wanted:])
+        return plain[..., :wanted] + torch.einsum("rlij,rj->rli", later, missing)
 
     def combined(self, drawn: torch.Tensor) -> torch.Tensor:
         """⟨A(t) B(0)⟩ + K(t) [⟨∇ψ·f⟩ − ⟨ψ B(0)⟩], K from the other half of the groups: a cross-fitted forecast of A by a dictionary ψ.
@@ -125,10 +132,14 @@ class LaggedSums(GroupSums):
 
 def _regressed(covariance: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
     """⟨A(t) Aᵀ⟩ ⟨A Aᵀ⟩⁻¹ applied to a change of the observables, from (resample, lag, n, n) and (resample, n): (resample, lag, n)."""
-    scale = covariance[:, 0].diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).sqrt()
-    inverse = torch.linalg.pinv(covariance[:, 0] / (scale[:, :, None] * scale[:, None]), rtol=COLLINEAR, hermitian=True)
-    coefficients = torch.einsum("rij,rj->ri", inverse, start / scale) / scale
-    return torch.einsum("rlij,rj->rli", covariance, coefficients)
+    return torch.einsum("rlij,rj->rli", covariance, _solved(covariance[:, 0], start))
+
+
+def _solved(gram: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    """⟨A Aᵀ⟩⁻¹ applied to a vector, (resample, n, n) and (resample, n): (resample, n); redundant observables are left out."""
+    scale = gram.diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).sqrt()
+    inverse = torch.linalg.pinv(gram / (scale[:, :, None] * scale[:, None]), rtol=COLLINEAR, hermitian=True)
+    return torch.einsum("rij,rj->ri", inverse, start / scale) / scale
 
 
 def lagged_products(later: torch.Tensor, earlier: torch.Tensor, steps: int) -> torch.Tensor:

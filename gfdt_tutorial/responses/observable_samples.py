@@ -1,6 +1,7 @@
 """Samples of A, B and ∇A·f, which the theorem needs of a series for observables that are numbers, and their lagged sums."""
 
 import contextlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +29,7 @@ from gfdt_tutorial.responses.theorem import (
 )
 
 NUDGE = 0.003  # of the standard deviation of the fields: the step along which a jump of an observable is looked for
-SOME = 64  # snapshots on which it is looked for
+VALUES = 2**16  # on which it is looked for: 64 fields of 32 × 32, or as many single numbers
 ROUNDING = 1e-6  # relative, of an observable in single precision
 SPARSE = 4  # ∇A·f, whose mean has little noise, is evaluated at every fourth snapshot
 
@@ -71,7 +72,8 @@ def check_smooth(observable: Field, data: TimeSeries) -> None:
     where the observable accepts it, because the rounding of a number that hardly moves would look like a jump.
     """
     fields = data.u.flatten(0, 1)
-    u = fields[:: max(1, len(fields) // SOME)][:SOME, None]
+    some = max(1, VALUES // math.prod(data.shape))
+    u = fields[:: max(1, len(fields) // some)][:some, None]
     with contextlib.suppress(RuntimeError, ValueError):
         observed(observable, u.double())
         u = u.double()
@@ -95,7 +97,7 @@ class Samples:
     Args:
         observed: (member, time, n), A less its mean, double precision.
         weights: (member, origin, p), B less its mean.
-        slopes: (member, some, n, p), ∇A·f, or None.
+        slopes: (member, some, m, p), ∇A·f of the last m of the observables, or None.
         origins: (origin,), steps at which B is known.
     """
 
@@ -140,18 +142,22 @@ class Samples:
 
 
 def sampled(
-    data: TimeSeries, score: AnyScore, observable: Field, perturbations: Mapping[str, Perturbation | None], thin: int, with_slopes: bool
+    data: TimeSeries, score: AnyScore, observable: Field, perturbations: Mapping[str, Perturbation | None], thin: int, smooth: Field | None
 ) -> Samples:
-    """A, B and ∇A·f at every snapshot, in pieces that bound the memory."""
+    """A, B and ∇A·f at every snapshot, in pieces that bound the memory.
+
+    Args:
+        smooth: what is differentiated, the observables or the last of them; None for nothing.
+    """
     wanted = torch.arange(0, data.u.shape[1], thin, device=data.u.device)
     where = pieces(data.u.shape[0], data.u.shape[1], 32 * data.grid.size)
 
     def of_part(piece: tuple[slice, slice]) -> _Part:
-        return _of_part(data, score, observable, perturbations, *piece, wanted, with_slopes)
+        return _of_part(data, score, observable, perturbations, *piece, wanted, smooth)
 
     parts = list(threads.mapped(of_part, where, device=data.u.device))
     observed, weights = (assembled([part[kind] for part in parts], where).double() for kind in (0, 1))
-    slopes = assembled([part.slopes for part in parts], where).double() if with_slopes else None
+    slopes = assembled([part.slopes for part in parts], where).double() if smooth is not None else None
     return Samples(observed - observed.mean((0, 1)), _less_that_of_others(weights, data.paired), slopes, wanted)
 
 
@@ -165,7 +171,7 @@ class _Part(NamedTuple):
 
 def _of_part(
     data: TimeSeries, score: AnyScore, observable: Field, perturbations: Mapping[str, Perturbation | None], members: slice, cut: slice,
-    wanted: torch.Tensor, with_slopes: bool,
+    wanted: torch.Tensor, smooth: Field | None,
 ) -> _Part:  # fmt: skip
     u = data.u[members, cut]
     context = None if data.context is None else data.context[members, cut]
@@ -176,9 +182,9 @@ def _of_part(
     for perturbation in perturbations.values():
         force = torch.full_like(u, 1 / data.grid.size) if perturbation is None else force_of(perturbation, u, context)
         weights.append(mean_kick_weight(s) if perturbation is None else drift_weight(perturbation, fields, force[:, here], s))
-        if with_slopes:
+        if smooth is not None:
             own = None if perturbation is None else getattr(perturbation[0], "slope", None)  # a change of the noise has one of its own
-            found = slope_of(observable, u[:, some], force[:, some]) if own is None else own(observable, u[:, some])
+            found = slope_of(smooth, u[:, some], force[:, some]) if own is None else own(smooth, u[:, some])
             slopes.append(_rows(found))
     return _Part(_rows(observed(observable, u)), torch.stack(weights, -1), torch.stack(slopes, -1) if slopes else u.new_zeros(()))
 

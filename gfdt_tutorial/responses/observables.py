@@ -17,6 +17,9 @@ import torch
 
 from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.grid import PeriodicGrid
+from gfdt_tutorial.core.hermite import Whitening, hermite, powers
+from gfdt_tutorial.core.hermite import products as hermite_products
+from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.core.spectra import shell_average
 
 Observable = Callable[[torch.Tensor], torch.Tensor]
@@ -26,6 +29,34 @@ def moment(grid: PeriodicGrid, order: int) -> Observable:
     """The mean of uⁿ over pixels, (..., 1): order 1 is the spatial mean, 2 the power; 4 distinguishes two phases from one."""
     order = checks.whole("order", order, minimum=1)
     return lambda u: _over_pixels(grid, _on(grid, u) ** order)[..., None]
+
+
+def products(data: TimeSeries, degree: int = 2) -> Observable:
+    """Hermite products of whitened components up to a degree, without the constant, (..., n): all polynomials of u, well conditioned.
+
+    Args:
+        data: without space; its mean and covariance define the coordinates.
+
+    Raises:
+        ValueError: data with space axes, components that are linearly dependent, or a degree below 1.
+
+    >>> import gfdt_tutorial as gfdt
+    >>> data = gfdt.simulate(gfdt.MarkovChain(), members=4, duration=100.0)
+    >>> products(data, 2)(data.u).shape  # 3 of degree one and 6 of degree two
+    torch.Size([4, 101, 9])
+    """
+    check_series(data, components=True)
+    if data.grid.shape:
+        raise ValueError(f"these data are fields of shape {data.grid.shape}; products are of a few variables without space")
+    whitening = Whitening.of(data.u.reshape(data.snapshots, -1))
+    factors = powers(len(whitening.mean), checks.whole("degree", degree, minimum=1))[1:]
+    plain = data.components is None
+
+    def measure(u: torch.Tensor) -> torch.Tensor:
+        y = whitening(u[..., None] if plain else u)
+        return hermite_products(hermite(y, degree), factors).to(u.dtype)
+
+    return measure
 
 
 def spectrum(grid: PeriodicGrid) -> Observable:

@@ -64,7 +64,7 @@ def regression(
     check_smooth(observable, data)
     no_score, no_origins = torch.zeros_like, len(data.times)  # the weight B of the theorem is not used
     with threads.steady():
-        samples = sampled(data, no_score, observable, perturbations, no_origins, with_slopes=True)
+        samples = sampled(data, no_score, observable, perturbations, no_origins, observable)
         groups = samples.groups(common.steps, data.paired)
         sums = samples.sums(groups, common.steps)
     found = {}

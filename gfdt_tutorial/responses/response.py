@@ -311,7 +311,7 @@ def exact_response(system: ExactlySolvable, *, lags: float = 90.0, every: float 
         UserWarning: `lags` is not a multiple of `every`.
     """
     times = lag_times(lags, every)
-    return Response(times, system.response(times), "exact", grid=system.grid)
+    return Response(times, system.response(times), "exact", grid=system.grid, components=getattr(system, "variables", None))
 
 
 def lag_times(lags: float, every: float) -> torch.Tensor:

@@ -19,14 +19,15 @@ from gfdt_tutorial.systems.base import System
 from gfdt_tutorial.systems.simulate import check_system, parameters
 
 PARTS = 16  # independent parts of the truth, kept so that errors against it can be freed of its own noise
-BATCH = 32  # runs stepped together
+BATCH = 32  # runs of fields stepped together
+STATES = 8192  # the same for systems without space, whose steps are too small to be taken by few
 
 
 class Twins:
     """The kicked experiment as an iterable that its caller owns, a batch of runs at a time; arguments as in `perturb`.
 
     Attributes:
-        batches: (part, runs) of each batch of the whole experiment, BATCH runs at most.
+        batches: (part, runs) of each batch of the whole experiment, BATCH or STATES runs at most.
         batch_pairs: how many pairs a full batch holds.
         done: number of batches that are finished.
         seconds: time that they took, checkpoints before included.
@@ -53,12 +54,13 @@ class Twins:
             raise ValueError(f'kick={self.kick!r} needs a field; kick a lone number with kick="pixel"')
         self.symmetries = check_symmetries(symmetries, system.grid)
         self.control = bool(control) and kick == "random signs"
-        self.runs, self.batch_pairs = self.pairs // self.restarts, BATCH * self.restarts
+        batch = BATCH if system.grid.shape else STATES
+        self.runs, self.batch_pairs = self.pairs // self.restarts, batch * self.restarts
         self.edges = [round(i * self.runs / PARTS) for i in range(PARTS + 1)]
         self.batches = [
-            (part, range(first, min(first + BATCH, self.edges[part + 1])))
+            (part, range(first, min(first + batch, self.edges[part + 1])))
             for part in range(PARTS)
-            for first in range(self.edges[part], self.edges[part + 1], BATCH)
+            for first in range(self.edges[part], self.edges[part + 1], batch)
         ]
         self.done, self.seconds, self.whole = 0, 0.0, True
         if system.variables is not None and (self.kick != "pixel" or system.grid.shape):

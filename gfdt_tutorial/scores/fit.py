@@ -1,15 +1,24 @@
 """fit_score: one training, from a preset to a score, with a progress bar, safe to interrupt."""
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from gfdt_tutorial.core.score import Score
 from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.core.spectra import mode_covariance
-from gfdt_tutorial.scores.budgets import Budget, budget, suited_to, wide
+from gfdt_tutorial.scores.budgets import Budget, budget, component_budget, suited_to, wide
+from gfdt_tutorial.scores.component_score import ComponentScore
+from gfdt_tutorial.scores.component_training import ComponentTraining, warn_if_thick, with_level
 from gfdt_tutorial.scores.diagnostics import kurtosis
+from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
+from gfdt_tutorial.scores.polynomial import PolynomialScore
+from gfdt_tutorial.scores.rungs import compare_rungs
 from gfdt_tutorial.scores.training import Training
 
 SOME = 4096  # fields are enough to estimate a spectrum
@@ -31,12 +40,15 @@ def fit_score(
     calibrate: bool = True,
     device: str | torch.device = "auto",
     checkpoint: str | Path | None = None,
-) -> LearnedScore:
+) -> LearnedScore | ComponentScore:
     """Learn ∇ ln ρ from an unperturbed series by denoising score matching, and adjust its linear part (`LearnedScore.calibrated`).
 
     If training is interrupted (Ctrl-C, or the stop button of a notebook), the best score so far is returned, and `metrics["interrupted"]`
     is True; with a checkpoint, the next call continues from there. An interrupt of the adjustment that follows is re-raised; the
     checkpoint then holds the whole training.
+
+    A series of components without space gets a `ComponentScore`. Without a budget its noise level is that which
+    `component_training.with_level` chooses. Its `recommended` names the simplest score that does as well on held-out data.
 
     Args:
         data: the series. Keep another part of it to average over: `fit, use = data.split(0.5)`.
@@ -53,7 +65,10 @@ def fit_score(
 
     Raises:
         ValueError: an unknown preset, data too short to split or without variance, a checkpoint that is damaged or of another training, or
-            a network that breaks its contract.
+            a network that breaks its contract; several fields at once.
+
+    Warns:
+        UserWarning: the noise of training is thicker than the cloud of the components in some direction.
 
     >>> from gfdt_tutorial import OrnsteinUhlenbeck, simulate
     >>> data = simulate(OrnsteinUhlenbeck(), members=8, duration=20.0)
@@ -74,7 +89,12 @@ def fit_score(
     >>> score(data.u[0, :3]).shape
     torch.Size([3, 32, 32])
     """
-    check_series(data)
+    check_series(data, components=True)
+    if data.components is not None:
+        if noise_levels or network is not None or start != "gaussian":
+            raise ValueError("noise_levels, network and start are for fields; leave them out for a series of components")
+        options = {"seed": seed, "context": context, "validation": validation, "device": device}
+        return _of_components(data, budget, preset, calibrate, checkpoint, options)
     budget = suited(data, preset=preset, noise_levels=noise_levels) if budget is None else budget
     training = Training(
         data,
@@ -93,6 +113,35 @@ def fit_score(
         score = score.calibrated(training.fitted)
     score.metrics["interrupted"] = interrupted
     return score
+
+
+def _of_components(
+    data: TimeSeries, budget: Budget | None, preset: str, calibrate: bool, checkpoint: str | Path | None, options: dict[str, Any]
+) -> ComponentScore:
+    if data.grid.shape:
+        raise ValueError(
+            f"these data are {len(data.components or ())} fields of shape {data.grid.shape}; a score is learned for one field, or for "
+            "components without space: take GaussianScore.fit(data), or one field as a series of its own"
+        )
+    chosen = with_level(data, component_budget(preset), **options) if budget is None else budget
+    training = ComponentTraining(data, chosen, **options)
+    interrupted = training.run(checkpoint, label="fit score")
+    score = training.score()
+    warn_if_thick(score)
+    score = score.calibrated(training.fitted) if calibrate else score
+    score.metrics["interrupted"] = interrupted
+    if score.needs_context:
+        return score
+    return replace(score, rungs=compare_rungs(training.held, _simpler(training.fitted) | {"network": score}))
+
+
+def _simpler(data: TimeSeries) -> dict[str, Score]:
+    """The lower rungs of the ladder, as far as the data are long enough for them."""
+    found: dict[str, Score] = {}
+    for name, fit in (("gaussian", GaussianScore.fit), ("polynomial", PolynomialScore.fit)):
+        with suppress(ValueError):
+            found[name] = fit(data)
+    return found
 
 
 def suited(data: TimeSeries, *, preset: str = "quick", noise_levels: bool = False) -> Budget:

@@ -1,26 +1,21 @@
 """A learned score: its network, the coordinates in which the network works, and its files."""
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import nn
 
-from gfdt_tutorial.core import checks, storage, threads
+from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
 from gfdt_tutorial.core.numerics import blocks_of, nearest_power_of_two
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.scores import own_network
+from gfdt_tutorial.scores import own_network, score_files
 from gfdt_tutorial.scores.configuration import NetworkConfig, build
 from gfdt_tutorial.scores.linear_correction import linear_correction
 from gfdt_tutorial.scores.network import ScoreNetwork
 
-FORMAT = 2
 BATCH = 32  # fields evaluated at a time, so that the values between the layers stay in the cache; more of them if they have fewer than
 PIXELS = 1024  # pixels
 
@@ -155,20 +150,13 @@ class LearnedScore:
 
         A network of the user's own is saved by its weights alone; `load` needs the module itself again.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"network.{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in self.network.state_dict().items()}
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         extra = {"context_mean": self.context_mean, "context_std": self.context_std, "correction": self.correction}
         if isinstance(self.network, own_network.OwnNetwork):
             extra["probe"] = self.network.probe()
-        tensors |= {name: tensor.cpu() for name, tensor in extra.items() if tensor is not None}
-        content = safetensors.torch.save(tensors)
-        about = {"format": FORMAT, "mean": self.mean, "config": self.config, "metrics": self.metrics, "fitted_to": self.fitted_to}
-        about |= {"sha256": hashlib.sha256(content).hexdigest()}
-        with storage.atomic(folder / "weights.safetensors", folder / "score.json") as [weights, description]:
-            weights.write(content)
-            description.write(storage.json_bytes(about))
-        return folder
+        tensors |= {name: tensor for name, tensor in extra.items() if tensor is not None}
+        about = {"mean": self.mean, "config": self.config, "metrics": self.metrics, "fitted_to": self.fitted_to}
+        return score_files.write(folder, tensors, about)
 
     @classmethod
     def load(cls, folder: str | Path, *, network: nn.Module | None = None) -> "LearnedScore":
@@ -183,24 +171,18 @@ class LearnedScore:
             OSError: a file is missing.
         """
         folder = Path(folder)
-        content = (folder / "weights.safetensors").read_bytes()
+        tensors, about = score_files.read(folder)
+        if "kind" in about:
+            raise ValueError(f"{folder} holds a score of unlike variables; read it with ComponentScore.load")
         try:
-            about = json.loads((folder / "score.json").read_text(encoding="utf-8"))
-            mean, config, metrics, digest = about["mean"], about["config"], about["metrics"], about["sha256"]
-        except (ValueError, KeyError, TypeError) as error:
+            mean, config, metrics = about["mean"], about["config"], about["metrics"]
+        except KeyError as error:
             raise ValueError(f"{folder / 'score.json'} is damaged ({error}); fit the score again, or fetch the folder anew") from error
-        if about.get("format") not in (1, FORMAT):
-            raise ValueError(
-                f"{folder} was written in format {about.get('format')}; this version reads formats 1 and {FORMAT}: fit the score again"
-            )
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise ValueError(f"{folder / 'weights.safetensors'} is not what score.json describes: damaged, truncated, or of another score")
         own_network.check_given(folder, config.get("network"), network)
         try:
-            tensors = safetensors.torch.load(content)
             built = build(config, module=network)
             built.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")})
-        except (RuntimeError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        except (RuntimeError, KeyError, TypeError) as error:
             target = "its config" if network is None else "the network that was given"
             raise ValueError(f"the weights in {folder} do not fit {target} ({error})") from error
         own_network.check_same(folder, built, tensors.get("probe"))

@@ -1,0 +1,56 @@
+"""Lorenz 63 with noise against twins: the matrix of responses, and the mean of z after a step in ρ."""
+
+import torch
+
+from gfdt_tutorial.bench.rows import Row, present
+from gfdt_tutorial.bench.vectors.true_changes import Change, true_changes
+from gfdt_tutorial.bench.vectors.worst import SEEDS, relative, worst
+from gfdt_tutorial.core.score import Score
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.kick_response import respond
+from gfdt_tutorial.responses.kicked_twins import perturb
+from gfdt_tutorial.responses.sensitivities import sensitivities
+from gfdt_tutorial.scores.fit import fit_score
+from gfdt_tutorial.scores.gaussian import GaussianScore
+from gfdt_tutorial.systems.lorenz_63 import lorenz_63
+from gfdt_tutorial.systems.simulate import simulate
+
+MEMBERS, DURATION, EVERY, LAG, HALF = 800, 100.0, 0.05, 2.0, 20  # 8·10⁴ time units; lag 1 is the twentieth
+PAIRS, RESTARTS, KICK = 640_000, 40, 0.1  # of the true kicks
+TRUE_MEMBERS = 65_536  # of the true step
+BOUNDS = {"R, t ≤ 1": 0.13, "R, t ≤ 2": 0.17, "⟨z⟩ after a step in ρ, t ≤ 2": 0.10}
+
+
+def lorenz() -> list[Row]:
+    """Three seeds, η = 2."""
+    system = lorenz_63()
+    kicks = perturb(system, lags=LAG, every=EVERY, pairs=PAIRS, restarts=RESTARTS, amplitude=KICK)
+    matrix, noise = kicks.values, present(kicks.standard_error)
+    step = true_changes(
+        system, {"step": Change("rho", 0.5)}, lambda u: u[:, 2:], lags=LAG, every=EVERY, members=TRUE_MEMBERS, seed=1
+    )["step"]  # fmt: skip
+    what = "Lorenz 63, η = 2, 8·10⁴ time units"
+    rows = [
+        Row(f"{what}: relative error of the truth of R, t ≤ 1", float(noise[: HALF + 1].norm() / matrix[: HALF + 1].norm())),
+        Row("   t ≤ 2", float(noise.norm() / matrix.norm())),
+        Row("   of ⟨z⟩ after a step", step.relative_error),
+    ]
+    found: dict[str, list[dict[str, float]]] = {}
+    for seed in SEEDS:
+        data = simulate(system, members=MEMBERS, duration=DURATION, every=EVERY, seed=seed)
+        scores = {"network": fit_score(data, seed=seed), "Gaussian": GaussianScore.fit(data)}
+        for name, score in scores.items():
+            found.setdefault(name, []).append(_measured(data, score, matrix, step.values))
+    rows += worst(f"{what}, network", found["network"], BOUNDS)
+    return [*rows, *worst(f"{what}, Gaussian", found["Gaussian"], fails=BOUNDS)]
+
+
+def _measured(data: TimeSeries, score: Score, matrix: torch.Tensor, step: torch.Tensor) -> dict[str, float]:
+    answer = respond(data, score, lags=LAG, form="controlled").values
+    change = {"rho": lorenz_63().drift_derivative("rho")}
+    height = sensitivities(data, score, lambda u: u[..., 2:], change, lags=LAG, form="projected")["rho"]
+    return {
+        "R, t ≤ 1": relative(answer[: HALF + 1], matrix[: HALF + 1]),
+        "R, t ≤ 2": relative(answer, matrix),
+        "⟨z⟩ after a step in ρ, t ≤ 2": relative(height.values, step),
+    }

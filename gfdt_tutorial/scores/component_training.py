@@ -1,0 +1,135 @@
+"""Denoising score matching for unlike variables without space, and the choice of its noise level.
+
+Noise of standard deviation σ, in whitened coordinates, blurs everything that is thinner than σ. The variance of a cloud tells nothing of
+this: the attractor of Lorenz is a twentieth as thick as it is wide. The identity ⟨u sᵀ⟩ = −1 does, *before* the score is calibrated to it.
+So short trainings start with a large σ and halve it until the identity is missed by no more than MISSED on held-out data.
+"""
+
+import copy
+import warnings
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+
+from gfdt_tutorial.core import checks, threads
+from gfdt_tutorial.core.hermite import Whitening
+from gfdt_tutorial.core.random_streams import Stream, generator
+from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.scores.batches import context_moments
+from gfdt_tutorial.scores.budgets import Budget
+from gfdt_tutorial.scores.component_network import ComponentConfig, ComponentNetwork, antithetic_loss, build
+from gfdt_tutorial.scores.component_score import ComponentScore
+from gfdt_tutorial.scores.descent import Descent
+
+MISSED = 0.1  # the largest entry of |⟨u sᵀ⟩ + 1| that is tolerated before calibration
+LEAST = 0.0125  # the smallest noise level that is tried
+PILOT = 4  # a pilot takes a quarter of the steps
+VALIDATION = 8192  # held-out states
+
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+
+
+class ComponentTraining(Descent[ComponentNetwork]):
+    """Denoising score matching on one series of unlike variables; `Descent` says how it is iterated, saved and resumed.
+
+    Args:
+        data: with an axis of components and no space; the fraction `validation` is held out.
+        budget: steps, noise level and network; its kernels are the hidden layers, whose sides have no meaning here.
+        seed: of weights, batches and noise.
+        context: whether to give the network `data.context`.
+        validation: the fraction held out.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        ValueError: data too short to split, a variable without variance, or no context where one is asked for.
+    """
+
+    def __init__(
+        self,
+        data: TimeSeries,
+        budget: Budget,
+        *,
+        seed: int = 0,
+        context: bool = False,
+        validation: float = 0.2,
+        device: str | torch.device = "auto",
+    ) -> None:
+        seed, device = checks.whole("seed", seed), checks.resolve_device(device)
+        fitted, held = data.split(1 - checks.probability("validation", validation))
+        self.context_mean: torch.Tensor | None = None
+        self.context_std: torch.Tensor | None = None
+        if context:
+            self.context_mean, self.context_std = context_moments(fitted, device)
+        with threads.steady():
+            self.whitening = Whitening.of(fitted.u.reshape(fitted.snapshots, -1))
+            self._states = {id(part): self.whitening(part.u).flatten(0, 1).float() for part in (fitted, held)}
+        self.config: ComponentConfig = {
+            "components": list(data.components or ()),
+            "width": budget.width,
+            "layers": len(budget.kernels),
+            "context": data.context.shape[2] if context and data.context is not None else 0,
+            "level": budget.level,
+        }
+        network = build(self.config, seed).to(device)
+        super().__init__(fitted, held, network, budget=budget, seed=seed, grid=data.grid, device=device)
+
+    def batch(self, data: TimeSeries, count: int, number: int) -> Batch:
+        """(y, z, context) of batch `number`: the same for the same seed and number."""
+        rng, states = generator(self.seed, Stream.BATCH, number + 1), self._states[id(data)]
+        count = count if number >= 0 else min(VALIDATION, len(states))
+        where = torch.randint(len(states), (count,), generator=rng)
+        noise = torch.randn(count, states.shape[1], generator=rng)
+        given = None
+        if data.context is not None and self.context_mean is not None and self.context_std is not None:
+            given = (data.context.flatten(0, 1)[where].to(self.device) - self.context_mean) / self.context_std
+        return states[where.to(states.device)].to(self.device), noise.to(self.device), given
+
+    def loss(self, network: ComponentNetwork, batch: Batch) -> torch.Tensor:
+        """The antithetic loss."""
+        return antithetic_loss(network, *batch)
+
+    def score(self) -> ComponentScore:
+        """The best so far by validation loss, as a score; further training does not change it."""
+        network = copy.deepcopy(self.best).eval().requires_grad_(False)
+        metrics = {"steps": self.step, "validation": min(value for _, value in self.validations), "seed": self.seed}
+        metrics |= {"at_start": self.validations[0][1], "level": self.budget.level}
+        found = ComponentScore(
+            network, self.whitening, self.config, self.context_mean, self.context_std, metrics, fitted_to=self.fitted.fingerprint
+        )
+        metrics["missed"] = found.missed(self.held)
+        return found
+
+    def _identity(self) -> dict[str, Any]:
+        u = self.fitted.u
+        sums = float(u.square().mean(dtype=torch.float64)), float(u[-1, -1].norm())
+        data = [list(u.shape), *(f"{value:.6g}" for value in sums)]  # the rounding of sums depends on the number of threads
+        return {"config": self.config, "budget": asdict(self.budget), "seed": self.seed, "data": data}
+
+
+def with_level(data: TimeSeries, budget: Budget, **options: Any) -> Budget:
+    """The budget with the largest noise level, of σ, σ/2, σ/4, … ≥ LEAST, at which a pilot misses ⟨u sᵀ⟩ = −1 by MISSED at most.
+
+    Args:
+        options: as those of `ComponentTraining`.
+    """
+    while budget.level > LEAST:
+        pilot = ComponentTraining(data, replace(budget, steps=-(-budget.steps // PILOT)), **options)
+        for _ in pilot:
+            threads.stop_if_interrupted()
+        if pilot.score().metrics["missed"] <= MISSED:
+            break
+        budget = replace(budget, level=max(LEAST, budget.level / 2))
+    return budget
+
+
+def warn_if_thick(score: ComponentScore) -> None:
+    """Warns where the noise of training, or too short a training, blurs the data."""
+    missed, level = score.metrics["missed"], score.metrics["level"]
+    if missed > MISSED:
+        warnings.warn(
+            f"before calibration the score misses ⟨u sᵀ⟩ = −1 by {missed:.2f} (more than {MISSED:g}) at a noise level of {level:g}. In "
+            "some direction the data are thinner than that, as those of a nearly deterministic system are, or training was too short. "
+            "Calibration hides this from the identity, not from the responses: take a longer preset, or a smaller Budget(level=…)",
+            stacklevel=3,
+        )
