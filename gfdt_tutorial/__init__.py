@@ -42,6 +42,7 @@ from gfdt_tutorial.responses.kick_response import respond, respond_in_forms
 from gfdt_tutorial.responses.kicked_twins import perturb
 from gfdt_tutorial.responses.kubo import kubo
 from gfdt_tutorial.responses.noise_change import noise_derivative
+from gfdt_tutorial.responses.observable_twins import Change, observable_twins
 from gfdt_tutorial.responses.regression import regression
 from gfdt_tutorial.responses.response import Response, exact_response
 from gfdt_tutorial.responses.scale_errors import band_errors, kick_error
@@ -75,6 +76,7 @@ __all__ = [
     "SDE",
     "AllenCahn",
     "Budget",
+    "Change",
     "ChangedEnsemble",
     "ComponentScore",
     "DivergedError",
@@ -113,6 +115,7 @@ __all__ = [
     "load_shipped_score",
     "lorenz_63",
     "noise_derivative",
+    "observable_twins",
     "observables",
     "perturb",
     "regression",

@@ -149,8 +149,10 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # | **phase** | of the Allen-Cahn field: where $u$ is about $+1$, or $-1$. Of a forcing wave: φ | 04, 05 |
 # | **preset** | the size of an experiment: `tiny`, `quick`, `standard`, `paper` | 00 |
 # | **raw** | of a response: $-\langle u_i(t)\,s_j(0)\rangle$ as the average gives it, by `form="raw"`. One of four forms, beside *normalised*, *controlled* and *combined* | 02, 03 |
+# | **projected** | of a response of observables: $B$ plus the combination of known functions $\varphi$ that makes every $\langle\varphi B\rangle = \langle f\cdot\nabla\varphi\rangle$ exact, by `form="projected"` | 13 |
 # | **regression hypothesis** | after a small change, observables relax as their own fluctuations do (Onsager [19]). `form="shrunk"` departs from it only as far as the data show | 12 |
 # | **ringing** | oscillations around zero near a jump that contains the shortest waves of the grid, once it has been carried by a fraction of a pixel | 00 |
+# | **rung** | of the ladder of scores for unlike variables: Gaussian, polynomial, network. Held-out data choose it | 13 |
 # | **score** | $\nabla\ln\rho$: the direction in which fields become likelier, and how fast | 00 |
 # | **shell** | all wavevectors of about the same length | 02 |
 # | **shipped, precomputed** | made once, with the command that a lesson prints, and kept in the package with its hash | 04 |
@@ -163,9 +165,10 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # | **time profile** | how a forcing depends on time, $f(t)$ | 08 |
 # | **truth** | the best known response: a closed form, or many twins. Twins leave noise, and errors are *corrected* for it by means of their independent parts | 04, 06 |
 # | **twins, pairs** | two runs with the same past and the same noise, of which one is kicked, or both in opposite directions | 00, 02 |
+# | **unlike variables, components** | variables with units and memories of their own, such as climate indices or principal components; the axis `c` of a series | 13 |
 # | **validation loss** | the loss on data that training does not see. Compare it with the training loss of the *same* weights, here those averaged over the last steps | 03 |
 # | **W1 distance** | of two densities in one dimension: the mean distance between equal quantiles | 03 |
-# | **whitened** | of a field: divided by $C_k^{1/2}$ per wavevector, so that all scales have the same variance | 05 |
+# | **whitened** | of a field: divided by $C_k^{1/2}$ per wavevector, so that all scales have the same variance. Of unlike variables: multiplied by $C^{-1/2}$, so that their covariance is the unit matrix | 05, 13 |
 
 # %% [markdown]
 # ## References

@@ -83,6 +83,14 @@ SPOILED = """
 from gfdt_tutorial.course import widgets
 widgets.ErrorsMultiply()
 """
+COMPONENTS = """
+import gfdt_tutorial as gfdt
+from gfdt_tutorial.course import views, widgets
+triad = gfdt.enso_triad()
+data = gfdt.simulate(triad, members=32, duration=40.0, every=0.4)
+lab = views.ComponentLab.of(triad, data, {"gaussian": gfdt.GaussianScore.fit(data)}, lags=4.0)
+widgets.ComponentResponses(lab)
+"""
 IDLE = "() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 WORDS = "document.querySelector('.jp-OutputArea-output:has(.gfdt-readout) .gfdt-readout').innerText"
 SINCE = f"Number(/([0-9.]+) since the kick/.exec({WORDS})[1])"
@@ -107,6 +115,7 @@ def lab(tmp_path_factory):
         "score": SCORE,
         "parameters": PARAMETERS,
         "spoiled": SPOILED,
+        "components": COMPONENTS,
     }
     for name, code in alone.items():
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
@@ -306,6 +315,26 @@ def test_a_response_gets_better_while_its_score_is_learned_and_another_noise_beg
     page.keyboard.press("ArrowRight")
     sync_api.expect(readout).to_contain_text("noise level σ is now 0.0126: another training, from the start; step 0 of 300")
     eventually(lambda: np.testing.assert_allclose(page.evaluate(errors), drawn[:1], atol=1e-5))
+    assert page.locator(".gfdt-error").count() == 0
+
+
+def test_the_variables_of_lesson_13_are_kicked_and_measured(open_lesson):
+    page = open_lesson("components")
+    lab = page.locator(EXPLORER)
+    sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("+0.20 standard deviations of u1")
+    lab.locator("select").select_option("change omega")
+    lab.locator(".noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("+25 % of the value of omega")
+    sync_api.expect(lab.locator(".gfdt-warning")).to_contain_text("extrapolates its first order")
+    lab.locator("button").first.click()
+    sync_api.expect(lab.locator(".gfdt-readout")).to_contain_text("of 8 rounds measured")
+    traces = f"Array.from(document.querySelector('{EXPLORER} .js-plotly-plot')._fullData)"
+    drawn = f"name => Array.from({traces}.filter(t => t.name === name).at(-1).y)"
+    eventually(lambda: np.testing.assert_equal(len(page.evaluate(drawn, "measured here")), 11))
+    lab.locator("button").first.click()
+    assert len(page.evaluate(drawn, "Gaussian")) == 11 and np.abs(page.evaluate(drawn, "Gaussian")).max() > 0
+    keep_screenshots(page, "13_components")
     assert page.locator(".gfdt-error").count() == 0
 
 

@@ -104,6 +104,9 @@ MISTAKES = {
     "12.2": 1.0,  # as if there were no κ
     "12.3": 0.95,  # as if ⟨u²⟩ were proportional to 1/λ
     "12.4": -EXERCISES["12.4"].expected,  # the wrong direction
+    "13.1": 0.0,  # the transposed entry: the wind does not feel u1
+    "13.2": 0.3,  # the lagged correlation
+    "13.3": 0.5,  # ⟨D⟩ changes by ε⟨x²⟩ = ε/2, not halved again
     "15.1": 0.08,  # the product of the sizes alone
     "15.2": 0.15,  # the sum of the errors
     "15.3": 0.5,  # as fast as the standard error, which one of them alone would need

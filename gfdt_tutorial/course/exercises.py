@@ -12,6 +12,7 @@ from gfdt_tutorial.responses.errors import error_sources
 from gfdt_tutorial.responses.response import exact_response
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.double_well import DoubleWell
+from gfdt_tutorial.systems.enso_triad import enso_triad
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 
@@ -173,6 +174,19 @@ def _product_of_shapes() -> float:
     return float(DoubleWell().average(lambda x: -torch.tanh(2 * x) * torch.sin(x)))
 
 
+def _rise_after_wind() -> float:
+    """R of u1 to tau in the ENSO triad at lag one."""
+    p = enso_triad().parameters
+    drift = [[-p["d_u"], -p["omega"], 1.0], [p["omega"], -p["d_u"], 0.0], [0.0, 0.0, -p["d_tau"]]]
+    return float(torch.linalg.matrix_exp(torch.tensor(drift, dtype=torch.float64))[0, 2])
+
+
+def _response_of_correlated() -> float:
+    """The second entry of (0.5, 0.3) C(0)⁻¹, with the correlation 0.6."""
+    covariance = torch.tensor([[1.0, 0.6], [0.6, 1.0]], dtype=torch.float64)
+    return float(torch.linalg.solve(covariance, torch.tensor([0.5, 0.3], dtype=torch.float64))[1])
+
+
 EXERCISES = {
     "00.1": Exercise(_downstream_time(2), 0.1, "two pixels are 2 · 2π/32 long, and the field moves at speed A."),
     "00.2": Exercise(180.0, 0.0, "lags may reach to half the series."),
@@ -282,6 +296,13 @@ EXERCISES = {
         1e-5,
         "response_to(…, 'kappa', slice(0, 2), 0.02) has both; t = 3 is sample 24, as they are 1/8 apart.",
     ),
+    "13.1": Exercise(_rise_after_wind(), 0.005, "R(t) = exp(A t) with the matrix A of the drift; which row is u1, which column tau?"),
+    "13.2": Exercise(
+        _response_of_correlated(),
+        1e-3,
+        "R(1) = C(1) C(0)⁻¹, and of C(1) the first row is known. Invert the matrix of 1, 0.6, 0.6, 1.",
+    ),
+    "13.3": Exercise(0.25, 1e-3, "d⟨x²⟩/dt = −2⟨x²⟩ + ⟨D⟩ vanishes in the mean, with ⟨D⟩ = 1 + ε⟨x²⟩; solve for ⟨x²⟩ and differentiate."),
     "15.1": Exercise(
         lambda: 0.08 * _product_of_shapes(),
         0.0005,

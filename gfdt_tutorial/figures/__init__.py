@@ -22,6 +22,7 @@ from gfdt_tutorial.figures.response_curves import (
     response_curves,
     spectrum,
 )
+from gfdt_tutorial.figures.response_matrix import response_matrix
 
 __all__ = [
     "DISPLACEMENTS",
@@ -42,6 +43,7 @@ __all__ = [
     "one_variable_scores",
     "response_curves",
     "response_maps",
+    "response_matrix",
     "save_html",
     "save_image",
     "spectrum",

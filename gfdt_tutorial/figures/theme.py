@@ -34,6 +34,7 @@ METHODS = {
     "histogram": ("#4A2418", "solid", 1.5),
     "kernel density": ("#A8341C", "longdash", 2),
     "clusters": ("#6A2C91", "dot", 2.5),
+    "polynomial": ("#0A6E8C", "solid", 2),
 }
 LABELS = {
     "exact": "exact",
@@ -49,6 +50,7 @@ LABELS = {
     "regression on one": "regression on one observable",
     "regression on all": "regression on all observables",
     "kubo": "Kubo's formula",
+    "polynomial": "polynomial score",
 }
 FIELD_SCALE = "RdBu_r"  # diverging: red above, blue below, white at zero
 TRANSPARENCY = 0.18

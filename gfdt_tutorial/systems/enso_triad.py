@@ -30,7 +30,7 @@ def enso_triad(
     """
     parameters = {"d_u": d_u, "omega": omega, "d_tau": d_tau, "sigma_1": sigma_1, "sigma_2": sigma_2, "sigma_3": sigma_3}
     return SDE(
-        _drift, _noise, parameters, components=VARIABLES, observed=VARIABLES, dt=dt, name="enso-triad", label="ENSO triad", spinup=40.0,
+        _drift, _noise, parameters, components=VARIABLES, observed=VARIABLES, dt=dt, name="enso-triad", label="ENSO triad", spinup=25.0,
         lags=10.0, every=0.1,
     )  # fmt: skip
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from gfdt_tutorial.bench.rows import Row
+from gfdt_tutorial.bench.rows import Row, present
+from gfdt_tutorial.responses.response import Response
 
 SEEDS = (0, 1, 2)
 
@@ -12,6 +13,11 @@ SEEDS = (0, 1, 2)
 def relative(found: torch.Tensor, truth: torch.Tensor) -> float:
     """|found − truth| / |truth|, over all entries together."""
     return float((found.double() - truth.double()).norm() / truth.double().norm())
+
+
+def relative_error(truth: Response, row: int | slice = slice(None)) -> float:
+    """|standard error| / |values|, at some lags of a truth."""
+    return float(present(truth.standard_error)[row].norm() / truth.values[row].norm())
 
 
 def worst(

@@ -1,6 +1,7 @@
 """Figures of the widgets. Each file has the name of the file in `widgets` and `views` whose content it draws."""
 
 from gfdt_tutorial.course.panels.allen_cahn import live, live_data
+from gfdt_tutorial.course.panels.component_lab import component_changes, component_changes_data
 from gfdt_tutorial.course.panels.kicked_well import kicked_well, kicked_well_data
 from gfdt_tutorial.course.panels.navier_stokes import flow, flow_data
 from gfdt_tutorial.course.panels.ornstein_uhlenbeck import explorer, explorer_data
@@ -12,6 +13,8 @@ from gfdt_tutorial.course.panels.spoiled_well import spoiled_well, spoiled_well_
 
 __all__ = [
     "MAPS",
+    "component_changes",
+    "component_changes_data",
     "explorer",
     "explorer_data",
     "flow",

@@ -4,6 +4,7 @@ A view computes and draws nothing; its file has the name of the widget and of th
 """
 
 from gfdt_tutorial.course.views.allen_cahn import LiveResponse
+from gfdt_tutorial.course.views.component_lab import ComponentChange, ComponentLab
 from gfdt_tutorial.course.views.double_well import KickedWell
 from gfdt_tutorial.course.views.navier_stokes import StirredFlow
 from gfdt_tutorial.course.views.ornstein_uhlenbeck import Exploration
@@ -12,6 +13,8 @@ from gfdt_tutorial.course.views.score_training import TrainingView
 from gfdt_tutorial.course.views.spoiled_well import SpoiledWell
 
 __all__ = [
+    "ComponentChange",
+    "ComponentLab",
     "Exploration",
     "KickedWell",
     "LearningResponse",

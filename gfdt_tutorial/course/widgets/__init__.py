@@ -22,6 +22,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None
 _require_jupyter_widgets()
 
 from gfdt_tutorial.course.widgets.allen_cahn import AllenCahnLab  # noqa: E402
+from gfdt_tutorial.course.widgets.component_lab import ComponentResponses  # noqa: E402
 from gfdt_tutorial.course.widgets.double_well import DoubleWellExplorer  # noqa: E402
 from gfdt_tutorial.course.widgets.first_kick import FirstKick  # noqa: E402
 from gfdt_tutorial.course.widgets.navier_stokes import FlowLab  # noqa: E402
@@ -34,6 +35,7 @@ from gfdt_tutorial.course.widgets.spoiled_well import ErrorsMultiply  # noqa: E4
 
 __all__ = [
     "AllenCahnLab",
+    "ComponentResponses",
     "DoubleWellExplorer",
     "ErrorsMultiply",
     "FirstKick",

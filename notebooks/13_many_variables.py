@@ -1,0 +1,311 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 13 · Many variables
+#
+# **You will** push variables that are unlike one another: two temperatures and a wind; read a matrix of responses; see why one variable of three answers another question than all three; meet a Gaussian score that is exact for means and wrong for variances; climb the ladder from the Gaussian score to
+# a network, and let held-out data choose the rung; and treat the strength of noise as a parameter. **Time** 45 minutes. **Runs in** about a minute and a half on two cores, in 1.2 GB.
+# **Needs** lessons [01](01_score_and_response.ipynb) and [03](03_score_matching.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
+
+# %% [markdown]
+# ## The question
+#
+# So far a state was one number, or one field whose points are all alike. Most data are not like that. A climate index, the wind and a sea-level height have different units, different memories and different noise. How does each of them answer a push of each of the others?
+#
+# ## Bet first
+#
+# Our system has two variables $u_1$, $u_2$ that oscillate, such as the temperatures of the eastern and the western Pacific, and a wind $\tau$ that drives $u_1$. Its equations are linear. Only the *noise* of the wind is not: it is stronger when $u_1$ is large.
+#
+# > 1. The density of the three variables is far from Gaussian. Which responses does the Gaussian score get right?
+# > 2. Somebody has recorded $u_1$ alone, for as long as you like. Can they find how $u_1$ answers a push of $u_1$?
+
+# %%
+import plotly.graph_objects as go
+import torch
+from plotly.subplots import make_subplots
+
+import gfdt_tutorial as gfdt
+from gfdt_tutorial import figures
+from gfdt_tutorial.core.memory import free_memory
+from gfdt_tutorial.course import panels, views, widgets
+from gfdt_tutorial.course.exercises import check
+
+# %% [markdown]
+# ## Derive
+#
+# Let the state be a vector $u = (u_1, \dots, u_C)$ of unlike variables. The score is a vector, too, $s_j = \partial \ln\rho/\partial u_j$, in units of one over those of $u_j$. The theorem of lesson 01 becomes a matrix,
+#
+# $$ R_{ij}(t) = -\langle u_i(t)\,s_j(0)\rangle , \qquad \text{in units of } u_i \text{ per unit of } u_j . $$
+#
+# Its column $j$ is the answer of every variable after $u_j$ was raised by one, *while all others were left where they were*. With the Gaussian score $s = -C^{-1}(u - \langle u\rangle)$ it is
+#
+# $$ R(t) = C(t)\,C(0)^{-1}, $$
+#
+# a product of matrices. Matrices do not commute, so their order matters, also in the control variate of lesson 04: $R = G(t) + \hat R(t) - G(t)\,\hat R(0)$ has $G(t) = C(t)\,C(0)^{-1}$ on the *left* of $\hat R(0)$.
+#
+# ## A triad
+#
+# The equations are those of a reduced model of El Niño [20]:
+#
+# $$ \dot u_1 = -d_u u_1 - \omega u_2 + \tau + \sigma_1\xi_1, \qquad \dot u_2 = -d_u u_2 + \omega u_1 + \sigma_2\xi_2, \qquad \dot\tau = -d_\tau\tau + \sigma_3\,(\tanh u_1 + 1)\,\xi_3 . $$
+
+# %%
+triad = gfdt.enso_triad()
+data = gfdt.simulate(triad, members=256, duration=100.0, every=0.2, seed=0)
+print(data.components, tuple(data.u.shape), "member, time, component")
+print({name: round(value, 3) for name, value in triad.parameters.items()})
+
+# %%
+figure = make_subplots(
+    1, 2, column_widths=[0.65, 0.35], subplot_titles=("one member", "all members")
+)
+for name, row, dash in zip(data.components, data.u[0].T, ("solid", "dash", "dot"), strict=True):
+    figure.add_scatter(x=data.times, y=row, name=name, line_dash=dash, row=1, col=1)
+some = data.u[::4, ::25].flatten(0, 1)
+cloud = go.Scatter(x=some[:, 0], y=some[:, 2], mode="markers", marker_size=3, showlegend=False)
+figure.add_trace(cloud, row=1, col=2)
+figure.update_xaxes(title_text="time t", row=1, col=1).update_xaxes(title_text="u1", row=1, col=2)
+figure.update_yaxes(title_text="tau", row=1, col=2)
+figure.update_layout(template="gfdt", width=920, height=360, margin_t=90, legend_y=1.12)
+
+# %% [markdown]
+# The wind bursts when $u_1$ is large, and hardly blows when it is small: the cloud on the right is a fan, and no ellipse.
+#
+# ## Check: kick each variable
+#
+# A series of unlike variables has an axis of its own for them (`axes="mtc"`), and `respond` returns a matrix, with values (lag, to, from).
+
+# %%
+gaussian = gfdt.GaussianScore.fit(data)
+answer = gfdt.respond(data, gaussian, lags=10.0)
+drift = torch.tensor([[-0.2, -0.4, 1.0], [0.4, -0.2, 0.0], [0.0, 0.0, -2.0]], dtype=torch.float64)
+curves = torch.stack([torch.linalg.matrix_exp(drift * t) for t in answer.times])
+exact = gfdt.Response(answer.times, curves, "exact", components=data.components)
+figures.response_matrix({"exact": exact, "gaussian": answer})
+
+# %%
+off = float((answer.values - curves).norm() / curves.norm())
+print(f"relative error of the whole matrix: {off:.3f}")
+assert off < 0.05
+wind = answer.between("u2", "tau")
+print(f"u2, two time units after the wind was raised by 1: {float(wind.values[10]):.3f}")
+
+# %% [markdown]
+# The Gaussian score knows nothing of the fan, and all nine responses are right. The reason is in the equations: the drift is linear, so means obey $d\langle u\rangle/dt = A\langle u\rangle$ whatever the noise does, and $R(t) = e^{At}$. For these nine numbers, *no test of a score can fail*. A system with a linear drift is a bad
+# place to show off a good score, if one looks at means alone.
+#
+# ## One variable of three answers another question
+#
+# Now forget $u_2$ and $\tau$, and take the recorded $u_1$ by itself.
+
+# %%
+alone = gfdt.TimeSeries(data.u[..., 0], data.times, "mt")
+lone = gfdt.respond(alone, gfdt.GaussianScore.fit(alone), lags=10.0)
+both = {
+    "exact": exact.between("u1", "u1"),
+    "all three recorded": answer.between("u1", "u1"),
+    "u1 alone": lone,
+}
+figures.observable_curves(both, "u1 after a kick of u1", "response")
+
+# %% [markdown]
+# The two curves differ, and more data will not bring them together. Both are right, for different questions. The matrix answers: what happens if $u_1$ is raised and $u_2$ and $\tau$ *are not*? The score of $u_1$ alone is that of its marginal density, and it answers: what happens if the whole ensemble is moved such that $u_1$
+# is raised and the hidden variables are where they *usually are* at that value of $u_1$? A warm $u_1$ usually comes with a certain $u_2$. A push from outside does not bring it along.
+#
+# So no: from $u_1$ alone the response to a push of $u_1$ cannot be found. The test for hidden memory in [lesson 07](07_your_own_data.ipynb) warns of it.
+#
+# ## Exact for means, wrong for variances
+#
+# If $u_1$ is kicked upwards, the wind becomes stormier: $\langle\tau^2\rangle$ rises. Its response is that of an observable (lesson 12), with the constant change of the drift $f = e_1$ as a kick. We compare with twins.
+
+
+# %%
+def storminess(u):
+    return u[..., 2].square()
+
+
+def kick_u1(u):
+    return torch.tensor([1.0, 0.0, 0.0]).expand_as(u)
+
+
+kick = {"kick": (kick_u1, lambda u: torch.zeros(u.shape[:2]))}
+options = {"lags": 10.0, "integrate": False}
+raw = gfdt.sensitivities(data, gaussian, storminess, kick, form="raw", **options)["kick"]
+twins = gfdt.observable_twins(
+    triad, {"kick": gfdt.Change("u1", 0.3)}, storminess, lags=10.0, every=0.2, members=1024
+)
+shown = {"gaussian": raw, "dynamical": twins["kick"]}
+figures.observable_panels({"δ⟨τ²⟩ after a kick of u1": shown}, "response")
+
+# %% [markdown]
+# The Gaussian score is wrong about the storms. Its curve does not start at zero, although a kick of $u_1$ cannot change the wind at once: the wind takes about half a time unit to become stormier. Later, when the kick has turned into an ordinary fluctuation, the two curves come together.
+#
+# ## The ladder
+#
+# We need a better score. There are three rungs:
+#
+# * the *Gaussian* score, linear in $u$: mean and covariance, no training;
+# * a *polynomial* score: the projection of the true score on products of the variables, by least squares, since $\langle\varphi\,s_j\rangle = -\langle\partial\varphi/\partial u_j\rangle$ is known for every product $\varphi$; it takes a second;
+# * a *network*, by denoising score matching (lesson 03), in coordinates in which the covariance is the unit matrix.
+#
+# The network needs a noise level $\sigma$, and it must be thinner than the *thinnest* direction of the cloud. `fit_score` halves it until the identity $\langle u\,s^\top\rangle = -1$ holds on held-out data *before* the score is calibrated to it, and warns if that fails. Then it compares the rungs on data that none of them has seen, by
+#
+# $$ J(s) = \tfrac12\langle|s|^2\rangle + \langle\nabla\!\cdot s\rangle = \tfrac12\langle|s - s_{\rm true}|^2\rangle + \text{const}, $$
+#
+# where the integration by parts makes the unknown true score drop out. Here we give it the size of the training, so that it takes seconds (without `budget` it chooses by itself).
+
+# %%
+small = gfdt.Budget(
+    steps=1500,
+    pairs=1024,
+    width=64,
+    kernels=(1, 1, 1),
+    level=0.05,
+    rate=1e-2,
+    average=0.995,
+    check_every=250,
+)
+learned = gfdt.fit_score(data, budget=small, seed=0)
+print("rung              J   behind the best")
+for name, rung in learned.rungs.items():
+    print(f"{name:10} {rung.loss:8.2f}   {rung.behind[0]:6.2f} ± {rung.behind[1]:.2f}")
+print("recommended:", learned.recommended)
+assert learned.recommended == "network"
+
+# %% [markdown]
+# A rung is recommended if the best one does not beat it by more than two standard errors, and no simpler rung does as well. Note what is *not* used: $R(0) = 1$ holds for every calibrated score, right or wrong, so it certifies nothing afterwards.
+#
+# ## Exact averages for any score
+#
+# There is one more step that costs no training. For any function $\varphi$ and any change $f$ of the drift, an integration by parts gives
+#
+# $$ \langle\varphi\,B\rangle = \langle f\cdot\nabla\varphi\rangle, \qquad B = -\nabla\!\cdot f - f\cdot s, $$
+#
+# from the data alone. A learned $B$ misses these averages a little, so we *project*: we add to $B$ the combination of the $\varphi$ that makes all of them exact (`form="projected"`). With all products of up to two variables, the response of every variance and covariance starts at exactly the right value.
+
+# %%
+projected = gfdt.sensitivities(data, learned, storminess, kick, form="projected", **options)["kick"]
+shown["generative"] = projected
+figures.observable_panels({"δ⟨τ²⟩ after a kick of u1": shown}, "response")
+
+# %%
+truth = twins["kick"]
+for name, response in (("Gaussian", raw), ("network, projected", projected)):
+    off = float((response.values - truth.values).norm() / truth.values.norm())
+    print(f"{name:20} relative error {off:.2f}")
+noise = float(truth.standard_error.norm() / truth.values.norm())
+print(f"{'the twins themselves':20} relative error {noise:.2f}")
+
+# %% [markdown]
+# ## The strength of noise is a parameter
+#
+# What if storms become stronger, that is, if $\sigma_3$ grows? No drift changes. But a change $\delta D(u)$ of the covariance of the noise enters the equation of the density as $\tfrac12\partial_i\partial_j(\delta D_{ij}\,\rho)$, and this is again a $B$,
+#
+# $$ B = \tfrac12\,\big[\partial_i\partial_j\delta D_{ij} + 2\,(\partial_j\delta D_{ij})\,s_i + \delta D_{ij}\,(\partial_i s_j + s_i s_j)\big] , $$
+#
+# with the derivatives of the score by automatic differentiation (`gfdt.diffusion_change`). It contains squares of the score, which have wild tails where the wind hardly blows. Here the projection matters more than the network.
+
+# %%
+change = gfdt.diffusion_change(learned, triad.diffusion_derivative("sigma_3"))
+strength = triad.parameters["sigma_3"]
+twins = gfdt.observable_twins(
+    triad,
+    {"σ": gfdt.Change("sigma_3", 0.1 * strength)},
+    storminess,
+    lags=10.0,
+    every=0.2,
+    members=512,
+)
+found = {"dynamical": twins["σ"]}
+for form, name in (("raw", "network, raw"), ("projected", "network, projected")):
+    found[name] = gfdt.sensitivities(
+        data, learned, storminess, {"σ": change}, lags=10.0, form=form
+    )["σ"]
+figures.observable_panels({"∂⟨τ²⟩/∂σ<sub>3</sub>, since the change": found}, "response")
+
+# %% [markdown]
+# ## All kicks and all parameters
+#
+# The same can be done for everything at once: a kick of each variable, a lasting change of each parameter, and all means and second moments as observables. The figure shows one of them; the widget below shows all.
+
+# %%
+lab = views.ComponentLab.of(
+    triad, data, {"gaussian": gaussian, "generative": learned}, lags=10.0, thin=4
+)
+panels.component_changes(views.ComponentChange(lab, "sigma_3", 20.0))
+
+# %% [markdown]
+# ## Explore
+#
+# Choose a variable to kick, or a parameter to change, and move the slider. *Measure* runs twins with that very change, 256 members a round.
+
+# %%
+widgets.ComponentResponses(lab)
+
+# %% [markdown]
+# ## Exercises
+#
+# **13.1** In the triad, how much does $u_1$ rise one time unit after the wind was raised by 1? (The equations are linear: use `torch.linalg.matrix_exp`.)
+
+# %%
+my_rise = None
+check("13.1", my_rise)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: the entry (u1, tau) of exp(A t) at t = 1
+check("13.1", torch.linalg.matrix_exp(drift)[0, 2])
+
+# %% [markdown]
+# **13.2** Two variables have unit variance and the correlation $0.6$. Both have been recorded, and the covariance at lag one is $\langle x_1(1)\,x_1(0)\rangle = 0.5$, $\langle x_1(1)\,x_2(0)\rangle = 0.3$. What is the response $R_{12}$ of $x_1$ to a kick of $x_2$ at lag one? Compare it with the lagged
+# correlation $0.3$.
+
+# %%
+my_response = None
+check("13.2", my_response)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: the first row of C(1) C(0)⁻¹; correlation is not response
+covariance = torch.tensor([[1.0, 0.6], [0.6, 1.0]], dtype=torch.float64)
+check("13.2", (torch.tensor([0.5, 0.3], dtype=torch.float64) @ torch.linalg.inv(covariance))[1])
+
+# %% [markdown]
+# **13.3** $\dot x = -x + \sqrt{D}\,\xi$ with $D = 1$ has the variance ½. Now the noise comes to depend on the state, $D = 1 + \varepsilon x^2$. What is $d\langle x^2\rangle/d\varepsilon$ at $\varepsilon = 0$? (Multiply the equation for the density by $x^2$ and integrate.)
+
+# %%
+my_slope = None
+check("13.3", my_slope)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: 0 = −2⟨x²⟩ + ⟨D⟩ = −2⟨x²⟩ + 1 + ε⟨x²⟩, so ⟨x²⟩ = 1/(2 − ε)
+check("13.3", 1 / 4)
+
+# %%
+del data, lab, learned, found
+free_memory()
+
+# %% [markdown]
+# ## What this lesson does not show
+#
+# * **Who drives whom.** A response at a finite lag contains all indirect ways. The second half of this lesson will turn the matrix into a map of links.
+# * **Many variables.** A covariance of $C$ variables needs many more than $C$ independent samples, and a network more than that.
+# * **Thin clouds.** A system that is nearly deterministic lives on a set that is thinner than any noise level, and there no score helps. `gfdt.lorenz_63(eta=0.3)` is one.
+# * **Far tails.** Where the noise vanishes, the squares of a score have tails that no sample resolves. The projection makes second moments right at the start, and higher ones are not.
+#
+# ## Summary
+#
+# 1. The response of unlike variables is a matrix, $R_{ij} = -\langle u_i(t)\,s_j\rangle$, in units of the one per unit of the other.
+# 2. All variables that matter must be recorded. The score of some of them answers for a push that moves the hidden ones along.
+# 3. With a linear drift, the Gaussian score is exact for means, whatever the density. It is wrong for variances.
+# 4. Let held-out data choose the rung of the ladder, and make averages that are known exact by projection. For changes of the noise this matters most.
+#
+# **Next:** [lesson 15](15_errors_that_multiply.ipynb), or [the quiz](quiz.ipynb).
+#
+# Numbers in square brackets: [notation, glossary and references](notation_and_glossary.ipynb).
+#
+# *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*
