@@ -27,12 +27,15 @@ for cross-fitting and the product of errors.
 """
 
 from gfdt_tutorial.core import checks, threads
+from gfdt_tutorial.core.folds import Folds
 from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.component_forecasts import combined_components
 from gfdt_tutorial.responses.estimation import Estimation
 from gfdt_tutorial.responses.field_products import AnyForecast, FoldedScore
 from gfdt_tutorial.responses.field_responses import field_responses
 from gfdt_tutorial.responses.response import FORMS, Response
 from gfdt_tutorial.responses.symmetries import check_symmetries
+from gfdt_tutorial.responses.theorem import Field
 
 
 def respond(
@@ -42,6 +45,7 @@ def respond(
     lags: float = 90.0,
     form: str | None = None,
     forecast: AnyForecast | None = None,
+    dictionary: Field | None = None,
     confidence: float = 0.90,
     symmetries: tuple[str, ...] = (),
     thin: int = 1,
@@ -73,6 +77,9 @@ def respond(
         forecast: E[u(τ + t) | u(τ)], from `fit_forecast`, for the form "combined". Like the score it should not have seen the samples over
             which it is averaged: give it fitted to other data, or as two folds of these. `info["checks"]` then tests each of the two
             without a truth, and `info["between_folds"]` is the part of the standard error by which two folds differ beyond sampling.
+        dictionary: for a series of unlike variables without space, which has no `forecast`: functions of the state, (..., component) →
+            (..., m), from which the form "combined" forecasts every variable by regression, cross-fitted; smooth and written in torch. By
+            default all products of the variables up to degree 4.
         confidence: of the band.
         symmetries: of the system, to average over: "reflect x", "reflect y", "transpose", "sign" (which evaluates the score twice). Name
             only those that the system really has: advection along x breaks the first and the third.
@@ -96,10 +103,14 @@ def respond(
     >>> respond(data, GaussianScore.fit(data), lags=10.0).values.shape
     torch.Size([11, 32, 32])
     """
-    form = checks.choice("form", form or ("raw" if forecast is None else "combined"), FORMS)
-    _check_forecast((form,), forecast)
+    form = checks.choice("form", form or ("raw" if forecast is None and dictionary is None else "combined"), FORMS)
     common = Estimation(data, lags, confidence, resamples, seed, components=True)
     checked = _check_components(data, symmetries, forecast)
+    if form == "combined" and data.components is not None:
+        return _combined_components(common, score, dictionary, thin)
+    if dictionary is not None:
+        raise ValueError('a dictionary is for the form "combined" of unlike variables; leave it out, or see fit_forecast(dictionary=...)')
+    _check_forecast((form,), forecast)
     with threads.steady():
         return field_responses(common, score, (form,), None, None, symmetries=checked, thin=thin, forecast=forecast)[form]
 
@@ -141,12 +152,18 @@ def respond_in_forms(
         return field_responses(common, score, forms, None, None, symmetries=checked, thin=thin, forecast=forecast)
 
 
+def _combined_components(common: Estimation, score: FoldedScore, dictionary: Field | None, thin: int) -> Response:
+    if isinstance(score, Folds):
+        raise ValueError('the form "combined" of unlike variables takes one score, fitted to other data or to these, and not two folds')
+    return combined_components(common, score, dictionary, checks.whole("thin", thin, minimum=1))
+
+
 def _check_components(data: TimeSeries, symmetries: tuple[str, ...], forecast: AnyForecast | None) -> tuple[str, ...]:
     """The symmetries, which unlike variables do not have: each may behave differently under a reflection."""
     if data.components is not None and symmetries:
         raise ValueError(f"symmetries {symmetries} are those of one field; leave them out for a series of components")
     if data.components is not None and forecast is not None:
-        raise ValueError("forecasts are of one field; for a series of components use the forms raw, normalised or controlled")
+        raise ValueError('forecasts are of one field; for a series of components take form="combined" without one, or with a dictionary')
     return check_symmetries(symmetries, data.grid)
 
 

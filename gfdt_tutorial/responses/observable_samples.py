@@ -77,7 +77,8 @@ def check_smooth(observable: Field, data: TimeSeries) -> None:
     with contextlib.suppress(RuntimeError, ValueError):
         observed(observable, u.double())
         u = u.double()
-    nudge = NUDGE * u.std() * torch.randn(u.shape, generator=generator(0, Stream.NUDGE)).to(u)
+    spread = u.std() if data.components is None else u.std((0, 1), keepdim=True)  # of each component in its own unit
+    nudge = NUDGE * spread * torch.randn(u.shape, generator=generator(0, Stream.NUDGE)).to(u)
     slope = _rows(slope_of(observable, u, nudge)).double()
     ends = [_rows(observed(observable, u + sign * nudge)).double() for sign in (1, -1)]
     moved = (ends[0] - ends[1]) / 2
