@@ -44,7 +44,8 @@ from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.forecast_files import load_forecast, save_forecast
 from gfdt_tutorial.scores.forecast_fit import fit_forecast
 from gfdt_tutorial.scores.gaussian import GaussianScore
-from gfdt_tutorial.scores.learned import LearnedScore
+from gfdt_tutorial.scores.loading import load_score
+from gfdt_tutorial.scores.polynomial import PolynomialScore
 from gfdt_tutorial.systems.base import DivergedError, System
 from gfdt_tutorial.systems.built_in import SYSTEMS, make_system, system_of
 from gfdt_tutorial.systems.simulate import simulate
@@ -231,9 +232,12 @@ def _fit_forecast(chosen: argparse.Namespace) -> int:
     return 0
 
 
+FITTED: dict[str, Callable[[TimeSeries], Score]] = {"gaussian": GaussianScore.fit, "polynomial": PolynomialScore.fit}
+
+
 def _respond_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("series", help="an .npz with the keys u, times, axes")
-    words = "gaussian, analytic (only for a series made by `simulate`), or a folder written by fit-score"
+    words = "gaussian, polynomial (a few variables without space), analytic (for a series made by `simulate`), or a folder of fit-score"
     verb.add_argument("--score", default="gaussian", help=words)
     verb.add_argument("--lags", type=float, default=90.0, help="largest lag, in time units")
     words = "raw, normalised: R(t) R(0)⁻¹, controlled: with the Gaussian response as a control variate, or combined: with a forecast"
@@ -247,10 +251,10 @@ def _respond_options(verb: argparse.ArgumentParser) -> None:
 def _respond(chosen: argparse.Namespace) -> None:
     data = TimeSeries.load(chosen.series)
     score: Score
-    if chosen.score == "gaussian":
-        score = GaussianScore.fit(data)
+    if chosen.score in FITTED:
+        score = FITTED[chosen.score](data)
     else:
-        score = system_of(data.info).score if chosen.score == "analytic" else LearnedScore.load(chosen.score)
+        score = system_of(data.info).score if chosen.score == "analytic" else load_score(chosen.score)
     forecast = None if chosen.forecast is None else load_forecast(chosen.forecast)
     options = {"form": chosen.form, "forecast": forecast, "confidence": chosen.confidence, "symmetries": tuple(chosen.symmetry)}
     found = respond(data, score, lags=chosen.lags, **options)

@@ -5,8 +5,11 @@ import pytest
 import torch
 
 import gfdt_tutorial as gfdt
+from gfdt_tutorial.__main__ import main
+from gfdt_tutorial.data.reading import read_series
 from gfdt_tutorial.data.suitability import examine
 from gfdt_tutorial.responses.component_products import applied, divided
+from gfdt_tutorial.scores.loading import load_score
 from gfdt_tutorial.scores.one_variable import KernelScore
 
 CHAIN = torch.tensor([[0.5, 0.04, 0.0], [0.5, 0.5, 0.0], [0.5, 0.0, 0.5]], dtype=torch.float64)
@@ -304,3 +307,31 @@ def test_a_controlled_response_to_noise_starts_from_two_derivatives_whatever_the
     assert abs(float(raw[1]) - 1) > 0.3
     with pytest.raises(ValueError, match="symmetric matrix"):
         gfdt.diffusion_change(torch.neg, lambda x: torch.ones(2, 2))[0](data.u[:1, :2])
+
+
+def test_a_file_of_components_is_read_with_its_names(tmp_path):
+    read = read_series(DATA.save(tmp_path / "saved.npz"))
+    assert read.components == NAMES and read.units == DATA.units and torch.equal(read.u, DATA.u)
+    plain = tmp_path / "plain.npy"
+    np.save(plain, DATA.u[0].T.numpy())  # component, time
+    bare = read_series(plain, axes="ct", every=0.5, components=("a", "b", "c"))
+    assert bare.components == NAMES and torch.equal(bare.u[0], DATA.u[0]) and bare.every == 0.5
+    spoiled = DATA.u[0].T.numpy().copy()
+    spoiled[1, 7] = np.nan
+    np.save(plain, spoiled)
+    with pytest.raises(ValueError, match="component 2 of 3: 1 of 4000 values are NaN"):
+        read_series(plain, axes="ct", every=0.5)
+
+
+def test_the_command_line_simulates_learns_and_responds(tmp_path):
+    """A function that makes a system; a score by a network, and in closed form; the combined form."""
+    series, folder = str(tmp_path / "series.npz"), str(tmp_path / "score")
+    system = "gfdt_tutorial.systems.enso_triad:enso_triad"
+    assert not main(["simulate", "--system", system, "--members", "8", "--duration", "20", "--every", "0.2", "--out", series])
+    assert not main(["fit-score", series, "--preset", "tiny", "--out", folder])
+    assert load_score(folder).components == ("u1", "u2", "tau")
+    for score, form in ((folder, "controlled"), ("polynomial", "raw"), ("gaussian", "combined")):
+        out = str(tmp_path / f"{form}.npz")
+        assert not main(["respond", series, "--score", score, "--form", form, "--lags", "2", "--out", out])
+        found = gfdt.Response.load(out)
+        assert found.form == form and found.values.shape == (11, 3, 3) and found.components == ("u1", "u2", "tau")

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class _Raw:
     context: np.ndarray | None = None
     info: dict[str, Any] | None = None
     paired: bool = False
+    components: tuple[str, ...] | None = None
+    units: tuple[str, ...] | None = None
 
 
 def read_series(
@@ -38,6 +40,7 @@ def read_series(
     every: float | None = None,
     variable: str | None = None,
     lengths: tuple[float, ...] | None = None,
+    components: Sequence[str] | None = None,
 ) -> TimeSeries:
     """Read a series from a file, whose ending gives the format: .npy, .npz, .nc (or .nc4, .h5, .netcdf, .cdf) or .zarr.
 
@@ -49,10 +52,11 @@ def read_series(
     these times; `info["notes"]` records it.
 
     Args:
-        axes: letters of the axes, in the order of the array: m member, t time, y and x periodic space.
+        axes: letters of the axes, in the order of the array: m member, t time, c unlike variables, y and x periodic space.
         every: sampling interval, in time units, if the file has no times, or instead of its times.
         variable: name of the array, if the file contains several.
         lengths: sides of the box in the order of the space axes of the array; by default those of the file, or else 2π each.
+        components: names of the unlike variables; by default those of the file, or else x1, x2, …
 
     Raises:
         ValueError: the file is damaged or of another kind, or does not name an axis; or `TimeSeries` refuses its contents.
@@ -75,20 +79,39 @@ def read_series(
     if axes is None:
         raise ValueError(
             f"{path} does not say what the axes of its array of shape {raw.u.shape} are; name them, in order, "
-            "by the letters m member, t time, y and x space: --axes mtyx"
+            "by the letters m member, t time, c unlike variables, y and x space: --axes mtyx"
         )
     checks.choice("axes", axes, [*AXES, *_permuted(axes)])
     if raw.u.ndim != len(axes):
         raise ValueError(f"{path} has an array of shape {raw.u.shape}, {raw.u.ndim} axes; axes={axes!r} names {len(axes)}")
     raw = _forwards(path, raw, axes)
     times = _times(path, raw, axes, every)
-    order = [axes.index(letter) for letter in "mtyx" if letter in axes]
-    u = check_values(raw.u.transpose(order), time=int("m" in axes))
+    order = [axes.index(letter) for letter in "mtcyx" if letter in axes]
+    u = _checked(raw.u.transpose(order), axes)
     sides = _sides(axes, raw.lengths if lengths is None else tuple(lengths))
     info = {"file": path.name} | (raw.info or {})
     if every is not None:
         info.pop("time_unit", None)  # it is the unit of the times that `every` replaces
-    return TimeSeries(u, times, "".join(axes[i] for i in order), raw.context, sides, info, raw.paired, copy=False)
+    return TimeSeries(
+        u, times, "".join(axes[i] for i in order), raw.context, sides, info, raw.paired, copy=False, **_names(raw, components)
+    )
+
+
+def _checked(u: np.ndarray, axes: str) -> np.ndarray:
+    """The values, each unlike variable checked by itself."""
+    time = int("m" in axes)
+    if "c" not in axes:
+        return check_values(u, time=time)
+    for number in range(u.shape[time + 1]):
+        try:
+            check_values(u.take(number, time + 1), time=time)
+        except ValueError as error:
+            raise ValueError(f"component {number + 1} of {u.shape[time + 1]}: {error}") from error
+    return u
+
+
+def _names(raw: _Raw, components: Sequence[str] | None) -> dict[str, Any]:
+    return {"components": raw.components if components is None else tuple(components), "units": raw.units}
 
 
 def _permuted(axes: str) -> list[str]:
@@ -118,13 +141,16 @@ def _npz(path: Path, variable: str | None, axes: str | None) -> _Raw:
     found = storage.load_npz(path)
     named = "u" if variable is None and "u" in found else variable
     name = _chosen(path, named, [key for key, array in found.items() if array.ndim >= 1 and key not in OURS[1:]])
+    components, units = (tuple(map(str, found[key])) if key in found else None for key in OURS[-2:])
     lengths = tuple(np.atleast_1d(found["lengths"]).tolist()) if "lengths" in found else None
     info = storage.parse(path, "info", found["info"]) if "info" in found else None
     known = str(found["axes"]) if "axes" in found else None
-    return _Raw(found[name], known, found.get("times"), lengths, found.get("context"), info, bool(found.get("paired", False)))
+    return _Raw(
+        found[name], known, found.get("times"), lengths, found.get("context"), info, bool(found.get("paired", False)), components, units
+    )
 
 
-OURS = ("u", "times", "lengths", "context")  # keys of `TimeSeries.save` whose values are arrays with axes
+OURS = ("u", "times", "lengths", "context", "components", "units")  # keys of `TimeSeries.save` whose values are arrays with axes
 
 
 def _chosen(path: Path, variable: str | None, names: Iterable[str]) -> str:

@@ -131,5 +131,5 @@ def warn_if_thick(score: ComponentScore) -> None:
             f"before calibration the score misses ⟨u sᵀ⟩ = −1 by {missed:.2f} (more than {MISSED:g}) at a noise level of {level:g}. In "
             "some direction the data are thinner than that, as those of a nearly deterministic system are, or training was too short. "
             "Calibration hides this from the identity, not from the responses: take a longer preset, or a smaller Budget(level=…)",
-            stacklevel=3,
+            stacklevel=4,
         )

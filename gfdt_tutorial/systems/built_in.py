@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from gfdt_tutorial.core import checks
@@ -24,7 +24,7 @@ def find_system(system: str | System) -> System:
 
     Args:
         system: a System, which is returned; the name of a built-in system, such as "allen-cahn"; or "module:Class" or "file.py:Class".
-            The last part may also name a System, such as one made by `SDE`.
+            The last part may also name a System, such as one made by `SDE`, or a function that makes one without arguments.
 
     Raises:
         ValueError: there is no such system, or the class does not keep the contract.
@@ -38,6 +38,8 @@ def find_system(system: str | System) -> System:
         return SYSTEMS[checks.choice("system", system, SYSTEMS)]()
     place, _, name = system.rpartition(":")
     found = getattr(_module(place), name, None)
+    if isinstance(found, FunctionType):  # one that makes a system, such as lorenz_63
+        found = found()
     if isinstance(found, System):
         return found
     if not (isinstance(found, type) and issubclass(found, System)):

@@ -1,5 +1,7 @@
 """Lorenz 63 with noise against twins: the matrix of responses, and the mean of z after a step in ρ."""
 
+import warnings
+
 import torch
 
 from gfdt_tutorial.bench.rows import Row, present
@@ -11,6 +13,7 @@ from gfdt_tutorial.responses.kicked_twins import perturb
 from gfdt_tutorial.responses.observable_twins import Change, observable_twins
 from gfdt_tutorial.responses.observables import products
 from gfdt_tutorial.responses.sensitivities import sensitivities
+from gfdt_tutorial.scores.component_training import MISSED
 from gfdt_tutorial.scores.fit import fit_score
 from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.systems.lorenz_63 import lorenz_63
@@ -49,6 +52,23 @@ def lorenz() -> list[Row]:
     rows += worst(f"{what}, network", found["network"], BOUNDS)
     rows += worst(f"{what}, combined", found["combined"], COMBINED)
     return [*rows, *worst(f"{what}, Gaussian", found["Gaussian"], fails=BOUNDS)]
+
+
+def nearly_deterministic() -> list[Row]:
+    """η = 0.3, where no score is thin enough: by how much the identity is missed, and by how much two ways to the response differ."""
+    table = []
+    for seed in SEEDS:
+        data = simulate(lorenz_63(eta=0.3), members=MEMBERS, duration=DURATION, every=EVERY, seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it is what this row counts
+            score = fit_score(data, seed=seed)
+        controlled, combined = (respond(data, score, lags=LAG, form=form).values for form in ("controlled", "combined"))
+        table.append(
+            {"⟨u sᵀ⟩ + 1 before calibration": score.metrics["missed"], "controlled against combined": relative(controlled, combined)}
+        )
+    return worst(
+        "Lorenz 63, η = 0.3, cannot tell", table, fails={"⟨u sᵀ⟩ + 1 before calibration": MISSED, "controlled against combined": 0.2}
+    )
 
 
 def _combined(data: TimeSeries, score: Score, matrix: torch.Tensor, step: torch.Tensor) -> dict[str, float]:
