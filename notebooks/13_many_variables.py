@@ -97,7 +97,7 @@ wind = answer.between("u2", "tau")
 print(f"u2, two time units after the wind was raised by 1: {float(wind.values[10]):.3f}")
 
 # %% [markdown]
-# The Gaussian score knows nothing of the fan, and all nine responses are right. The reason is in the equations: the drift is linear, so means obey $d\langle u\rangle/dt = A\langle u\rangle$ whatever the noise does, and $R(t) = e^{At}$. For these nine numbers, *no test of a score can fail*. A system with a linear drift is a bad
+# The Gaussian score knows nothing of the fan, and all nine responses are right. The reason is in the equations: the drift is linear, so means obey $d\langle u\rangle/dt = A\langle u\rangle$ whatever the noise does, and $R(t) = e^{At}$. For these nine numbers *no score can do better*. A system with a linear drift is a bad
 # place to show off a good score, if one looks at means alone.
 #
 # ## One variable of three answers another question

@@ -56,13 +56,13 @@ class _Force:
         self.score, self.rate = score, rate
 
     def __call__(self, u: torch.Tensor) -> torch.Tensor:
-        change, first, _ = self._of_states(u)
+        change, first = self._rate(u), self._slopes(u)
         s = score_of(self.score, u, None)
         return -0.5 * (first + torch.einsum("nij,nj->ni", change, self._states(s))).reshape(u.shape)
 
     def divergence(self, u: torch.Tensor) -> torch.Tensor:
         """∇·f, (member, time)."""
-        change, first, second = self._of_states(u)
+        change, first, second = self._rate(u), self._slopes(u), self._curvature(u)
         s = self._states(score_of(self.score, u, None))
         total = second + (first * s).sum(1)
         for i in range(change.shape[1]):
@@ -72,7 +72,7 @@ class _Force:
 
     def slope(self, observable: Field, u: torch.Tensor) -> torch.Tensor:
         """½ δD_ij ∂ᵢ∂ⱼA, which the control variate starts from: (member, time) or (member, time, n)."""
-        change = self._of_states(u)[0]
+        change = self._rate(u)
         need = "the control variate takes two derivatives of the observable after a change of the noise; write it in torch and smooth"
         total = torch.zeros((), dtype=u.dtype, device=u.device)
         for i in range(change.shape[1]):
@@ -82,25 +82,28 @@ class _Force:
                 total = total + found * weight.reshape(*weight.shape, *[1] * (found.ndim - 2))
         return observed(lambda _: total, u)
 
-    def _of_states(self, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """δD, (n, component, component), ∂ⱼδD_ij, (n, component), and ∂ᵢ∂ⱼδD_ij, (n,)."""
-        states = self._states(u)
-        count = states.shape[1]
+    def _rate(self, u: torch.Tensor) -> torch.Tensor:
+        """δD, (n, component, component)."""
+        change, count = self._each(self.rate, u), self._states(u).shape[1]
+        if change.shape[1:] != (count, count) or not torch.allclose(change, change.mT, rtol=1e-4, atol=1e-6 * float(change.abs().max())):
+            raise ValueError(f"rate returned shape {tuple(change.shape[1:])}; expected a symmetric matrix of {count} × {count} components")
+        return change
 
-        def divergence(x: torch.Tensor) -> torch.Tensor:
-            return torch.einsum("ijj->i", torch.func.jacfwd(self.rate)(x))
+    def _slopes(self, u: torch.Tensor) -> torch.Tensor:
+        """∂ⱼδD_ij, (n, component)."""
+        return self._each(self._divergence, u)
 
+    def _curvature(self, u: torch.Tensor) -> torch.Tensor:
+        """∂ᵢ∂ⱼδD_ij, (n,)."""
+        return self._each(lambda x: torch.func.jacfwd(self._divergence)(x).diagonal().sum(), u)
+
+    def _divergence(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("ijj->i", torch.func.jacfwd(self.rate)(x))
+
+    def _each(self, function: Rate, u: torch.Tensor) -> torch.Tensor:
+        """A function of one state, for all of them."""
         with threads.differentiating:
-            change = torch.func.vmap(self.rate)(states)
-            if change.shape[1:] != (count, count) or not torch.allclose(
-                change, change.mT, rtol=1e-4, atol=1e-6 * float(change.abs().max())
-            ):
-                raise ValueError(
-                    f"rate returned shape {tuple(change.shape[1:])}; expected a symmetric matrix of {count} × {count} components"
-                )
-            first = torch.func.vmap(divergence)(states)
-            second = torch.func.vmap(lambda x: torch.func.jacfwd(divergence)(x).diagonal().sum())(states)
-        return change.detach(), first.detach(), second.detach()
+            return torch.func.vmap(function)(self._states(u)).detach()
 
     def _states(self, values: torch.Tensor) -> torch.Tensor:
         """(member, time) or (member, time, component) → (n, component)."""
