@@ -9,9 +9,9 @@
 # %% [markdown]
 # # 13 · Many variables
 #
-# **You will** push variables that are unlike one another: two temperatures and a wind; read a matrix of responses; see why one variable of three answers another question than all three; meet a Gaussian score that is exact for means and wrong for variances; climb the ladder from the Gaussian score to
+# **You will** push variables that are unlike one another: two temperatures and a wind; read a matrix of responses; see why a record of one variable out of three answers a different question from a record of all three; meet a Gaussian score that is exact for means and wrong for variances; climb the ladder from the Gaussian score to
 # a network, and let held-out data choose the rung; and treat the strength of noise as a parameter. **Time** 45 minutes. **Runs in** about a minute and a half on two cores, in 1.2 GB.
-# **Needs** lessons [01](01_score_and_response.ipynb) and [03](03_score_matching.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
+# **Needs** lessons [01](01_score_and_response.ipynb), [03](03_score_matching.ipynb) and, for observables, the first half of [12](12_parameters_and_calibration.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
 # ## The question
@@ -20,7 +20,7 @@
 #
 # ## Bet first
 #
-# Our system has two variables $u_1$, $u_2$ that oscillate, such as the temperatures of the eastern and the western Pacific, and a wind $\tau$ that drives $u_1$. Its equations are linear. Only the *noise* of the wind is not: it is stronger when $u_1$ is large.
+# Our system has two variables $u_1$, $u_2$ that oscillate, such as the temperatures of the eastern and the western Pacific, and a wind $\tau$ that drives $u_1$. Its equations are linear. Only the *noise* of the wind is not: it is stronger the higher $u_1$ is.
 #
 # > 1. The density of the three variables is far from Gaussian. Which responses does the Gaussian score get right?
 # > 2. Somebody has recorded $u_1$ alone, for as long as you like. Can they find how $u_1$ answers a push of $u_1$?
@@ -43,9 +43,9 @@ from gfdt_tutorial.course.exercises import check
 #
 # $$ R_{ij}(t) = -\langle u_i(t)\,s_j(0)\rangle , \qquad \text{in units of } u_i \text{ per unit of } u_j . $$
 #
-# Its column $j$ is the answer of every variable after $u_j$ was raised by one, *while all others were left where they were*. With the Gaussian score $s = -C^{-1}(u - \langle u\rangle)$ it is
+# Its column $j$ is the answer of every variable, per unit of a small increase in $u_j$ alone, *while all others are left where they are*. With the Gaussian score $s = -C^{-1}(u - \langle u\rangle)$ it is
 #
-# $$ R(t) = C(t)\,C(0)^{-1}, $$
+# $$ R(t) = C(t)\,C(0)^{-1}, \qquad C(t) = \langle u(t)\,u(0)^\top\rangle \;\text{ (means removed)}, $$
 #
 # a product of matrices. Matrices do not commute, so their order matters, also in the control variate of lesson 04: $R = G(t) + \hat R(t) - G(t)\,\hat R(0)$ has $G(t) = C(t)\,C(0)^{-1}$ on the *left* of $\hat R(0)$.
 #
@@ -57,7 +57,7 @@ from gfdt_tutorial.course.exercises import check
 
 # %%
 triad = gfdt.enso_triad()
-data = gfdt.simulate(triad, members=256, duration=100.0, every=0.2, seed=0)
+data = gfdt.simulate(triad, members=192, duration=100.0, every=0.1, seed=0)
 print(data.components, tuple(data.u.shape), "member, time, component")
 print({name: round(value, 3) for name, value in triad.parameters.items()})
 
@@ -67,7 +67,7 @@ figure = make_subplots(
 )
 for name, row, dash in zip(data.components, data.u[0].T, ("solid", "dash", "dot"), strict=True):
     figure.add_scatter(x=data.times, y=row, name=name, line_dash=dash, row=1, col=1)
-some = data.u[::4, ::25].flatten(0, 1)
+some = data.u[::4, ::50].flatten(0, 1)
 cloud = go.Scatter(x=some[:, 0], y=some[:, 2], mode="markers", marker_size=3, showlegend=False)
 figure.add_trace(cloud, row=1, col=2)
 figure.update_xaxes(title_text="time t", row=1, col=1).update_xaxes(title_text="u1", row=1, col=2)
@@ -75,7 +75,7 @@ figure.update_yaxes(title_text="tau", row=1, col=2)
 figure.update_layout(template="gfdt", width=920, height=360, margin_t=90, legend_y=1.12)
 
 # %% [markdown]
-# The wind bursts when $u_1$ is large, and hardly blows when it is small: the cloud on the right is a fan, and no ellipse.
+# The wind bursts when $u_1$ is strongly positive, and hardly blows when it is very negative: the cloud on the right is a fan, not an ellipse.
 #
 # ## Check: kick each variable
 #
@@ -84,7 +84,9 @@ figure.update_layout(template="gfdt", width=920, height=360, margin_t=90, legend
 # %%
 gaussian = gfdt.GaussianScore.fit(data)
 answer = gfdt.respond(data, gaussian, lags=10.0)
-drift = torch.tensor([[-0.2, -0.4, 1.0], [0.4, -0.2, 0.0], [0.0, 0.0, -2.0]], dtype=torch.float64)
+p = triad.parameters
+rows = [[-p["d_u"], -p["omega"], 1.0], [p["omega"], -p["d_u"], 0.0], [0.0, 0.0, -p["d_tau"]]]
+drift = torch.tensor(rows, dtype=torch.float64)
 curves = torch.stack([torch.linalg.matrix_exp(drift * t) for t in answer.times])
 exact = gfdt.Response(answer.times, curves, "exact", components=data.components)
 figures.response_matrix({"exact": exact, "gaussian": answer})
@@ -94,13 +96,13 @@ off = float((answer.values - curves).norm() / curves.norm())
 print(f"relative error of the whole matrix: {off:.3f}")
 assert off < 0.05
 wind = answer.between("u2", "tau")
-print(f"u2, two time units after the wind was raised by 1: {float(wind.values[10]):.3f}")
+print(f"u2 at lag {float(wind.times[20]):.0f}, per unit of the wind: {float(wind.values[20]):.3f}")
 
 # %% [markdown]
-# The Gaussian score knows nothing of the fan, and all nine responses are right. The reason is in the equations: the drift is linear, so means obey $d\langle u\rangle/dt = A\langle u\rangle$ whatever the noise does, and $R(t) = e^{At}$. For these nine numbers *no score can do better*. A system with a linear drift is a bad
-# place to show off a good score, if one looks at means alone.
+# The Gaussian score knows nothing of the fan, and all nine curves are right. The reason is in the equations: the drift is linear, so that $E[u(t)\,|\,u(0)] = e^{At}u(0)$ whatever the noise does. Hence $-\langle u(t)\,s^\top\rangle = -e^{At}\langle u\,s^\top\rangle = e^{At}$ for *every* score that obeys $\langle u\,s^\top\rangle = -1$, and the
+# Gaussian one does. No score has less bias here. A system with a linear drift is a bad place to show off a good score, if one looks at means alone. That answers the first bet for means; variances come below.
 #
-# ## One variable of three answers another question
+# ## A record of one variable answers a different question
 #
 # Now forget $u_2$ and $\tau$, and take the recorded $u_1$ by itself.
 
@@ -115,14 +117,15 @@ both = {
 figures.observable_curves(both, "u1 after a kick of u1", "response")
 
 # %% [markdown]
-# The two curves differ, and more data will not bring them together. Both are right, for different questions. The matrix answers: what happens if $u_1$ is raised and $u_2$ and $\tau$ *are not*? The score of $u_1$ alone is that of its marginal density, and it answers: what happens if the whole ensemble is moved such that $u_1$
-# is raised and the hidden variables are where they *usually are* at that value of $u_1$? A warm $u_1$ usually comes with a certain $u_2$. A push from outside does not bring it along.
+# The two curves differ, and more data will not bring them together. They answer different questions. The matrix says what happens if $u_1$ is raised and $u_2$ and $\tau$ *are not*. The score of $u_1$ alone is that of its marginal density, and it says what happens if the whole ensemble is shifted so that $u_1$ is raised and the hidden variables are where
+# they *usually are* at that value of $u_1$. (Up to the Gaussian approximation: it takes these usual values to be linear in $u_1$.) A warm $u_1$ usually comes with a stronger wind and a higher $u_2$. A push from outside does not bring them along.
 #
-# So no: from $u_1$ alone the response to a push of $u_1$ cannot be found. The test for hidden memory in [lesson 07](07_your_own_data.ipynb) warns of it.
+# So the answer to the second bet is no: from a record of $u_1$ alone the response to a push of $u_1$ cannot be found without further knowledge, such as the equations, because different hidden dynamics can give the same record. The test for hidden memory in [lesson 07](07_your_own_data.ipynb) warns of it.
 #
 # ## Exact for means, wrong for variances
 #
-# If $u_1$ is kicked upwards, the wind becomes stormier: $\langle\tau^2\rangle$ rises. Its response is that of an observable (lesson 12), with the constant change of the drift $f = e_1$ as a kick. We compare with twins.
+# If $u_1$ is kicked upwards, the wind becomes stormier: $\langle\tau^2\rangle$ rises. This is the response of an observable (lesson 12). A kick is an impulse (`integrate=False`) along a constant change of the drift $f = e_1$, given as the pair $(f, \nabla\!\cdot f)$; its divergence is zero. We compare with *twins*: copies of a run under the same noise,
+# half of them kicked up and half kicked down.
 
 
 # %%
@@ -138,13 +141,13 @@ kick = {"kick": (kick_u1, lambda u: torch.zeros(u.shape[:2]))}
 options = {"lags": 10.0, "integrate": False}
 raw = gfdt.sensitivities(data, gaussian, storminess, kick, form="raw", **options)["kick"]
 twins = gfdt.observable_twins(
-    triad, {"kick": gfdt.Change("u1", 0.3)}, storminess, lags=10.0, every=0.2, members=1024
+    triad, {"kick": gfdt.Change("u1", 0.3)}, storminess, lags=10.0, every=0.1, members=1024
 )
 shown = {"gaussian": raw, "dynamical": twins["kick"]}
 figures.observable_panels({"δ⟨τ²⟩ after a kick of u1": shown}, "response")
 
 # %% [markdown]
-# The Gaussian score is wrong about the storms. Its curve does not start at zero, although a kick of $u_1$ cannot change the wind at once: the wind takes about half a time unit to become stormier. Later, when the kick has turned into an ordinary fluctuation, the two curves come together.
+# The Gaussian score is wrong about the storms. Its curve does not start at zero, although a kick of $u_1$ cannot change the wind at once. Later the two curves come together: $\tau^2$ has then forgotten its own start, and its expected value is nearly linear in $u$, for which the Gaussian score is good enough.
 #
 # ## The ladder
 #
@@ -154,11 +157,12 @@ figures.observable_panels({"δ⟨τ²⟩ after a kick of u1": shown}, "response"
 # * a *polynomial* score: the projection of the true score on products of the variables, by least squares, since $\langle\varphi\,s_j\rangle = -\langle\partial\varphi/\partial u_j\rangle$ is known for every product $\varphi$; it takes a second;
 # * a *network*, by denoising score matching (lesson 03), in coordinates in which the covariance is the unit matrix.
 #
-# The network needs a noise level $\sigma$, and it must be thinner than the *thinnest* direction of the cloud. `fit_score` halves it until the identity $\langle u\,s^\top\rangle = -1$ holds on held-out data *before* the score is calibrated to it, and warns if that fails. Then it compares the rungs on data that none of them has seen, by
+# The network needs a noise level, which must be smaller than the thickness of the cloud where it is thinnest. By default `fit_score` starts at a tenth of a standard deviation and halves it until the identity $\langle u\,s^\top\rangle = -1$ holds to within 0.1 on held-out data, *before* the score is calibrated to it; it warns if that fails. Here we prescribe the size of
+# the training and a noise level of 0.05, so that it takes seconds. Then `fit_score` compares the rungs on data to which none of them was fitted (although the network was stopped where it did best on them), by
 #
 # $$ J(s) = \tfrac12\langle|s|^2\rangle + \langle\nabla\!\cdot s\rangle = \tfrac12\langle|s - s_{\rm true}|^2\rangle + \text{const}, $$
 #
-# where the integration by parts makes the unknown true score drop out. Here we give it the size of the training, so that it takes seconds (without `budget` it chooses by itself).
+# in coordinates whose covariance is the unit matrix. The integration by parts makes the unknown true score drop out.
 
 # %%
 small = gfdt.Budget(
@@ -179,7 +183,7 @@ print("recommended:", learned.recommended)
 assert learned.recommended == "network"
 
 # %% [markdown]
-# A rung is recommended if the best one does not beat it by more than two standard errors, and no simpler rung does as well. Note what is *not* used: $R(0) = 1$ holds for every calibrated score, right or wrong, so it certifies nothing afterwards.
+# The simplest rung is recommended that the best one does not beat by more than two standard errors. Note what is *not* used: after calibration $R(0)$ is the unit matrix for every score, right or wrong, so that it certifies nothing.
 #
 # ## Exact averages for any score
 #
@@ -187,56 +191,59 @@ assert learned.recommended == "network"
 #
 # $$ \langle\varphi\,B\rangle = \langle f\cdot\nabla\varphi\rangle, \qquad B = -\nabla\!\cdot f - f\cdot s, $$
 #
-# from the data alone. A learned $B$ misses these averages a little, so we *project*: we add to $B$ the combination of the $\varphi$ that makes all of them exact (`form="projected"`). With all products of up to two variables, the response of every variance and covariance starts at exactly the right value.
+# from the data alone. A score that is not exact misses these averages, so we *project*: we add to $B$ the combination of the $\varphi$ that makes all of them exact (`form="projected"`). With all products of up to two variables, the response of every variance and covariance starts exactly at its sample average $\langle f\cdot\nabla A\rangle$, for any score. How much of the mending is due
+# to the projection, and how much to the network? We project both scores.
 
 # %%
-projected = gfdt.sensitivities(data, learned, storminess, kick, form="projected", **options)["kick"]
-shown["generative"] = projected
-figures.observable_panels({"δ⟨τ²⟩ after a kick of u1": shown}, "response")
+projected = {
+    name: gfdt.sensitivities(data, score, storminess, kick, form="projected", **options)["kick"]
+    for name, score in (("Gaussian, projected", gaussian), ("network, projected", learned))
+}
+figures.observable_panels({"δ⟨τ²⟩ after a kick of u1": shown | projected}, "response")
 
 # %%
 truth = twins["kick"]
-for name, response in (("Gaussian", raw), ("network, projected", projected)):
+for name, response in {"Gaussian": raw, **projected}.items():
     off = float((response.values - truth.values).norm() / truth.values.norm())
     print(f"{name:20} relative error {off:.2f}")
 noise = float(truth.standard_error.norm() / truth.values.norm())
 print(f"{'the twins themselves':20} relative error {noise:.2f}")
 
 # %% [markdown]
+# For this kick either score will do, once it is projected: when the averages with all quadratic functions are exact, little is left for the score to add. That is no rule, as we see next.
+#
 # ## The strength of noise is a parameter
 #
-# What if storms become stronger, that is, if $\sigma_3$ grows? No drift changes. But a change $\delta D(u)$ of the covariance of the noise enters the equation of the density as $\tfrac12\partial_i\partial_j(\delta D_{ij}\,\rho)$, and this is again a $B$,
+# What if storms become stronger, that is, if $\sigma_3$ grows? The drift is unchanged. But a change $\delta D(u)$ of the covariance of the noise (in the sense of Itô) enters the equation of the density as $\tfrac12\partial_i\partial_j(\delta D_{ij}\,\rho)$, and this is again a $B$,
 #
-# $$ B = \tfrac12\,\big[\partial_i\partial_j\delta D_{ij} + 2\,(\partial_j\delta D_{ij})\,s_i + \delta D_{ij}\,(\partial_i s_j + s_i s_j)\big] , $$
+# $$ B = \tfrac12\,\big[\partial_i\partial_j\delta D_{ij} + 2\,(\partial_j\delta D_{ij})\,s_i + \delta D_{ij}\,(\partial_i s_j + s_i s_j)\big] , \qquad \langle\varphi B\rangle = \tfrac12\langle\delta D_{ij}\,\partial_i\partial_j\varphi\rangle , $$
 #
-# with the derivatives of the score by automatic differentiation (`gfdt.diffusion_change`). It contains squares of the score, which have wild tails where the wind hardly blows. Here the projection matters more than the network.
+# with the derivatives of the score by automatic differentiation (`gfdt.diffusion_change`). It contains squares of the score, which have wild tails where the wind hardly blows. We compare the network as it is, the network projected, and the Gaussian score projected.
 
 # %%
 change = gfdt.diffusion_change(learned, triad.diffusion_derivative("sigma_3"))
-strength = triad.parameters["sigma_3"]
-twins = gfdt.observable_twins(
-    triad,
-    {"σ": gfdt.Change("sigma_3", 0.1 * strength)},
-    storminess,
-    lags=10.0,
-    every=0.2,
-    members=512,
-)
-found = {"dynamical": twins["σ"]}
-for form, name in (("raw", "network, raw"), ("projected", "network, projected")):
-    found[name] = gfdt.sensitivities(
-        data, learned, storminess, {"σ": change}, lags=10.0, form=form
-    )["σ"]
+louder = {"": gfdt.Change("sigma_3", 0.15)}  # a tenth of its value
+twins = gfdt.observable_twins(triad, louder, storminess, lags=10.0, every=0.1, members=512)
+found = {"dynamical": twins[""]}
+simple = gfdt.diffusion_change(gaussian, triad.diffusion_derivative("sigma_3"))
+for name, score, it, form in (
+    ("network, raw", learned, change, "raw"),
+    ("network, projected", learned, change, "projected"),
+    ("Gaussian, projected", gaussian, simple, "projected"),
+):
+    found[name] = gfdt.sensitivities(data, score, storminess, {"": it}, lags=10.0, form=form)[""]
 figures.observable_panels({"∂⟨τ²⟩/∂σ<sub>3</sub>, since the change": found}, "response")
 
 # %% [markdown]
+# The network as it is errs by almost a half, because no training resolves those tails. Projected, both scores agree with the twins, and the better score has the narrower band.
+#
 # ## All kicks and all parameters
 #
-# The same can be done for everything at once: a kick of each variable, a lasting change of each parameter, and all means and second moments as observables. The figure shows one of them; the widget below shows all.
+# The same can be done for everything at once: a kick of each variable, a lasting change of each parameter, and all means and second moments as observables. Both scores are projected here. The figure shows one change; the widget below shows all.
 
 # %%
 lab = views.ComponentLab.of(
-    triad, data, {"gaussian": gaussian, "generative": learned}, lags=10.0, thin=4
+    triad, data, {"gaussian": gaussian, "generative": learned}, lags=10.0, thin=8
 )
 panels.component_changes(views.ComponentChange(lab, "sigma_3", 20.0))
 
@@ -251,7 +258,7 @@ widgets.ComponentResponses(lab)
 # %% [markdown]
 # ## Exercises
 #
-# **13.1** In the triad, how much does $u_1$ rise one time unit after the wind was raised by 1? (The equations are linear: use `torch.linalg.matrix_exp`.)
+# **13.1** In the triad, how much does $u_1$ rise, one time unit after the wind was raised, per unit of the wind? (The equations are linear: use `torch.linalg.matrix_exp`.)
 
 # %%
 my_rise = None
@@ -262,7 +269,7 @@ check("13.1", my_rise)
 check("13.1", torch.linalg.matrix_exp(drift)[0, 2])
 
 # %% [markdown]
-# **13.2** Two variables have unit variance and the correlation $0.6$. Both have been recorded, and the covariance at lag one is $\langle x_1(1)\,x_1(0)\rangle = 0.5$, $\langle x_1(1)\,x_2(0)\rangle = 0.3$. What is the response $R_{12}$ of $x_1$ to a kick of $x_2$ at lag one? Compare it with the lagged
+# **13.2** Two variables have unit variance and the correlation $0.6$. Both have been recorded, and the covariances at lag one are $\langle x_1(1)\,x_1(0)\rangle = 0.5$, $\langle x_1(1)\,x_2(0)\rangle = 0.3$. What is the response $R_{12}$ of $x_1$ to a kick of $x_2$ at lag one, by the Gaussian score? Compare it with the lagged
 # correlation $0.3$.
 
 # %%
@@ -275,7 +282,7 @@ covariance = torch.tensor([[1.0, 0.6], [0.6, 1.0]], dtype=torch.float64)
 check("13.2", (torch.tensor([0.5, 0.3], dtype=torch.float64) @ torch.linalg.inv(covariance))[1])
 
 # %% [markdown]
-# **13.3** $\dot x = -x + \sqrt{D}\,\xi$ with $D = 1$ has the variance ½. Now the noise comes to depend on the state, $D = 1 + \varepsilon x^2$. What is $d\langle x^2\rangle/d\varepsilon$ at $\varepsilon = 0$? (Multiply the equation for the density by $x^2$ and integrate.)
+# **13.3** In the sense of Itô, $\dot x = -x + \sqrt{D}\,\xi$ with $D = 1$ has the variance ½. Now the noise comes to depend on the state, $D = 1 + \varepsilon x^2$. What is $d\langle x^2\rangle/d\varepsilon$ at $\varepsilon = 0$? (Multiply the equation for the density by $x^2$ and integrate.)
 
 # %%
 my_slope = None
@@ -292,17 +299,17 @@ free_memory()
 # %% [markdown]
 # ## What this lesson does not show
 #
-# * **Who drives whom.** A response at a finite lag contains all indirect ways. The second half of this lesson will turn the matrix into a map of links.
+# * **Who drives whom.** A response at a finite lag includes all indirect paths.
 # * **Many variables.** A covariance of $C$ variables needs many more than $C$ independent samples, and a network more than that.
-# * **Thin clouds.** A system that is nearly deterministic lives on a set that is thinner than any noise level, and there no score helps. `gfdt.lorenz_63(eta=0.3)` is one.
-# * **Far tails.** Where the noise vanishes, the squares of a score have tails that no sample resolves. The projection makes second moments right at the start, and higher ones are not.
+# * **Thin clouds.** A system that is nearly deterministic, such as `gfdt.lorenz_63(eta=0.3)`, lives on a set that is thinner than any noise level with which we can train. A learned score is then that of a blurred cloud.
+# * **Far tails.** Where the noise vanishes, the squares of a score have tails that no sample resolves. The projection makes averages with second moments exact at lag zero, but not with higher ones.
 #
 # ## Summary
 #
 # 1. The response of unlike variables is a matrix, $R_{ij} = -\langle u_i(t)\,s_j\rangle$, in units of the one per unit of the other.
 # 2. All variables that matter must be recorded. The score of some of them answers for a push that moves the hidden ones along.
-# 3. With a linear drift, the Gaussian score is exact for means, whatever the density. It is wrong for variances.
-# 4. Let held-out data choose the rung of the ladder, and make averages that are known exact by projection. For changes of the noise this matters most.
+# 3. With a linear drift, the Gaussian score is exact for means, whatever the density. It can be wrong for variances.
+# 4. Let held-out data choose the rung of the ladder, and use projection to make the known averages exact.
 #
 # **Next:** [lesson 15](15_errors_that_multiply.ipynb), or [the quiz](quiz.ipynb).
 #

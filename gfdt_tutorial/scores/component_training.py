@@ -1,8 +1,8 @@
 """Denoising score matching for unlike variables without space, and the choice of its noise level.
 
-Noise of standard deviation σ, in whitened coordinates, blurs everything that is thinner than σ. The variance of a cloud tells nothing of
-this: the attractor of Lorenz is a twentieth as thick as it is wide. The identity ⟨u sᵀ⟩ = −1 does, *before* the score is calibrated to it.
-So short trainings start with a large σ and halve it until the identity is missed by no more than MISSED on held-out data.
+Noise of standard deviation σ, in whitened coordinates, blurs everything that is thinner than σ. The variance of a cloud says nothing about
+this: the attractor of Lorenz is a twentieth as thick as it is wide. The identity ⟨u sᵀ⟩ = −1 usually does, *before* the score is calibrated
+to it. So short trainings start with a large σ and halve it until the identity is missed by no more than MISSED on held-out data.
 """
 
 import copy
@@ -108,7 +108,8 @@ class ComponentTraining(Descent[ComponentNetwork]):
 
 
 def with_level(data: TimeSeries, budget: Budget, **options: Any) -> Budget:
-    """The budget with the largest noise level, of σ, σ/2, σ/4, … ≥ LEAST, at which a pilot misses ⟨u sᵀ⟩ = −1 by MISSED at most.
+    """The budget with the largest noise level, of σ, σ/2, σ/4, … ≥ LEAST, at which a pilot misses ⟨u sᵀ⟩ = −1 by MISSED at most; LEAST, if
+    none does.
 
     Args:
         options: as those of `ComponentTraining`.

@@ -1,4 +1,4 @@
-"""The ladder of scores for a few unlike variables: Gaussian, polynomial, network. Which rung do the data ask for?
+"""The ladder of scores for a few unlike variables: Gaussian, polynomial, network. Which rung do the data call for?
 
 For the true score s* an integration by parts gives ⟨s·s*⟩ = −⟨∇·s⟩ for any s, so that
 
@@ -6,7 +6,8 @@ For the true score s* an integration by parts gives ⟨s·s*⟩ = −⟨∇·s�
 
 is known from data alone (Hyvärinen, J. Mach. Learn. Res. 6, 695, 2005). Averaged over data to which no score was fitted, in whitened
 coordinates, it tells which score is closest, and the scatter of differences tells whether the data can tell. The recommended rung is the
-simplest that the best one does not beat by more than SURE standard errors.
+simplest that the best one does not beat by more than SURE standard errors. (`fit_score` stops its network where it does best on these data,
+which favours the network a little.)
 
 Identities such as ⟨u sᵀ⟩ = −1 cannot decide this alone: every score that was calibrated obeys that one, whatever it misses elsewhere.
 """

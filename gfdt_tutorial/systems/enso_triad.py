@@ -22,7 +22,7 @@ def enso_triad(
     *, d_u: float = 0.2, omega: float = 0.4, d_tau: float = 2.0, sigma_1: float = 0.3, sigma_2: float = 0.3, sigma_3: float = 1.5,
     dt: float = 0.02,
 ) -> SDE:  # fmt: skip
-    """The triad, with the unlike variables u1, u2 and tau; time in months or so.
+    """The triad, with the unlike variables u1, u2 and tau. It oscillates with a period of 2π/ω, about 16 units of time.
 
     >>> import gfdt_tutorial as gfdt
     >>> gfdt.simulate(enso_triad(), members=4, duration=20.0).components
