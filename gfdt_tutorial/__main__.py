@@ -23,7 +23,8 @@ from gfdt_tutorial.core import storage
 from gfdt_tutorial.core.folds import parts_of
 from gfdt_tutorial.core.progress import accept_all_characters, note, say
 from gfdt_tutorial.core.series import TimeSeries
-from gfdt_tutorial.data.analysis import FILES, analyse
+from gfdt_tutorial.data.analysis import analyse
+from gfdt_tutorial.data.parts import FILES
 from gfdt_tutorial.data.reading import read_series
 from gfdt_tutorial.experiments import shipped
 from gfdt_tutorial.experiments.cache import Cache
@@ -389,7 +390,7 @@ def _analyse(chosen: argparse.Namespace) -> None:
         tell=lambda stage: note(f"{stage} ..."),
     )
     saved = found.save(folder, report.page(found))
-    say(found.suitability)
+    say(found.findings)
     say(found.verdict)
     _say_all(saved)
 

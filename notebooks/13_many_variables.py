@@ -183,7 +183,7 @@ print("recommended:", learned.recommended)
 assert learned.recommended == "network"
 
 # %% [markdown]
-# The simplest rung is recommended that the best one does not beat by more than two standard errors. Note what is *not* used: after calibration $R(0)$ is the unit matrix for every score, right or wrong, so that it certifies nothing.
+# The simplest rung is recommended that the best one does not beat by more than three standard errors. Note what is *not* used: after calibration $R(0)$ is the unit matrix for every score, right or wrong, so that it certifies nothing.
 #
 # ## Exact averages for any score
 #

@@ -335,3 +335,17 @@ def test_the_command_line_simulates_learns_and_responds(tmp_path):
         assert not main(["respond", series, "--score", score, "--form", form, "--lags", "2", "--out", out])
         found = gfdt.Response.load(out)
         assert found.form == form and found.values.shape == (11, 3, 3) and found.components == ("u1", "u2", "tau")
+
+
+def test_errors_do_not_depend_on_units():
+    plain, other = chain(units=torch.ones(3, dtype=torch.float64), steps=400), chain(steps=400)
+    errors = []
+    for data, units in ((plain, torch.ones(3, dtype=torch.float64)), (other, UNITS)):
+        exact = torch.stack([torch.linalg.matrix_power(CHAIN, lag) for lag in range(6)]) * units[:, None] / units
+        truth = gfdt.Response(torch.arange(6.0, dtype=torch.float64), exact, "exact", components=NAMES)
+        found = gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=5.0)
+        errors.append(gfdt.compare(found, truth).quoted)
+        worse = gfdt.respond(data, lambda u, units=units: -u / units.square(), lags=5.0)
+        assert gfdt.difference(worse, found, truth).value > 0
+    assert errors[1]["l2"] == pytest.approx(errors[0]["l2"], rel=1e-3) and 0.02 < errors[0]["l2"] < 0.3
+    assert errors[1]["l2_se_data"] == pytest.approx(errors[0]["l2_se_data"], rel=0.05)

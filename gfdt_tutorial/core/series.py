@@ -110,6 +110,12 @@ class TimeSeries:
         means = self.u.double().mean((0, 1)).flatten(1).mean(1) if self.grid.shape else self.u.double().mean((0, 1))
         return means.to(self.u.dtype).reshape(-1, *[1] * len(self.grid.shape))
 
+    @cached_property
+    def spread(self) -> list[float]:
+        """Standard deviation of each component over members, times and space, as plain numbers; of one field, a list of one."""
+        values = self.u.unsqueeze(2) if self.components is None else self.u
+        return values.double().movedim(2, 0).flatten(1).std(1, correction=0).tolist()
+
     @property
     def every(self) -> float:
         """Sampling interval, in time units."""

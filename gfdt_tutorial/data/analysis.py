@@ -1,21 +1,22 @@
 """The whole analysis of a series: checks, a learned score, its diagnostics, and the response with confidence bands."""
 
-import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 
 from gfdt_tutorial.core import checks, storage
 from gfdt_tutorial.core.folds import Folds
 from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.data.component_analysis import ComponentAnalysis, analyse_components
 from gfdt_tutorial.data.hidden_memory import HiddenMemory, hidden_memory
 from gfdt_tutorial.data.hidden_memory_of_fields import hidden_memory_of_fields
+from gfdt_tutorial.data.parts import Clock, averaged, checked_lags, refusal, response_arrays, saved
 from gfdt_tutorial.data.preparation import prepare
 from gfdt_tutorial.data.suitability import Suitability, examine
 from gfdt_tutorial.data.verdicts import Agreement, CrossCheck, kicked, verdict
@@ -28,12 +29,7 @@ from gfdt_tutorial.scores.gaussian import GaussianScore
 from gfdt_tutorial.scores.learned import LearnedScore
 from gfdt_tutorial.scores.steins_identity import GRADES, TOLERANCES, Identity, identity
 
-FIELD_LAGS = 100  # largest default lag of a field, in sampling steps
-NUMBER_LAGS = 20_000  # the same for a number
 TESTED = ("tiny", "quick")  # presets with which fields are tested for hidden memory; the test doubles the training
-FILES = ("report.html", "responses.npz", "analysis.json")
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -76,6 +72,11 @@ class Analysis:
         """The grade of the better method; at best "cannot tell" if hidden memory was found, and "fails" if there is no smooth density."""
         best = "fails" if self.suitability.discrete else min(self.grades.values(), key=GRADES.index)
         return "cannot tell" if best == "passes" and self.remembers else best
+
+    @property
+    def findings(self) -> str:
+        """The results of the checks in words."""
+        return str(self.suitability)
 
     @property
     def remembers(self) -> bool:
@@ -122,25 +123,11 @@ class Analysis:
 
     def arrays(self) -> dict[str, torch.Tensor]:
         """The times, and the values and the confidence band of each method, by displacement."""
-        found = {"times": next(iter(self.responses.values())).times}
-        for name, response in self.responses.items():
-            found[name] = response.values
-            if response.band is not None:
-                found[f"{name}/band"] = response.band
-        return found
+        return response_arrays(self.responses)
 
     def save(self, folder: str | Path, page: bytes) -> list[Path]:
         """Write report.html (`page`), responses.npz and analysis.json, all three or none, and the scores in folders score-1 and score-2."""
-        folder, about = storage.check_folder(folder, FILES), storage.json_bytes(self.summary())
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / name for name in FILES]
-        for index, score in enumerate(self.scores, start=1):
-            score.save(folder / f"score-{index}")
-        with storage.atomic(*paths) as [report, arrays, summary]:
-            report.write(page)
-            storage.write_npz(arrays, self.arrays())
-            summary.write(about)
-        return paths
+        return saved(folder, page, self.arrays(), self.summary(), self.scores)
 
 
 def analyse(
@@ -157,12 +144,13 @@ def analyse(
     detrend: bool = False,
     centre_members: bool = False,
     tell: Callable[[str], object] = lambda stage: None,
-) -> Analysis:
+) -> Analysis | ComponentAnalysis:
     """Check a series, learn its score, test the score, and compute the response.
 
     Each half of the data is averaged with the score learned from the other half, so that no score is averaged over the data to which it
     was fitted, and no data are lost; the two responses are then averaged. The generative response has the Gaussian one as control variate.
-    The combined response has a forecast beside the score, learned from the same halves; its error is the product of both errors.
+    The combined response has a forecast beside the score, learned from the same halves; its error is the product of both errors. Unlike
+    variables without space get a `ComponentAnalysis`, with matrices of responses.
 
     Args:
         preset: of the training; see `fit_score`.
@@ -189,15 +177,18 @@ def analyse(
     (['combined', 'gaussian', 'generative'], torch.Size([11, 8, 8]))
     """
     checks.choice("preset", preset, ("tiny", "quick", "standard", "paper"))
-    where, clock = str(checks.resolve_device(device)), _Clock(tell)
+    if isinstance(data, TimeSeries) and data.components is not None and not (detrend or centre_members or deseasonalise is not None):
+        return analyse_components(
+            data, preset=preset, lags=lags, seed=seed, confidence=confidence, force=force, device=device, periods=periods, tell=tell
+        )
+    where, clock = str(checks.resolve_device(device)), Clock(tell)
     data = prepare(data, detrended=detrend, season=deseasonalise, centred=centre_members)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         found = clock("checks", lambda: examine(data, periods))
         if found.refused and not force:
-            reasons = " ".join(f"{check.name}: {check.finding} {check.advice}" for check in found.refused)
-            raise ValueError(f"these data are refused. {reasons} (To analyse them nevertheless, force it; the report will say so.)")
-        lags, halves = _lags(data, lags, found), data.split(0.5)
+            raise ValueError(refusal(found))
+        lags, halves = checked_lags(data, lags, found), data.split(0.5)
         gaussian = clock("Gaussian response", lambda: respond(data, GaussianScore.fit(data), lags=lags, confidence=confidence))
         scores = [clock(f"score of half {i + 1}", partial(_learn, halves[i], preset, seed + i, where)) for i in (0, 1)]
         both = [
@@ -212,7 +203,7 @@ def analyse(
             "generative": clock("identities", lambda: identity(halves, scores, lags)),
         }
         ahead = clock("forecasts", partial(_forecasts, data, lags, preset, seed, where))
-        responses = {"gaussian": gaussian, "generative": _average(*both)}
+        responses = {"gaussian": gaussian, "generative": averaged(*both)}
         if ahead is not None:
             cut, alone = len(halves[0].times if len(data.u) == 1 else halves[0].u), len(data.u) == 1
             pair = Folds((scores[0], scores[1]), cut, alone, data.fingerprint)
@@ -241,38 +232,6 @@ def analyse(
         tuple(dict.fromkeys(str(one.message) for one in caught)),
         about,
     )
-
-
-class _Clock:
-    """Runs a stage, announces its name, and records its wall-clock seconds."""
-
-    def __init__(self, tell: Callable[[str], object]) -> None:
-        self.tell = tell
-        self.seconds: dict[str, float] = {}
-
-    def __call__(self, name: str, work: Callable[[], Found]) -> Found:
-        self.tell(name)
-        start = time.perf_counter()
-        found = work()
-        self.seconds[name] = round(time.perf_counter() - start, 2)
-        return found
-
-
-def _lags(data: TimeSeries, lags: float | None, found: Suitability) -> float:
-    """The lags that the caller wants, if both halves of the data are long enough for them, or lags that suit the memory."""
-    shortest = min(data.split(0.5), key=lambda half: len(half.times))
-    if lags is None:
-        wanted = max(2, round(2 * found.decorrelation / data.every))
-        most = FIELD_LAGS if data.grid.shape else NUMBER_LAGS
-        if wanted > most:
-            warnings.warn(
-                f"the memory of {found.decorrelation:.3g} spans {wanted // 2} samples, and the lags end at {most}, long before it: take "
-                f"one sample in {-(-wanted // most)} to follow it to its end, or ask for a larger lag",
-                stacklevel=3,
-            )
-        lags = min(wanted, most, (len(shortest.times) - 1) // 2) * data.every
-    shortest.steps(lags)
-    return lags
 
 
 def _hidden(
@@ -310,11 +269,3 @@ def _forecasts(data: TimeSeries, lags: float, preset: str, seed: int, device: st
     if any(part.metrics.get("interrupted") for part in found.parts):
         raise KeyboardInterrupt
     return found
-
-
-def _average(one: Response, other: Response) -> Response:
-    """Average of two responses from independent data."""
-    if one.standard_error is None or other.standard_error is None:
-        raise TypeError("responses without standard errors cannot be averaged")
-    error = (one.standard_error.square() + other.standard_error.square()).sqrt() / 2
-    return replace(one, values=(one.values + other.values) / 2, standard_error=error, dof=one.dof + other.dof)

@@ -1,4 +1,5 @@
-"""The page that reports what `analyse` found; it contains all it needs, and opens offline. Its text is in report.html.jinja."""
+"""The page that reports what `analyse` found; it contains all it needs, and opens offline. Its text is in report.html.jinja, or in
+component_report.html.jinja for unlike variables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,8 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from gfdt_tutorial.data.analysis import Analysis
+from gfdt_tutorial.data.component_analysis import ComponentAnalysis
+from gfdt_tutorial.figures.response_matrix import LARGEST, response_matrix
 from gfdt_tutorial.figures.series_overview import overview, response_at_all_places, response_overview
 from gfdt_tutorial.scores.steins_identity import TOLERANCES, Identity
 
@@ -15,12 +18,35 @@ COLOURS = {"fine": "#009E73", "unknown": "#777777", "warning": "#B35900", "refus
 GRADE_COLOURS = {"passes": "#009E73", "cannot tell": "#B35900", "fails": "#B00020"}
 
 
-def page(found: Analysis) -> bytes:
+def page(found: Analysis | ComponentAnalysis) -> bytes:
     """The report as HTML with plotly.js inside (about 5 MB)."""
+    return _of_components(found) if isinstance(found, ComponentAnalysis) else _of_one(found)
+
+
+def _of_components(found: ComponentAnalysis) -> bytes:
+    """The report of unlike variables."""
+    members, steps, count = found.data.u.shape
+    unit = found.about["data"].get("time_unit", "time units")
+    text = _template("component_report.html.jinja").render(
+        found=found,
+        about=found.about,
+        file=found.about["data"].get("file", "a series"),
+        size=f"{members} member{'s' * (members > 1)} × {steps} samples, one every {found.data.every:.4g} {unit}",
+        grade_colour=GRADE_COLOURS[found.grade],
+        colours=COLOURS,
+        confidence=f"{found.about['level']:.0%}",
+        rungs=[{name: (rung.loss, *rung.behind) for name, rung in score.rungs.items()} for score in found.scores],
+        responses=_html(response_matrix(found.responses), plotly=True) if count <= LARGEST else None,
+    )
+    return text.encode()
+
+
+def _of_one(found: Analysis) -> bytes:
+    """The report of one field or number."""
     info = found.data.info
     headline = "combined" if "combined" in found.responses else "generative"
     all_places = response_at_all_places(found.responses[headline])
-    text = _template().render(
+    text = _template("report.html.jinja").render(
         found=found,
         headline=headline,
         about=found.about,
@@ -39,12 +65,12 @@ def page(found: Analysis) -> bytes:
     return text.encode()
 
 
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     """The text of the page, with every value escaped that is not marked as HTML, and an error for a value that is missing."""
     here = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=here, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"figures4": "{:.4g}".format, "named": _named}
-    return environment.get_template("report.html.jinja")
+    return environment.get_template(name)
 
 
 def _named(values: Mapping[str, object], form: str) -> str:

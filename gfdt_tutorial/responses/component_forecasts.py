@@ -65,7 +65,7 @@ def combined_components(common: Estimation, score: AnyScore, dictionary: Field |
         (groups.widening * torch.stack(errors, -1)).float(),
         len(groups),
         method=method_of(score),
-        info={"form": "combined", "thin": thin, "dictionary": size - count},
+        info={"form": "combined", "thin": thin, "dictionary": size - count, "spread": data.spread},
         form="combined",
         components=data.components,
     )

@@ -41,6 +41,9 @@ class Errors:
 def compare(response: Response, truth: Response) -> Errors:
     """Errors of a response against `truth`, at its own lags.
 
+    Of unlike variables each entry counts in standard deviations of the one variable per standard deviation of the other, if the response
+    knows them (`info["spread"]`), so that errors do not depend on units.
+
     Args:
         truth: a Response at the same lags or more; from `perturb`, whose parts free the error of the truth's own noise, or exact.
 
@@ -53,6 +56,7 @@ def compare(response: Response, truth: Response) -> Errors:
     0.0
     """
     rows = _rows(response, truth)
+    response, truth = in_common_units(response, response, truth)
     values = _by_lag(response.values.double().cpu())
     difference = values - _by_lag(truth.values.double().cpu()[rows])
     unbiased = difference.square().sum(1)
@@ -67,6 +71,29 @@ def compare(response: Response, truth: Response) -> Errors:
         l2_sq_unbiased=unbiased,
         l2_sq_se=torch.zeros_like(unbiased) if without is None else jackknife(without),
         quoted=_quoted(unbiased, difference, without) | _from_data(response, truth, rows),
+    )
+
+
+def in_common_units(known: Response, *responses: Response) -> tuple[Response, ...]:
+    """Responses of unlike variables in units of their standard deviations, as one response knows them; others as they are."""
+    spread = known.info.get("spread")
+    if known.components is None or spread is None:
+        return responses
+    scale = torch.tensor(spread, dtype=torch.float64)
+    weights = (scale / scale[:, None]).reshape(len(scale), len(scale), *[1] * (known.values.ndim - 3))  # from over to
+
+    def weighed(values: torch.Tensor | None) -> torch.Tensor | None:
+        return None if values is None else values.cpu().double() * weights
+
+    return tuple(
+        replace(
+            one,
+            values=one.values.cpu().double() * weights,
+            standard_error=weighed(one.standard_error),
+            parts=weighed(one.parts),
+            deviations=weighed(one.deviations),
+        )
+        for one in responses
     )
 
 
@@ -177,6 +204,7 @@ def difference(one: Response, other: Response, truth: Response) -> Difference:
     Raises:
         ValueError: as `compare`; the responses have no `deviations` (a saved one has none), or are not of the same data.
     """
+    one, other, truth = in_common_units(one, one, other, truth)
     if one.deviations is None or other.deviations is None:
         raise ValueError(
             "a response that was read from a file, or not made by respond, does not say how groups of its data deviate; "

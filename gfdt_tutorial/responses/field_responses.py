@@ -69,6 +69,8 @@ def field_responses(
         plain = partial(sums.estimate, finish=partial(finish, tie=False))
         values, error, deviations = _by_lags(resampled, plain, sums, len(groups), common, whole=integrate)
         error, info = groups.widening * error, {"control": form == "controlled", "symmetries": list(symmetries), "thin": thin}
+        if data.components is not None:
+            info["spread"] = data.spread
         if form == "combined":
             between = _between_folds(plain, sums, products, groups, error)
             error = (error.square() + between.square()).sqrt()

@@ -113,11 +113,14 @@ def with_level(data: TimeSeries, budget: Budget, **options: Any) -> Budget:
 
     Args:
         options: as those of `ComponentTraining`.
+
+    Raises:
+        KeyboardInterrupt: a pilot was interrupted.
     """
     while budget.level > LEAST:
         pilot = ComponentTraining(data, replace(budget, steps=-(-budget.steps // PILOT)), **options)
-        for _ in pilot:
-            threads.stop_if_interrupted()
+        if pilot.run(None, label=f"try noise level {budget.level:g}"):
+            raise KeyboardInterrupt
         if pilot.score().metrics["missed"] <= MISSED:
             break
         budget = replace(budget, level=max(LEAST, budget.level / 2))

@@ -22,7 +22,7 @@ from gfdt_tutorial.core.hermite import Whitening
 from gfdt_tutorial.core.score import Score
 from gfdt_tutorial.core.series import TimeSeries
 
-SURE = 2.0
+SURE = 3.0
 STATES = 16_384  # held-out states
 PIECES = 16  # of them, whose scatter gives standard errors
 LADDER = ("gaussian", "polynomial", "network")  # the simplest first
