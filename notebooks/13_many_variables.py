@@ -306,10 +306,9 @@ free_memory()
 #
 # ## Summary
 #
-# 1. The response of unlike variables is a matrix, $R_{ij} = -\langle u_i(t)\,s_j\rangle$, in units of the one per unit of the other.
-# 2. All variables that matter must be recorded. The score of some of them answers for a push that moves the hidden ones along.
-# 3. With a linear drift, the Gaussian score is exact for means, whatever the density. It can be wrong for variances.
-# 4. Let held-out data choose the rung of the ladder, and use projection to make the known averages exact.
+# 1. The response of unlike variables is a matrix, $R_{ij} = -\langle u_i(t)\,s_j\rangle$, in units of the one per unit of the other. All variables that matter must be recorded: the score of some of them answers for a push that moves the hidden ones along.
+# 2. With a linear drift, the Gaussian score is exact for means, whatever the density. It can be wrong for variances.
+# 3. Let held-out data choose the rung of the ladder, and use projection to make the known averages exact.
 #
 # **Next:** [lesson 15](15_errors_that_multiply.ipynb), or [the quiz](quiz.ipynb).
 #

@@ -58,11 +58,11 @@ def test_the_verdict_follows_each_test(found):
 def test_all_is_saved_and_the_page_says_it(found, tmp_path):
     paths = found.save(tmp_path / "out", report.page(found))
     assert [path.name for path in paths] == ["report.html", "responses.npz", "analysis.json"]
-    told, arrays = json.loads(paths[2].read_text()), np.load(paths[1])
+    told, arrays = json.loads(paths[2].read_text(encoding="utf-8")), np.load(paths[1])
     assert told["verdict"] == found.verdict and told["components"] == ["a", "b", "c"] and set(told["checks"]) == {"a", "b", "c"}
     assert arrays["combined"].shape == (6, 3, 3) and arrays["combined/band"].shape == (2, 6, 3, 3)
     assert torch.equal(gfdt.ComponentScore.load(tmp_path / "out" / "score-1")(found.data.u), found.scores[0](found.data.u))
-    page = paths[0].read_text()
+    page = paths[0].read_text(encoding="utf-8")
     for words in ("How a, b, c respond", found.verdict.split(":")[0], "gaussian (recommended)", "a after a kick of b"):
         assert words in page
 

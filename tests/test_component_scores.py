@@ -66,9 +66,9 @@ def test_a_score_is_saved_and_read_back(network, tmp_path):
     assert torch.equal(read(DATA.u[:1]), network(DATA.u[:1])) and read.rungs == network.rungs and read.identity_on == network.identity_on
     with pytest.raises(ValueError, match=r"ComponentScore\.load"):
         gfdt.LearnedScore.load(tmp_path)
-    about = json.loads((tmp_path / "score.json").read_text())
+    about = json.loads((tmp_path / "score.json").read_text(encoding="utf-8"))
     about["config"]["width"] = 7
-    (tmp_path / "score.json").write_text(json.dumps(about))
+    (tmp_path / "score.json").write_text(json.dumps(about), encoding="utf-8")
     with pytest.raises(ValueError, match="do not fit"):
         gfdt.ComponentScore.load(tmp_path)
 

@@ -439,7 +439,7 @@ def test_the_forecast_of_observables_has_not_seen_what_it_is_averaged_over():
         for step in range(1, 400):
             series[:, step] = memory * series[:, step - 1] + (1 - memory**2) ** 0.5 * series[:, step]
     data = TimeSeries(torch.cat([slow, fast]), torch.arange(400.0), axes="mt")
-    samples = sampled(data, nothing, torch.clone, {"kick": None}, 1, with_slopes=True)
+    samples = sampled(data, nothing, torch.clone, {"kick": None}, 1, torch.clone)
     sums = samples.sums(samples.groups(5), 5).of(0)
     half = torch.arange(sums.groups)[None] < sums.groups // 2
     for own, memory in ((half, 0.3), (~half, 0.95)):  # the slow half is forecast by what the fast one taught, and the other way round

@@ -6,7 +6,7 @@ For the true score s* an integration by parts gives ⟨s·s*⟩ = −⟨∇·s�
 
 is known from data alone (Hyvärinen, J. Mach. Learn. Res. 6, 695, 2005). Averaged over data to which no score was fitted, in whitened
 coordinates, it tells which score is closest, and the scatter of differences tells whether the data can tell. The recommended rung is the
-simplest that the best one does not beat by more than SURE standard errors. (`fit_score` stops its network where it does best on these data,
+simplest that the best one does not beat by more than SURE standard errors, or only slightly. (`fit_score` stops its network where it does best on these data,
 which favours the network a little.)
 
 Identities such as ⟨u sᵀ⟩ = −1 cannot decide this alone: every score that was calibrated obeys that one, whatever it misses elsewhere.
@@ -23,6 +23,7 @@ from gfdt_tutorial.core.score import Score
 from gfdt_tutorial.core.series import TimeSeries
 
 SURE = 3.0
+SLIGHT = 1e-3  # of J: an error of the score of 0.045 root mean square, where a coordinate of a Gaussian score has 1
 STATES = 16_384  # held-out states
 PIECES = 16  # of them, whose scatter gives standard errors
 LADDER = ("gaussian", "polynomial", "network")  # the simplest first
@@ -57,8 +58,8 @@ def compare_rungs(held: TimeSeries, scores: Mapping[str, Score]) -> dict[str, Ru
 
 
 def recommended(rungs: Mapping[str, Rung]) -> str:
-    """The simplest rung that is not behind the best by more than SURE standard errors; the order is that of the mapping."""
-    return next(name for name, rung in rungs.items() if rung.behind[0] <= SURE * rung.behind[1])
+    """The simplest rung that is not behind the best by more than SURE standard errors and by more than SLIGHT, in the order of the mapping."""
+    return next(name for name, rung in rungs.items() if rung.behind[0] <= max(SLIGHT, SURE * rung.behind[1]))
 
 
 @threads.steady()
