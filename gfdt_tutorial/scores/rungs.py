@@ -6,8 +6,8 @@ For the true score s* an integration by parts gives ⟨s·s*⟩ = −⟨∇·s�
 
 is known from data alone (Hyvärinen, J. Mach. Learn. Res. 6, 695, 2005). Averaged over data to which no score was fitted, in whitened
 coordinates, it tells which score is closest, and the scatter of differences tells whether the data can tell. The recommended rung is the
-simplest that the best one does not beat by more than SURE standard errors, or only slightly. (`fit_score` stops its network where it does best on these data,
-which favours the network a little.)
+simplest that the best one does not beat by more than SURE standard errors, or only slightly. (`fit_score` stops its network where it does
+best on these data, which favours the network a little.)
 
 Identities such as ⟨u sᵀ⟩ = −1 cannot decide this alone: every score that was calibrated obeys that one, whatever it misses elsewhere.
 """
@@ -58,7 +58,7 @@ def compare_rungs(held: TimeSeries, scores: Mapping[str, Score]) -> dict[str, Ru
 
 
 def recommended(rungs: Mapping[str, Rung]) -> str:
-    """The simplest rung that is not behind the best by more than SURE standard errors and by more than SLIGHT, in the order of the mapping."""
+    """The simplest rung, in the order of the mapping, that is not behind the best by more than SURE standard errors and SLIGHT."""
     return next(name for name, rung in rungs.items() if rung.behind[0] <= max(SLIGHT, SURE * rung.behind[1]))
 
 
