@@ -5,7 +5,7 @@
     suitability             the checks of the theorem's assumptions
     hidden_memory           the test of the Markov property, for a number and (hidden_memory_of_fields) for fields
     verdicts                which response to believe, in words
-    analysis                all of it, from the series to the response
+    analysis                all of it, from the series to the response; component_analysis: the same for unlike variables; parts: common
 
 It imports `responses`, `scores` and `core`, but no system.
 """

@@ -109,8 +109,8 @@ class ComponentAnalysis:
             )
         if self.disagreement > DISAGREE:
             return (
-                f"the response by the score and that by score and forecast differ by {self.disagreement:.0%}, more than either band. Train "
-                "longer (a larger preset), or bring more data."
+                f"the response by the score and that by score and forecast differ by {self.disagreement:.0%}. Train longer (a larger "
+                "preset), or bring more data."
             )
         if self.grade == "cannot tell":
             return "the record is too short to compare its halves. Bring more data."

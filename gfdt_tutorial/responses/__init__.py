@@ -12,6 +12,7 @@
     estimation           the options that all estimators share, and the Response that they make
     field_products       lagged products of fields by wavevector and group of origins
     component_products   those of unlike variables, a matrix for each wavevector
+    component_forecasts  the combined response of unlike variables, by a regression on a dictionary
     field_responses      the forms made from them, behind `respond` and `sensitivity_maps`
     observable_samples   samples of A, B and ∇A·f, for observables that are numbers
     lagged_sums          their lagged sums by group of origins, and estimates from these
@@ -21,6 +22,7 @@
     twins                that experiment as an iterable, with its checkpoint
     twin_runs            the runs of one of its batches
     changed_ensemble     the true response to a change of parameters
+    observable_twins     true responses of observables to kicks and parameters, with one spin-up for all
     forced_ensemble      the true response to a kick or a forcing of finite size, and how far it is from linear
 
     response             `Response`, and the exact response of a system that has one

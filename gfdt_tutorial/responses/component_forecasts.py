@@ -13,12 +13,11 @@ from functools import partial
 import torch
 
 from gfdt_tutorial.core import threads
-from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.responses.estimation import Estimation, method_of
 from gfdt_tutorial.responses.observable_samples import check_smooth, sampled, tail_of_numbers
 from gfdt_tutorial.responses.observables import products
 from gfdt_tutorial.responses.response import Response
-from gfdt_tutorial.responses.theorem import AnyScore, Field, Perturbation
+from gfdt_tutorial.responses.theorem import AnyScore, Field, component_kicks
 
 DEGREE = 4  # of the products in the dictionary that is taken by default
 LARGEST = 150  # numbers in all, whose Gram matrices at every lag and in every group are kept
@@ -50,7 +49,7 @@ def combined_components(common: Estimation, score: AnyScore, dictionary: Field |
         raise ValueError(f"variables and dictionary are {size} numbers; at most {LARGEST} are regressed on: take a lower degree")
     check_smooth(observed, data)
     with threads.steady():
-        samples = sampled(data, score, observed, _kicks(data), thin, observed)
+        samples = sampled(data, score, observed, component_kicks(data.components or ()), thin, observed)
         groups = samples.groups(common.steps, data.paired)
         sums = samples.sums(groups, common.steps)
         columns, errors = [], []
@@ -78,13 +77,3 @@ def _degree(count: int) -> int:
 
 def _first(estimator: Field, count: int, drawn: torch.Tensor) -> torch.Tensor:
     return estimator(drawn)[..., :count]
-
-
-def _kicks(data: TimeSeries) -> dict[str, Perturbation]:
-    """Component → a kick that raises it by one."""
-    unit = torch.eye(data.u.shape[2])
-
-    def kick(row: torch.Tensor) -> Perturbation:
-        return (lambda u: row.to(u).expand_as(u)), (lambda u: torch.zeros(u.shape[:-1], device=u.device))
-
-    return {name: kick(row) for name, row in zip(data.components or (), unit, strict=True)}

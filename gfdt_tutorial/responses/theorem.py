@@ -24,7 +24,7 @@ that R(0) = 1; it is the first test of a score.
 The functions below evaluate B, A and ∇A·f, and check what the caller's functions return.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -100,6 +100,15 @@ def score_of(score: AnyScore, u: torch.Tensor, context: torch.Tensor | None) -> 
     if s.shape != u.shape:
         raise ValueError(f"the score returned shape {tuple(s.shape)} for fields of {tuple(u.shape)}; expected the same shape")
     return s
+
+
+def component_kicks(components: Sequence[str]) -> dict[str, Perturbation]:
+    """Component → the constant (f, ∇·f) that raises it by one and leaves the others alone, for unlike variables without space."""
+
+    def kick(row: torch.Tensor) -> Perturbation:
+        return (lambda u: row.to(u).expand_as(u)), (lambda u: torch.zeros(u.shape[:-1], device=u.device))
+
+    return {name: kick(row) for name, row in zip(components, torch.eye(len(components)), strict=True)}
 
 
 def observed(observable: Field, u: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,9 @@
     forecast_fit        fit_forecast: the mean of the later field given the present one, the other half of the combined estimate
     forecast            the fitted forecast; forecast_files saves and loads one or two; dictionary has its features in closed form
     propagators         its coefficients, by least squares; forecast_network and forecast_training are its nonlinear part
+    component_score     the learned score of unlike variables; component_network, component_training and component_clusters make one
+    rungs               Gaussian, polynomial or network: held-out data choose
+    score_files         the two files of a learned score; loading reads either kind
     descent             what the trainings of scores and of forecasts share
     one_variable        four ways to the score of one variable; pair_score, that of a number given an earlier one
     steins_identity     Stein's identity: averages that are known for the true score

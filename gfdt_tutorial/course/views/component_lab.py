@@ -12,7 +12,7 @@ from gfdt_tutorial.responses.diffusion_change import diffusion_change
 from gfdt_tutorial.responses.observable_twins import Change, observable_twins
 from gfdt_tutorial.responses.response import Response
 from gfdt_tutorial.responses.sensitivities import sensitivities
-from gfdt_tutorial.responses.theorem import Perturbation
+from gfdt_tutorial.responses.theorem import Perturbation, component_kicks
 from gfdt_tutorial.systems.sde import SDE
 
 MEMBERS = 256  # of a round of the measurement
@@ -61,11 +61,10 @@ class ComponentLab:
         """
         found: dict[str, dict[str, Response]] = {}
         for method, score in scores.items():
-            kicks = sensitivities(data, score, moments, _kicks(system.components), lags=lags, integrate=False, form=FORM, thin=thin)
-            changes = sensitivities(data, score, moments, _changes(system, score, data), lags=lags, form=FORM, thin=thin)
-            found[method] = {**kicks, **changes}
-        spread = data.u.double().flatten(0, 1).std(0).tolist()
-        sizes = dict(zip(system.components, spread, strict=True)) | {name: abs(value) for name, value in system.parameters.items()}
+            kicks, changes = component_kicks(system.components), _changes(system, score, data)
+            impulses = sensitivities(data, score, moments, kicks, lags=lags, integrate=False, form=FORM, thin=thin)
+            found[method] = impulses | sensitivities(data, score, moments, changes, lags=lags, form=FORM, thin=thin)
+        sizes = dict(zip(system.components, data.spread, strict=True)) | {name: abs(value) for name, value in system.parameters.items()}
         return cls(system, found, sizes)
 
 
@@ -132,16 +131,6 @@ def _times(response: Response, size: float) -> Response:
         standard_error=None if error is None else abs(size) * error,
         parts=None if parts is None else size * parts,
     )
-
-
-def _kicks(components: tuple[str, ...]) -> dict[str, Perturbation]:
-    """Component → the impulse that raises it by one."""
-    unit = torch.eye(len(components))
-
-    def kick(row: torch.Tensor) -> Perturbation:
-        return (lambda u: row.to(u).expand_as(u)), (lambda u: torch.zeros(u.shape[:-1], device=u.device))
-
-    return {name: kick(row) for name, row in zip(components, unit, strict=True)}
 
 
 def _changes(system: SDE, score: Score, data: TimeSeries) -> dict[str, Perturbation]:
