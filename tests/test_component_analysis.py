@@ -25,7 +25,7 @@ def chain():
 
 @pytest.fixture(scope="module")
 def found():
-    return analyse(chain(), preset="tiny", lags=5.0)
+    return analyse(chain(), preset="tiny", lags=5.0, detrend=True)
 
 
 def test_the_three_responses_are_those_of_the_chain(found):
@@ -37,6 +37,7 @@ def test_the_three_responses_are_those_of_the_chain(found):
         inside = (response.values.double() - exact).abs() < 1.7 * response.standard_error.double() + 1e-12
         assert inside.double().mean() > 0.75
     assert list(found.suitability) == ["a", "b", "c"] and not found.forced
+    assert found.about["data"]["preparation"] == [{"step": "detrend"}]
     assert found.grade == "passes" and "Take the combined one" in found.verdict and found.disagreement < 0.1
 
 
@@ -81,7 +82,6 @@ def test_a_trend_of_one_variable_is_refused_by_its_name_and_may_be_forced():
     ("data", "options", "message"),
     [
         (gfdt.TimeSeries(torch.randn(8, 64, 2, 8), torch.arange(64.0), "mtcx"), {}, "several fields"),
-        (gfdt.TimeSeries(torch.randn(8, 64, 2), torch.arange(64.0), "mtc"), {"detrend": True}, "does not take"),
     ],
 )
 def test_what_cannot_be_analysed_is_refused(data, options, message):

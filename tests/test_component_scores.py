@@ -11,7 +11,8 @@ import gfdt_tutorial as gfdt
 from gfdt_tutorial.scores.budgets import component_budget
 from gfdt_tutorial.scores.component_clusters import ComponentClusterScore
 from gfdt_tutorial.scores.component_training import ComponentTraining, with_level
-from gfdt_tutorial.scores.rungs import Rung, compare_rungs, recommended
+from gfdt_tutorial.scores.loading import load_score
+from gfdt_tutorial.scores.rungs import Rung, beats, compare_rungs, recommended
 
 UNITS = torch.tensor([1.0, 1e3])
 SHORT = gfdt.Budget(steps=800, pairs=512, width=48, level=0.04, kernels=(1, 1, 1), rate=1e-2, average=0.99, check_every=100)
@@ -108,6 +109,23 @@ def test_the_noise_is_made_as_thin_as_the_data():
         gfdt.fit_score(data, budget=replace(SHORT, steps=200, level=0.4))
 
 
+def test_thinner_noise_must_surely_lower_the_loss():
+    flat = torch.zeros(16)
+    scatter = torch.randn(16, generator=torch.Generator().manual_seed(0))
+    assert beats(flat - 0.1, flat) and not beats(flat - 5e-4, flat) and not beats(flat, flat - 0.1)
+    assert not beats(flat + scatter - scatter.mean() - 0.1, flat) and beats(scatter - 0.1, scatter)
+
+
+def test_a_blur_of_rare_states_lowers_the_noise_though_the_identity_holds():
+    """The width of y falls from 1 to 1/30 where x is large: ⟨u sᵀ⟩ hardly sees it, J does."""
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(8, 3000, generator=rng)
+    width = torch.where(x > 1, 1 / 30, 1.0)
+    data = gfdt.TimeSeries(torch.stack([x, width * torch.randn(8, 3000, generator=rng)], -1), torch.arange(3000.0), "mtc")
+    start = replace(component_budget("quick"), steps=1200, width=48, pairs=512)
+    assert with_level(data, start).level < 0.1
+
+
 def test_the_ladder_recommends_the_simplest_rung_that_does(network):
     assert list(network.rungs) == ["gaussian", "polynomial", "network"] and network.recommended != "gaussian"
     chain = gfdt.simulate(gfdt.MarkovChain(), members=8, duration=2000.0)
@@ -128,11 +146,15 @@ def _root(held):
     return (vectors * values.sqrt() @ vectors.T).float()
 
 
-def test_clusters_find_the_score_too():
+def test_clusters_find_the_score_too(tmp_path):
     score = ComponentClusterScore.fit(DATA, clusters=300)
     assert score.method == "clusters" and error_of(score) < 0.45
     again = ComponentClusterScore.fit(DATA, clusters=300)
     assert torch.equal(again(DATA.u[:1]), score(DATA.u[:1]))
+    read = load_score(score.save(tmp_path))
+    assert read.method == "clusters" and torch.equal(read(DATA.u[:1]), score(DATA.u[:1]))
+    with pytest.raises(ValueError, match="another kind"):
+        gfdt.ComponentScore.load(tmp_path)
     with pytest.raises(ValueError, match="ten snapshots"):
         ComponentClusterScore.fit(banana(800), clusters=300)
     with pytest.raises(ValueError, match="components without space"):
@@ -158,10 +180,9 @@ def test_a_score_with_a_context_is_that_of_the_components_given_it():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: gfdt.fit_score(DATA, noise_levels=True), "are for fields"),
-        (lambda: gfdt.fit_score(DATA, network=torch.nn.Linear(2, 2)), "are for fields"),
+        (lambda: gfdt.fit_score(DATA, noise_levels=True), "are for one field"),
+        (lambda: gfdt.fit_score(DATA, network=torch.nn.Linear(2, 2)), "are for one field"),
         (lambda: gfdt.fit_score(DATA, context=True, preset="tiny"), "carries none"),
-        (lambda: gfdt.fit_score(gfdt.TimeSeries(torch.randn(2, 9, 2, 8), torch.arange(9.0), "mtcx")), "for one field, or for"),
         (lambda: gfdt.fit_score(DATA, preset="tiny")(torch.zeros(5, 3)), "u has"),
         (lambda: gfdt.fit_score(DATA, preset="tiny")(torch.zeros(5, 2), context=torch.zeros(5, 1)), "without context"),
         (lambda: gfdt.fit_score(gfdt.TimeSeries(torch.ones(8, 20, 2), torch.arange(20.0), "mtc")), "does not vary"),

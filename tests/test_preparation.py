@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from series_examples import series
 
 from gfdt_tutorial import TimeSeries
@@ -50,6 +51,18 @@ def test_members_that_differ_in_mean_may_be_centred():
     assert float(centred.u.mean(1).std()) < 1e-5 and float(centred.u.mean()) == pytest.approx(float(data.u.mean()), abs=1e-5)
     with pytest.raises(ValueError, match="one member"):
         centre_members(made(draws(0)(1, 100)))
+
+
+@pytest.mark.parametrize("step", [detrend, lambda data: deseasonalise(data, 12, variance=True), centre_members])
+def test_unlike_variables_are_prepared_one_by_one(step):
+    one, other = seasonal(0, 1.0, 30), seasonal(1, 1.0, 30)
+    u = torch.stack([torch.cat([one.u, other.u]), 1e3 * torch.cat([other.u, one.u]).square()], 2)
+    both = TimeSeries(u, one.times, "mtc", components=("a", "b"))
+    found = step(both)
+    assert found.components == ("a", "b") and len(found.info["preparation"]) == 1
+    for i in range(2):
+        alone = step(TimeSeries(u[:, :, i], one.times, "mt"))
+        torch.testing.assert_close(found.u[:, :, i], alone.u, rtol=1e-5, atol=1e-3)
 
 
 def test_without_its_season_a_series_responds_as_it_should():

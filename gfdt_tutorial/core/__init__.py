@@ -2,6 +2,7 @@
 
     grid, series            the periodic grid with its operators; an unperturbed time series
     spectra, correlations   covariances by wavevector and by shell; autocovariances and decorrelation times
+    whitening, hermite      coordinates in which unlike variables are alike, and polynomials of them
     resampling_groups,      nearly independent groups of data, and
     confidence_bands        the standard errors and bands that they yield
     numerics                averages of large tensors with bounded memory

@@ -209,6 +209,27 @@ class TimeSeries:
         vars(found)["fingerprint"] = self.fingerprint  # the values are the same
         return found
 
+    def context_as_components(self, field: str = "u", *channels: str) -> "TimeSeries":
+        """The series of field and context together as unlike variables: what is conditioned on becomes what is kicked, too.
+
+        Args:
+            field: the name of the field.
+            channels: a name for each channel of the context; "context", or "context 1", "context 2", … by default.
+
+        Raises:
+            ValueError: a series without context, or one that has components already; not one name for each channel.
+
+        >>> flow = TimeSeries(np.zeros((2, 9, 4, 4)), np.arange(9.0), "mtyx", context=np.zeros((2, 9, 1, 4, 4)))
+        >>> flow.context_as_components("vorticity", "forcing").components
+        ('vorticity', 'forcing')
+        """
+        if self.context is None or self.components is not None:
+            raise ValueError("this makes components of one field and its context; the series has no context, or has components already")
+        count = self.context.shape[2]
+        names = channels or (("context",) if count == 1 else tuple(f"context {number}" for number in range(1, count + 1)))
+        u = torch.cat([self.u.unsqueeze(2), self.context.to(self.u)], 2)
+        return TimeSeries(u, self.times, self.axes[:2] + "c" + self.axes[2:], None, self.lengths, self.info, components=(field, *names))
+
     def _part(self, cut: slice, in_time: bool) -> "TimeSeries":
         where = (slice(None), cut) if in_time else (cut,)
         times = self.times[cut] if in_time else self.times

@@ -8,6 +8,8 @@ from gfdt_tutorial.core import threads
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.numerics import blocks, equal_parts, nearest_power_of_two
 
+ABSENT = 1e-10  # of the largest variance at any wavevector: what single precision leaves of a wavevector at which there is none
+
 
 def mode_covariance(grid: PeriodicGrid, fields: torch.Tensor, mean: float = 0.0) -> torch.Tensor:
     """C_k = ⟨|û_k|²⟩ / N², the eigenvalues of the covariance matrix between pixels.
@@ -52,6 +54,19 @@ def component_covariance(grid: PeriodicGrid, fields: torch.Tensor, centre: torch
     for some in threads.mapped(products, blocks(len(flat), 64 * count * grid.size), device=fields.device):
         total += some
     return total / (len(flat) * grid.size)
+
+
+def filled(covariance: torch.Tensor) -> torch.Tensor:
+    """C_k with the variance of a component set to 1, and its covariances to 0, at wavevectors at which it has none, so that C_k⁻¹ exists.
+
+    Args:
+        covariance: (*spectral_shape, component, component).
+    """
+    variance = covariance.diagonal(dim1=-2, dim2=-1).real.abs()
+    absent = variance <= ABSENT * variance.reshape(-1, variance.shape[-1]).amax(0)
+    absent &= variance.reshape(-1, variance.shape[-1]).amax(0) > 0
+    kept = (~absent).to(covariance)
+    return covariance * kept[..., :, None] * kept[..., None, :] + torch.diag_embed(absent.to(covariance))
 
 
 def shell_average(grid: PeriodicGrid, modes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

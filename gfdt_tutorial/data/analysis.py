@@ -177,12 +177,12 @@ def analyse(
     (['combined', 'gaussian', 'generative'], torch.Size([11, 8, 8]))
     """
     checks.choice("preset", preset, ("tiny", "quick", "standard", "paper"))
-    if isinstance(data, TimeSeries) and data.components is not None and not (detrend or centre_members or deseasonalise is not None):
+    data = prepare(data, detrended=detrend, season=deseasonalise, centred=centre_members)
+    if isinstance(data, TimeSeries) and data.components is not None:
         return analyse_components(
             data, preset=preset, lags=lags, seed=seed, confidence=confidence, force=force, device=device, periods=periods, tell=tell
         )
     where, clock = str(checks.resolve_device(device)), Clock(tell)
-    data = prepare(data, detrended=detrend, season=deseasonalise, centred=centre_members)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         found = clock("checks", lambda: examine(data, periods))

@@ -1,4 +1,7 @@
-"""Preparing a series for analysis: removing a season or a trend, centring members. Each step is recorded in info["preparation"]."""
+"""Preparing a series for analysis: removing a season or a trend, centring members. Each step is recorded in info["preparation"].
+
+Of unlike variables each is prepared on its own.
+"""
 
 import math
 from collections.abc import Callable
@@ -46,7 +49,7 @@ def deseasonalise(data: TimeSeries, period: float, *, variance: bool = False) ->
     >>> bool(deseasonalise(TimeSeries(np.cos(2 * np.pi * t / 12)[:, None] + np.zeros(4), t, "tx"), 12).u.abs().max() < 1e-5)
     True
     """
-    check_series(data)
+    check_series(data, components=True)
     samples = _samples(data, period)
     fit = _cycle(len(data.times), samples)
     mean = fit(data.u.double().mean(0))
@@ -67,10 +70,10 @@ def detrend(data: TimeSeries) -> TimeSeries:
     >>> bool((detrend(TimeSeries(3 + 0.1 * t, t, "t")).u - 7.95).abs().max() < 1e-5)
     True
     """
-    check_series(data)
+    check_series(data, components=True)
     time = data.times - data.times.mean()
     slope = torch.tensordot(time, data.u.double().cpu().mean(0), dims=1) / time.square().sum()
-    line = time.reshape(-1, *[1] * len(data.grid.shape)) * slope
+    line = time.reshape(-1, *[1] * (data.u.ndim - 2)) * slope
     return _prepared(data, data.u - line.to(data.u), {"step": "detrend"})
 
 
@@ -83,7 +86,7 @@ def centre_members(data: TimeSeries) -> TimeSeries:
     Raises:
         ValueError: the series has one member only.
     """
-    check_series(data)
+    check_series(data, components=True)
     if len(data.u) < 2:
         raise ValueError("the series has one member; centring needs two or more, because the mean of a single member is the mean itself")
     own = data.u.double().mean(1, keepdim=True)

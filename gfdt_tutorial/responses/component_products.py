@@ -14,6 +14,7 @@ import torch
 
 from gfdt_tutorial.core.numerics import nearest_power_of_two
 from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.core.spectra import filled
 from gfdt_tutorial.responses.theorem import AnyScore, kick_weights, score_of
 
 
@@ -65,8 +66,8 @@ def applied(left: torch.Tensor, right: torch.Tensor, count: int) -> torch.Tensor
 
 
 def divided(left: torch.Tensor, right: torch.Tensor, count: int) -> torch.Tensor:
-    """L R⁻¹, likewise."""
-    return left / right if count == 0 else _modes(torch.linalg.solve(_matrices(right, count), _matrices(left, count), left=False))
+    """L R⁻¹, likewise; a component that has nothing at a wavevector on either side answers nothing there."""
+    return left / right if count == 0 else _modes(torch.linalg.solve(filled(_matrices(right, count)), _matrices(left, count), left=False))
 
 
 def smallest(modes: torch.Tensor, count: int) -> float:

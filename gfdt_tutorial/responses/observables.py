@@ -17,10 +17,11 @@ import torch
 
 from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.grid import PeriodicGrid
-from gfdt_tutorial.core.hermite import Whitening, hermite, powers
+from gfdt_tutorial.core.hermite import hermite, powers
 from gfdt_tutorial.core.hermite import products as hermite_products
 from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.core.spectra import shell_average
+from gfdt_tutorial.core.whitening import Whitening
 
 Observable = Callable[[torch.Tensor], torch.Tensor]
 

@@ -19,9 +19,8 @@ SMOOTH = 6  # largest wavenumber of a smooth kick, in multiples of the fundament
 class TwinSums(NamedTuple):
     """What a batch adds to the experiment.
 
-    With C unlike variables *shape is (C, C), to and from.
-
-    estimates, squares: (lag, *shape), the sum of the estimates of R, and that of the squares of the sum over the kicks of each run.
+    estimates, squares: (lag, *shape), the sum of the estimates of R, and that of the squares of the sum over the kicks of each run; with C
+        unlike variables (lag, C, C, *shape), to and from.
     kicks: (*shape), the sum of the autocorrelations of the patterns.
     growth: (pair, lag), |J|² of each pair.
     """
@@ -73,22 +72,24 @@ class TwinRuns:
 
     def _of_components(self, members: range) -> TwinSums:
         """Twins of each component kicked in turn, all from one state and under the same noise."""
-        count = len(self.system.variables or ())
+        count, grid = len(self.system.variables or ()), self.system.grid
         run = Trajectory(self.system, members, derived(self.seed, Stream.TWINS), self.every, self.device)
         state, noise = run.start(self.spinup)
-        total = torch.zeros(self.lags + 1, len(members), count, count, device=self.device)
+        total = torch.zeros(self.lags + 1, len(members), count, count, *grid.shape, device=self.device)
         norms = torch.zeros(len(members), self.restarts, self.lags + 1)
-        shift = self.amplitude * self.system.state(torch.eye(count, device=self.device))[:, None]  # (from, 1, component)
+        kick = torch.zeros(count, count, *grid.shape, device=self.device)
+        kick.view(count, count, -1)[..., 0] = torch.eye(count, device=self.device)
+        shift = self.amplitude * self.system.state(kick)[:, None]  # (from, 1, *state)
         for restart in range(self.restarts):
             kicked = torch.cat([state + shift, state - shift])
             for lag, twins in enumerate(run.steps(kicked, noise, self.lags)):
                 threads.stop_if_interrupted()
-                difference = self.system.field(twins[:count] - twins[count:]) / (2 * self.amplitude)  # (from, member, to)
-                total[lag] += difference.permute(1, 2, 0)
-                norms[:, restart, lag] = difference.square().sum(2).mean(0).cpu()
+                difference = self.system.field(twins[:count] - twins[count:]) / (2 * self.amplitude)  # (from, member, to, *shape)
+                total[lag] += difference.movedim(0, 2)
+                norms[:, restart, lag] = difference.square().flatten(2).sum(2).mean(0).cpu()
             state = twins[0]
         squares = total.double().square().sum(1).cpu()
-        kicks = len(members) * torch.ones(count, count, dtype=torch.float64)  # without meaning here: no control variate
+        kicks = len(members) * kick[0, 0].double().cpu()  # all are kicked at one place
         return TwinSums(total.sum(1, dtype=torch.float64).cpu(), squares, kicks, norms.flatten(0, 1))
 
     def _pattern(self, members: range, restart: int) -> torch.Tensor:

@@ -63,14 +63,13 @@ class Twins:
             for first in range(self.edges[part], self.edges[part + 1], batch)
         ]
         self.done, self.seconds, self.whole = 0, 0.0, True
-        if system.variables is not None and (self.kick != "pixel" or system.grid.shape):
-            raise ValueError(
-                f'kick={self.kick!r} on {system.grid.shape}: components are kicked one by one, kick="pixel", and without space'
-            )
-        lag_count, shape = len(self.times), system.shape if system.variables is None else 2 * system.shape
+        if system.variables is not None and self.kick != "pixel":
+            raise ValueError(f'kick={self.kick!r}: components are kicked one by one, and at one place, kick="pixel"')
+        lag_count, pairs_of = len(self.times), () if system.variables is None else 2 * (len(system.variables),)
+        shape = (*pairs_of, *system.grid.shape)
         self.sums = torch.zeros(PARTS, lag_count, *shape, dtype=torch.float64)
         self.squares = torch.zeros(lag_count, *shape, dtype=torch.float64)
-        self.kicks = torch.zeros(PARTS, *shape, dtype=torch.float64)  # autocorrelation of the patterns, whose mean is δ
+        self.kicks = torch.zeros(PARTS, *system.grid.shape, dtype=torch.float64)  # autocorrelation of the patterns, whose mean is δ
         self.growth = torch.zeros(self.pairs, lag_count)
 
     def __iter__(self) -> Iterator[int]:

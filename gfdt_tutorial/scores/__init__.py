@@ -10,7 +10,8 @@
     forecast_fit        fit_forecast: the mean of the later field given the present one, the other half of the combined estimate
     forecast            the fitted forecast; forecast_files saves and loads one or two; dictionary has its features in closed form
     propagators         its coefficients, by least squares; forecast_network and forecast_training are its nonlinear part
-    component_score     the learned score of unlike variables; component_network, component_training and component_clusters make one
+    component_score     the learned score of unlike variables, numbers or fields; component_training and component_clusters make one,
+                        component_network and component_field_network are its networks, component_calibration adjusts its linear part
     rungs               Gaussian, polynomial or network: held-out data choose
     score_files         the two files of a learned score; loading reads either kind
     descent             what the trainings of scores and of forecasts share

@@ -111,15 +111,19 @@ COMPONENTS = {
 }
 
 
-def component_budget(preset: str = "quick") -> Budget:
-    """The budget of a preset for unlike variables without space: four hidden layers, and the noise level from which the search starts.
+def component_budget(preset: str = "quick", grid: PeriodicGrid | None = None) -> Budget:
+    """The budget of a preset for unlike variables, with the noise level from which the search starts.
 
-    Width, layers and rate were chosen by the held-out loss on Lorenz 63.
+    Without space it has four hidden layers; width, layers and rate were chosen by the held-out loss on Lorenz 63. Fields take the kernels
+    that one field takes.
 
     Raises:
         ValueError: an unknown preset.
     """
     found = COMPONENTS[checks.choice("preset", preset, COMPONENTS)]
+    if grid is not None and grid.shape:
+        plain = budget(preset)
+        return suited_to(replace(wide(plain) if len(grid.shape) == 1 else plain, level=0.1), grid)
     return replace(found, level=0.1, kernels=(1, 1, 1, 1), rate=1e-2)
 
 

@@ -9,6 +9,7 @@ Source: Giorgini, Bischoff and Souza, arXiv:2503.18054; `one_variable.ClusterSco
 
 import warnings
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.cluster.vq
@@ -16,10 +17,11 @@ import scipy.spatial
 import torch
 
 from gfdt_tutorial.core import checks, threads
-from gfdt_tutorial.core.hermite import Whitening
 from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.core.series import TimeSeries, check_series
-from gfdt_tutorial.scores.component_network import ComponentConfig, ComponentNetwork, build
+from gfdt_tutorial.core.whitening import Whitening
+from gfdt_tutorial.scores.component_building import AnyComponentNetwork, build
+from gfdt_tutorial.scores.component_network import ComponentConfig
 from gfdt_tutorial.scores.component_score import ComponentScore
 
 SAMPLES = 100_000  # noisy points, of each sign, that are averaged
@@ -31,6 +33,8 @@ RATE = 1e-2
 @dataclass(frozen=True)
 class ComponentClusterScore(ComponentScore):
     """The score by clusters of unlike variables without space; it is evaluated and calibrated as a `ComponentScore` is."""
+
+    kind: ClassVar[str] = "component clusters"
 
     @property
     def method(self) -> str:
@@ -95,7 +99,7 @@ def _clustered(points: torch.Tensor, noise: torch.Tensor, clusters: int, seed: i
     return places, means, counts[filled]
 
 
-def _interpolate(network: ComponentNetwork, places: torch.Tensor, values: torch.Tensor, counts: torch.Tensor, steps: int) -> None:
+def _interpolate(network: AnyComponentNetwork, places: torch.Tensor, values: torch.Tensor, counts: torch.Tensor, steps: int) -> None:
     """Fit the network to the values, by Adam on all clusters at once."""
     places, values, weights = places.float(), values.float(), (counts / counts.sum()).float()
     adam = torch.optim.Adam(network.parameters(), lr=RATE)

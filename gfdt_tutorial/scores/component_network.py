@@ -6,10 +6,12 @@ Both work in whitened coordinates y = Wᵀ(u − ⟨u⟩), WᵀCW = 1, to which 
 """
 
 from itertools import pairwise
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from torch import nn
+
+from gfdt_tutorial.core.grid import PeriodicGrid
 
 
 class ComponentConfig(TypedDict):
@@ -20,6 +22,14 @@ class ComponentConfig(TypedDict):
     layers: int
     context: int
     level: float
+    shape: NotRequired[list[int]]  # of fields, as are the next two
+    lengths: NotRequired[list[float]]
+    kernels: NotRequired[list[int]]
+
+
+def grid_of(config: ComponentConfig) -> PeriodicGrid:
+    """The grid of the fields; without axes for numbers."""
+    return PeriodicGrid(tuple(config.get("shape", ())), tuple(config.get("lengths", ())))
 
 
 class ComponentNetwork(nn.Module):
@@ -48,16 +58,13 @@ class ComponentNetwork(nn.Module):
         return self.linear(y) + self.layers(y if context is None else torch.cat([y, context], 1))
 
 
-def build(config: ComponentConfig, seed: int = 0) -> ComponentNetwork:
-    """An untrained network; the global random state is left alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)  # torch's layers take no generator
-        return ComponentNetwork(config)
+def antithetic_loss(
+    network: nn.Module, y: torch.Tensor, z: torch.Tensor, sigma: float, context: torch.Tensor | None = None
+) -> torch.Tensor:
+    """(): ¼ (|s(y₊)|² + |s(y₋)|²) + z · (s(y₊) − s(y₋))/(2σ), y± = y ± σz, summed over components and averaged over states and places.
 
-
-def antithetic_loss(network: ComponentNetwork, y: torch.Tensor, z: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
-    """(): ¼ (|s(y₊)|² + |s(y₋)|²) + z · (s(y₊) − s(y₋))/(2σ), y± = y ± σz: see `matching`, of which this is the form without rescaling."""
-    sigma = network.level
-    twice = None if context is None else context.repeat(2, 1)
+    See `matching`, of which this is the form without rescaling.
+    """
+    twice = None if context is None else torch.cat([context, context])
     plus, minus = network(torch.cat([y + sigma * z, y - sigma * z]), twice).chunk(2)
     return (0.25 * (plus.square() + minus.square()) + z * (plus - minus) / (2 * sigma)).sum(1).mean()

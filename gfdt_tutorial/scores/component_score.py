@@ -1,43 +1,50 @@
-"""A learned score of unlike variables without space: its network, the coordinates in which the network works, and its files."""
+"""A learned score of unlike variables, numbers or fields: its network, the coordinates in which the network works, and its files."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 
 from gfdt_tutorial.core import checks, threads
-from gfdt_tutorial.core.hermite import Whitening
+from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.numerics import blocks_of
 from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.core.whitening import AnyWhitening, FieldWhitening, Whitening
 from gfdt_tutorial.scores import score_files
-from gfdt_tutorial.scores.component_network import ComponentConfig, ComponentNetwork, build
+from gfdt_tutorial.scores.component_building import AnyComponentNetwork, build
+from gfdt_tutorial.scores.component_calibration import Moments, corrected
+from gfdt_tutorial.scores.component_network import ComponentConfig, grid_of
+from gfdt_tutorial.scores.given_context import standardised
 from gfdt_tutorial.scores.rungs import Rung, recommended
 
-KIND = "components"
-BATCH = 4096  # states evaluated at a time
+BATCH = 4096  # states evaluated at a time, or fields with as many points
+FIELDS = 8192  # about as many fields are used for calibration; without space, all states
 
 
 @dataclass(frozen=True)
 class ComponentScore:
     """s(u) ≈ ∇ ln ρ(u) per unit of each component, learned from data alone.
 
-    s(u) = W s_y(Wᵀ(u − ⟨u⟩)), with the network s_y of `component_network`, and a linear part added to it (`calibrated`).
+    s_y(y) is the network of `component_network`, or for fields that of `component_field_network`, in whitened coordinates y
+    (`core.whitening`), with a linear part added to it (`calibrated`).
 
     Args:
         network: trained, in whitened coordinates.
-        whitening: y = Wᵀ(u − ⟨u⟩).
+        whitening: u → y.
         config: the values from which the network can be built again.
         context_mean, context_std: (channel,), of the context, or None.
         metrics: number of steps, noise level, what the identity misses, and the like.
-        correction: (component, component + 1), [A, a] of the linear part A y + a that is added to s_y, or None.
+        correction: [A, a] of the linear part A y + a that is added to s_y, as `component_calibration` returns it, or None.
         fitted_to: fingerprint of the series to which it was fitted, or None.
         identity_on: fingerprint of the series on which −⟨u sᵀ⟩ is exactly the identity, or None.
         rungs: simpler scores and this one on held-out data, as `scores.rungs` compares them; empty where they were not compared.
     """
 
-    network: ComponentNetwork
-    whitening: Whitening
+    network: AnyComponentNetwork
+    whitening: AnyWhitening
     config: ComponentConfig
     context_mean: torch.Tensor | None = None
     context_std: torch.Tensor | None = None
@@ -46,11 +53,22 @@ class ComponentScore:
     fitted_to: str | None = None
     identity_on: str | None = None
     rungs: dict[str, Rung] = field(default_factory=dict)
+    kind: ClassVar[str] = "components"  # in its files
 
     @property
     def recommended(self) -> str:
         """The simplest of "gaussian", "polynomial" and "network" that does as well as the best on held-out data; see `rungs`."""
         return recommended(self.rungs) if self.rungs else "network"
+
+    @cached_property
+    def grid(self) -> PeriodicGrid:
+        """The grid of the fields; without axes for numbers."""
+        return grid_of(self.config)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one state, (component, *space)."""
+        return (len(self.components), *self.grid.shape)
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -68,66 +86,67 @@ class ComponentScore:
         return "conditioned" if self.needs_context else "generative"
 
     def __call__(self, u: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
-        """The score at u, (..., component) → the same; differentiable in u.
+        """The score at u, (..., component, *shape) → the same; differentiable in u.
 
         Args:
-            context: (..., channel), for a score that was fitted with one.
+            context: (..., channel, *shape), for a score that was fitted with one.
 
         Raises:
-            ValueError: states of another number of components, or a context that is missing, superfluous or of a wrong shape.
+            ValueError: states of another shape, or a context that is missing, superfluous or of a wrong shape.
         """
-        checks.ends_with("u", u, (len(self.components),))
+        checks.ends_with("u", u, self.shape)
         given = self._context(u, context)
-        s = self._whitened(self.whitening(u).reshape(-1, len(self.components)).float(), given)
-        return (s.double() @ self.whitening.matrix.T.to(s.device)).reshape(u.shape).to(u)
+        s = self._whitened(self.whitening(u).reshape(-1, *self.shape).float(), given)
+        return self.whitening.gradient_back(s).reshape(u.shape).to(u)
 
     def _whitened(self, y: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:
-        """s_y with its correction, (state, component) → the same."""
+        """s_y with its correction, (state, component, *shape) → the same."""
         device = self.network.linear.weight.device
         found = []
-        for part in blocks_of(len(y), BATCH):
+        for part in blocks_of(len(y), BATCH // self.grid.size):
             rows = y[part].to(device)
             s = self.network(rows, None if context is None else context[part].to(device))
-            found.append(s if self.correction is None else s + rows @ self.correction[:, :-1].T + self.correction[:, -1])
+            found.append(s if self.correction is None else s + corrected(self.grid, self.correction, rows))
         return torch.cat(found).to(y.device)
 
     def _context(self, u: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor | None:
-        """(state, channel), standardised."""
-        if self.context_mean is None or self.context_std is None:
-            if context is not None:
-                raise ValueError("this score was fitted without context; leave it out")
-            return None
-        shape = (*u.shape[:-1], len(self.context_mean))
-        if context is None or tuple(context.shape) != shape:
-            raise ValueError(f"this score needs a context of shape {shape}, got {None if context is None else tuple(context.shape)}")
-        return ((context.to(self.context_mean) - self.context_mean) / self.context_std).reshape(-1, shape[-1])
+        """(state, channel, *shape), standardised."""
+        leading = tuple(u.shape[: u.ndim - len(self.shape)])
+        return standardised(context, leading, self.grid.shape, self.context_mean, self.context_std)
 
     def calibrated(self, data: TimeSeries) -> Self:
-        """The same score with a linear part that obeys −⟨u sᵀ⟩ = 1 and ⟨s⟩ = 0 exactly on these data.
+        """The same score with a linear part that obeys −⟨u sᵀ⟩ = 1 and ⟨s⟩ = 0 on these data, exactly so without space.
 
-        Adding A y + a to a score changes the loss of score matching by a parabola, whose minimum is there: the exact last step of training.
+        It is the exact last step of training, as the module `component_calibration` shows. For fields it uses about FIELDS of the
+        snapshots, and obeys the identity at each wavevector.
         """
-        plain = replace(self, correction=None)
-        with threads.steady(), torch.no_grad():
-            y, s = plain._pairs(data)
-            centred = y - y.mean(0)
-            covariance = centred.T @ centred / len(y)
-            matrix = -torch.linalg.solve(covariance, torch.eye(len(covariance)) + centred.T @ s / len(y)).T
-            offset = -s.mean(0) - matrix @ y.mean(0)
-        correction = torch.cat([matrix, offset[:, None]], 1).float().to(self.network.linear.weight.device)
-        return replace(self, correction=correction, identity_on=data.fingerprint)
+        correction = replace(self, correction=None)._moments(data).correction().to(self.network.linear.weight.device)
+        exact = self._stride(data) == 1
+        return replace(self, correction=correction, identity_on=data.fingerprint if exact else None)
 
     def missed(self, data: TimeSeries) -> float:
-        """The largest entry of |⟨y s_yᵀ⟩ + 1| over a series in whitened coordinates, which is 0 for a true score."""
-        with threads.steady(), torch.no_grad():
-            y, s = self._pairs(data)
-            return float(((y - y.mean(0)).T @ s / len(y) + torch.eye(y.shape[1])).abs().max())
+        """The largest entry of |⟨y s_yᵀ⟩ + 1| over a series in whitened coordinates, at one place, which is 0 for a true score."""
+        return self._moments(data).missed()
 
-    def _pairs(self, data: TimeSeries) -> tuple[torch.Tensor, torch.Tensor]:
-        """y and s_y over a series, (sample, component) in double precision."""
-        context = self._context(data.u, data.context if self.needs_context else None)
-        y = self.whitening(data.u).flatten(0, 1)
-        return y, self._whitened(y.float(), context).double()
+    def _moments(self, data: TimeSeries) -> Moments:
+        with threads.steady(), torch.no_grad():
+            return Moments.of(self.grid, self._pairs(data))
+
+    def _stride(self, data: TimeSeries) -> int:
+        """Every how manieth instant serves for averages."""
+        return -(-data.snapshots // FIELDS) if self.grid.shape else 1
+
+    def _pairs(self, data: TimeSeries) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """y and s_y over a series, in blocks (state, component, *shape)."""
+        step = self._stride(data)
+        for member in range(len(data.u)):
+            some = slice(member % step, None, step)
+            if not len(data.times[some]):
+                continue
+            u = data.u[member, some]
+            context = data.context[member, some] if self.needs_context and data.context is not None else None
+            y = self.whitening(u)
+            yield y, self._whitened(y.float(), self._context(u, context))
 
     def to(self, device: str | torch.device) -> "ComponentScore":
         """The same score on another device; the network is moved in place."""
@@ -140,9 +159,13 @@ class ComponentScore:
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         extra = {"context_mean": self.context_mean, "context_std": self.context_std, "correction": self.correction}
         tensors |= {name: tensor for name, tensor in extra.items() if tensor is not None}
-        tensors |= {"mean": self.whitening.mean, "whitening": self.whitening.matrix}
+        whitening = self.whitening
+        if isinstance(whitening, FieldWhitening):  # safetensors takes no complex numbers in double precision
+            tensors |= {"mean": whitening.mean, "whitening": torch.view_as_real(whitening.root)}
+        else:
+            tensors |= {"mean": whitening.mean, "whitening": whitening.matrix}
         about: dict[str, Any] = {
-            "kind": KIND,
+            "kind": self.kind,
             "config": self.config,
             "metrics": self.metrics,
             "fitted_to": self.fitted_to,
@@ -152,20 +175,23 @@ class ComponentScore:
         return score_files.write(folder, tensors, about | {"rungs": told})
 
     @classmethod
-    def load(cls, folder: str | Path) -> "ComponentScore":
+    def load(cls, folder: str | Path) -> Self:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: a file is damaged, the two do not belong together, or they are those of a score of fields.
+            ValueError: a file is damaged, the two do not belong together, or they are those of a score of another kind.
             OSError: a file is missing.
         """
         tensors, about = score_files.read(folder)
-        if about.get("kind") != KIND:
-            raise ValueError(f"{folder} holds a score of fields or of a plain number; read it with LearnedScore.load")
+        if about.get("kind") != cls.kind:
+            raise ValueError(
+                f"{folder} holds a score of another kind; load_score finds which, and LearnedScore.load reads that of one field"
+            )
         try:
             network = build(about["config"])
             network.load_state_dict({name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")})
-            whitening = Whitening(tensors["mean"], tensors["whitening"])
+            grid, mean, matrices = grid_of(about["config"]), tensors["mean"], tensors["whitening"]
+            whitening = FieldWhitening(grid, mean, torch.view_as_complex(matrices)) if grid.shape else Whitening(mean, matrices)
             config, metrics = about["config"], about["metrics"]
             rungs = {name: Rung(one["loss"], tuple(one["behind"])) for name, one in about["rungs"].items()}
         except (RuntimeError, KeyError, TypeError) as error:

@@ -47,7 +47,7 @@ def fit_score(
     is True; with a checkpoint, the next call continues from there. An interrupt of the adjustment that follows is re-raised; the
     checkpoint then holds the whole training.
 
-    A series of components without space gets a `ComponentScore`. Without a budget its noise level is that which
+    A series of components gets a `ComponentScore`. Without a budget its noise level is that which
     `component_training.with_level` chooses. Its `recommended` names the simplest score that does as well on held-out data.
 
     Args:
@@ -65,7 +65,7 @@ def fit_score(
 
     Raises:
         ValueError: an unknown preset, data too short to split or without variance, a checkpoint that is damaged or of another training, or
-            a network that breaks its contract; several fields at once.
+            a network that breaks its contract.
 
     Warns:
         UserWarning: the noise of training is thicker than the cloud of the components in some direction.
@@ -92,7 +92,7 @@ def fit_score(
     check_series(data, components=True)
     if data.components is not None:
         if noise_levels or network is not None or start != "gaussian":
-            raise ValueError("noise_levels, network and start are for fields; leave them out for a series of components")
+            raise ValueError("noise_levels, network and start are for one field; leave them out for a series of components")
         options = {"seed": seed, "context": context, "validation": validation, "device": device}
         return _of_components(data, budget, preset, calibrate, checkpoint, options)
     budget = suited(data, preset=preset, noise_levels=noise_levels) if budget is None else budget
@@ -118,12 +118,7 @@ def fit_score(
 def _of_components(
     data: TimeSeries, budget: Budget | None, preset: str, calibrate: bool, checkpoint: str | Path | None, options: dict[str, Any]
 ) -> ComponentScore:
-    if data.grid.shape:
-        raise ValueError(
-            f"these data are {len(data.components or ())} fields of shape {data.grid.shape}; a score is learned for one field, or for "
-            "components without space: take GaussianScore.fit(data), or one field as a series of its own"
-        )
-    chosen = with_level(data, component_budget(preset), **options) if budget is None else budget
+    chosen = with_level(data, component_budget(preset, data.grid), **options) if budget is None else budget
     training = ComponentTraining(data, chosen, **options)
     interrupted = training.run(checkpoint, label="fit score")
     score = training.score()

@@ -9,7 +9,7 @@ from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.grid import PeriodicGrid, cast
 from gfdt_tutorial.core.numerics import mean_in_double, nearest_power_of_two
 from gfdt_tutorial.core.series import TimeSeries, check_series
-from gfdt_tutorial.core.spectra import component_covariance, mode_covariance
+from gfdt_tutorial.core.spectra import component_covariance, filled, mode_covariance
 
 SAMPLES = 10  # snapshots for each component, below which their covariance matrix is refused
 COLLINEAR = 1e-10  # of the largest eigenvalue of the correlations of the components
@@ -42,6 +42,9 @@ class GaussianScore:
     def fit(cls, data: TimeSeries) -> "GaussianScore":
         """The score with the mean and the covariance of a series.
 
+        A component of several fields may live at some wavevectors only, as a forcing of large scales does. At the others it has no score,
+        and none of a kick of it there is seen.
+
         Raises:
             ValueError: a wavevector, or a combination of unlike variables, carries no variance (constant or filtered data), so that C(0)
                 has no inverse; or fewer than ten snapshots for each of the variables.
@@ -69,9 +72,9 @@ class GaussianScore:
             )
         with threads.steady():
             covariance = component_covariance(data.grid, data.u, data.centre)
+        covariance = filled(covariance) if data.grid.shape else covariance
         scales = covariance.diagonal(dim1=-2, dim2=-1).real.sqrt()
-        flat = scales.reshape(-1, len(components))
-        empty = bool((flat <= 1e-6 * flat.amax(0)).any()) if data.grid.shape else bool((flat == 0).any())
+        empty = bool((scales == 0).any())
         correlations = covariance / (scales[..., :, None] * scales[..., None, :]).clamp_min(1e-300)
         eigenvalues = torch.linalg.eigvalsh(correlations)
         if empty or float((eigenvalues[..., 0] / eigenvalues[..., -1]).min()) < COLLINEAR:

@@ -13,6 +13,7 @@ from gfdt_tutorial.core.numerics import blocks_of, nearest_power_of_two
 from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.scores import own_network, score_files
 from gfdt_tutorial.scores.configuration import NetworkConfig, build
+from gfdt_tutorial.scores.given_context import standardised
 from gfdt_tutorial.scores.linear_correction import linear_correction
 from gfdt_tutorial.scores.network import ScoreNetwork
 
@@ -118,16 +119,8 @@ class LearnedScore:
 
     def _channels(self, context: torch.Tensor | None, u: torch.Tensor) -> torch.Tensor | None:
         """The context, standardised channel by channel, (batch, channel, *shape)."""
-        if self.context_mean is None or self.context_std is None:
-            if context is not None:
-                raise ValueError("this score was fitted without context; leave it out")
-            return None
-        shape = (*u.shape[: u.ndim - len(self.grid.shape)], len(self.context_mean), *self.grid.shape)
-        if context is None or tuple(context.shape) != shape:
-            raise ValueError(f"this score needs a context of shape {shape}, got {None if context is None else tuple(context.shape)}")
-        wide = (-1, *[1] * len(self.grid.shape))
-        flat = context.reshape(-1, *shape[u.ndim - len(self.grid.shape) :]).to(self.context_mean)
-        return (flat - self.context_mean.reshape(wide)) / self.context_std.reshape(wide)
+        leading = tuple(u.shape[: u.ndim - len(self.grid.shape)])
+        return standardised(context, leading, self.grid.shape, self.context_mean, self.context_std)
 
     def calibrated(self, data: TimeSeries) -> "LearnedScore":
         """The same score with a linear part that obeys −⟨û ŝ*⟩/N² = 1 on these data, averaged over each shell of |k| and along each axis.

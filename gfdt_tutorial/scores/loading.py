@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from gfdt_tutorial.scores import score_files
-from gfdt_tutorial.scores.component_score import KIND, ComponentScore
+from gfdt_tutorial.scores.component_clusters import ComponentClusterScore
+from gfdt_tutorial.scores.component_score import ComponentScore
 from gfdt_tutorial.scores.learned import LearnedScore
 
 
@@ -17,4 +18,7 @@ def load_score(folder: str | Path) -> LearnedScore | ComponentScore:
         OSError: a file is missing.
     """
     _, about = score_files.read(folder)
-    return ComponentScore.load(folder) if about.get("kind") == KIND else LearnedScore.load(folder)
+    for kind in (ComponentScore, ComponentClusterScore):
+        if about.get("kind") == kind.kind:
+            return kind.load(folder)
+    return LearnedScore.load(folder)

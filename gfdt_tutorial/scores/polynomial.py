@@ -22,9 +22,10 @@ from typing import ClassVar
 import torch
 
 from gfdt_tutorial.core import checks, threads
-from gfdt_tutorial.core.hermite import Whitening, hermite, powers, products
+from gfdt_tutorial.core.hermite import hermite, powers, products
 from gfdt_tutorial.core.numerics import blocks
 from gfdt_tutorial.core.series import TimeSeries, check_series
+from gfdt_tutorial.core.whitening import Whitening
 
 LARGEST = 1000  # basis functions
 PER_FUNCTION = 20  # snapshots for each of them, below which the projection is refused

@@ -1,4 +1,4 @@
-"""The ladder of scores for a few unlike variables: Gaussian, polynomial, network. Which rung do the data call for?
+"""The ladder of scores for unlike variables: Gaussian, polynomial, network. Which rung do the data call for?
 
 For the true score s* an integration by parts gives ⟨s·s*⟩ = −⟨∇·s⟩ for any s, so that
 
@@ -18,13 +18,14 @@ from dataclasses import dataclass
 import torch
 
 from gfdt_tutorial.core import threads
-from gfdt_tutorial.core.hermite import Whitening
+from gfdt_tutorial.core.random_streams import Stream, generator
 from gfdt_tutorial.core.score import Score
 from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.core.whitening import whitening_of
 
 SURE = 3.0
 SLIGHT = 1e-3  # of J: an error of the score of 0.045 root mean square, where a coordinate of a Gaussian score has 1
-STATES = 16_384  # held-out states
+STATES = 16_384  # held-out states, or fields with as many points
 PIECES = 16  # of them, whose scatter gives standard errors
 LADDER = ("gaussian", "polynomial", "network")  # the simplest first
 
@@ -46,15 +47,12 @@ def compare_rungs(held: TimeSeries, scores: Mapping[str, Score]) -> dict[str, Ru
     """Name → Rung, for scores that were fitted to other data.
 
     Args:
-        held: components without space, to which none of the scores was fitted.
+        held: components, to which none of the scores was fitted.
         scores: name → score, differentiable by torch.
     """
-    step = -(-held.snapshots // STATES)
-    u = held.u.reshape(held.snapshots, -1)
-    whitening = Whitening.of(u)
-    losses = {name: _losses(score, u[::step].reshape(-1, *held.shape), whitening) for name, score in scores.items()}
-    best = min(losses.values(), key=lambda one: float(one.mean()))
-    return {name: Rung(float(one.mean()), _mean_and_error(one - best)) for name, one in losses.items()}
+    found = {name: losses(held, score) for name, score in scores.items()}
+    best = min(found.values(), key=lambda one: float(one.mean()))
+    return {name: Rung(float(one.mean()), _mean_and_error(one - best)) for name, one in found.items()}
 
 
 def recommended(rungs: Mapping[str, Rung]) -> str:
@@ -62,18 +60,35 @@ def recommended(rungs: Mapping[str, Rung]) -> str:
     return next(name for name, rung in rungs.items() if rung.behind[0] <= max(SLIGHT, SURE * rung.behind[1]))
 
 
+def beats(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether the first of two sets of `losses` on the same data is smaller, by more than SURE standard errors and SLIGHT."""
+    mean, error = _mean_and_error(other - one)
+    return mean > max(SLIGHT, SURE * error)
+
+
 @threads.steady()
-def _losses(score: Score, u: torch.Tensor, whitening: Whitening) -> torch.Tensor:
-    """½|s|² + ∇·s in whitened coordinates, the means over PIECES consecutive pieces of states."""
-    inverse = torch.linalg.inv(whitening.matrix)  # u − ⟨u⟩ = y W⁻¹ as rows
+def losses(held: TimeSeries, score: Score) -> torch.Tensor:
+    """J = ½⟨|s|²⟩ + ⟨∇·s⟩ in whitened coordinates, per grid point, over PIECES consecutive pieces of the states, (piece,).
+
+    Without space the divergence is exact; of fields it is Hutchinson's estimate with random signs, the same for every score.
+    """
+    whitening, size = whitening_of(held), held.grid.size
+    states = held.u.reshape(held.snapshots, *held.shape)
+    u = states[:: -(-held.snapshots * size // STATES)]
+    y = whitening(u)
+    if size == 1:
+        probes = [one.expand_as(y) for one in torch.eye(y.shape[1], dtype=y.dtype)]
+    else:
+        signs = torch.randint(2, y.shape, generator=generator(0, Stream.TRACE))
+        probes = [(2.0 * signs - 1).to(y)]
     with torch.no_grad():
-        s = score(u).reshape(len(u), -1).double() @ inverse.T
-    total = 0.5 * s.square().sum(1)
-    for i, direction in enumerate(inverse.to(u.dtype)):
+        total = 0.5 * whitening.gradient(score(u)).double().reshape(len(u), -1).square().sum(1)
+    for probe in probes:
+        direction = whitening.back(probe).to(u.dtype)
         with threads.differentiating:
-            slope = torch.func.jvp(score, (u.clone(),), (direction.reshape(u.shape[1:]).expand_as(u).clone(),))[1]
-        total = total + (slope.detach().reshape(len(u), -1).double() @ inverse.T)[:, i]
-    return torch.stack([piece.mean() for piece in total.chunk(PIECES)])
+            slope = torch.func.jvp(score, (u.clone(),), (direction.clone(),))[1].detach()
+        total = total + (probe * whitening.gradient(slope)).double().reshape(len(u), -1).sum(1)
+    return torch.stack([piece.mean() for piece in (total / size).chunk(PIECES)])
 
 
 def _mean_and_error(values: torch.Tensor) -> tuple[float, float]:
