@@ -31,11 +31,14 @@ from gfdt_tutorial.core.folds import Folds
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.progress import run
 from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.data.principal_components import principal_components
 from gfdt_tutorial.experiments.shipped import load_shipped, load_shipped_score
 from gfdt_tutorial.generation.sampling import sample
 from gfdt_tutorial.responses import observables
+from gfdt_tutorial.responses.causal_map import CausalMap, causal_map, lagged_correlations
 from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.diffusion_change import diffusion_change
+from gfdt_tutorial.responses.dynamic_modes import dynamic_modes
 from gfdt_tutorial.responses.errors import Errors, compare, difference, wave_errors
 from gfdt_tutorial.responses.kick_patterns import kick_pattern
 from gfdt_tutorial.responses.kick_response import respond, respond_in_forms
@@ -59,16 +62,20 @@ from gfdt_tutorial.scores.polynomial import PolynomialScore
 from gfdt_tutorial.scores.training import Training
 from gfdt_tutorial.systems.allen_cahn import AllenCahn
 from gfdt_tutorial.systems.base import DivergedError, NotKnownError, Parameter, System
+from gfdt_tutorial.systems.charney_devore import charney_devore
 from gfdt_tutorial.systems.cubic import cubic_number
 from gfdt_tutorial.systems.double_well import DoubleWell
 from gfdt_tutorial.systems.enso_triad import enso_triad
 from gfdt_tutorial.systems.lorenz_63 import lorenz_63
+from gfdt_tutorial.systems.lorenz_96 import lorenz_96
 from gfdt_tutorial.systems.markov_chain import MarkovChain
 from gfdt_tutorial.systems.navier_stokes import NavierStokes
 from gfdt_tutorial.systems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from gfdt_tutorial.systems.sde import SDE
+from gfdt_tutorial.systems.sheared_channel import ShearedChannel
 from gfdt_tutorial.systems.simulate import simulate
 from gfdt_tutorial.systems.sizes import Ensemble, Sampling
+from gfdt_tutorial.systems.two_scale_lorenz_96 import TwoScaleLorenz96
 
 __version__ = "0.2.0"
 
@@ -76,6 +83,7 @@ __all__ = [
     "SDE",
     "AllenCahn",
     "Budget",
+    "CausalMap",
     "Change",
     "ChangedEnsemble",
     "ComponentScore",
@@ -96,14 +104,19 @@ __all__ = [
     "PolynomialScore",
     "Response",
     "Sampling",
+    "ShearedChannel",
     "System",
     "TimeSeries",
     "Training",
+    "TwoScaleLorenz96",
     "band_errors",
+    "causal_map",
+    "charney_devore",
     "compare",
     "cubic_number",
     "difference",
     "diffusion_change",
+    "dynamic_modes",
     "enso_triad",
     "exact_response",
     "fit_forecast",
@@ -111,13 +124,16 @@ __all__ = [
     "kick_error",
     "kick_pattern",
     "kubo",
+    "lagged_correlations",
     "load_shipped",
     "load_shipped_score",
     "lorenz_63",
+    "lorenz_96",
     "noise_derivative",
     "observable_twins",
     "observables",
     "perturb",
+    "principal_components",
     "regression",
     "respond",
     "respond_in_forms",

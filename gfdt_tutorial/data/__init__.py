@@ -2,6 +2,7 @@
 
     reading                 NetCDF, Zarr, .npy and .npz files; missing_value_marks: codes for missing values
     preparation             removal of a season, a trend, or the means of members
+    principal_components    patterns of a series, and their amplitudes as unlike variables
     suitability             the checks of the theorem's assumptions
     hidden_memory           the test of the Markov property, for a number and (hidden_memory_of_fields) for fields
     verdicts                which response to believe, in words

@@ -4,6 +4,7 @@ This room imports the rooms below: `experiments`, `data`, `responses`, `scores`,
 update it in place.
 """
 
+from gfdt_tutorial.figures.causal_maps import causal_graphs, causal_matrices
 from gfdt_tutorial.figures.cloud import kicked_cloud
 from gfdt_tutorial.figures.denoising import noisy_targets
 from gfdt_tutorial.figures.double_well import mean_and_variance, one_variable_scores, walkers, well
@@ -29,6 +30,8 @@ __all__ = [
     "add_errors",
     "add_responses",
     "calibration",
+    "causal_graphs",
+    "causal_matrices",
     "centred",
     "comparison",
     "error_curves",

@@ -4,6 +4,8 @@
     kick_response        `respond`: the response of the field to a kick, in four forms
     sensitivity_maps     the theorem for observables that are fields
     sensitivities        the theorem for observables that are numbers
+    causal_map           who drives whom: which entries of a matrix of responses are not zero
+    dynamic_modes        two rivals of a score: the linear inverse model and extended dynamic mode decomposition
     regression           the regression hypothesis, which needs no score
     kubo                 Kubo's formula for reversible dynamics, which needs no score either
     noise_change         a change of the noise of a field, written as a change of the drift

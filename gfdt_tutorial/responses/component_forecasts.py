@@ -52,12 +52,14 @@ def combined_components(common: Estimation, score: AnyScore, dictionary: Field |
         samples = sampled(data, score, observed, component_kicks(data.components or ()), thin, observed)
         groups = samples.groups(common.steps, data.paired)
         sums = samples.sums(groups, common.steps)
-        columns, errors = [], []
+        columns, errors, without = [], [], []
+        left_out = 1 - torch.eye(len(groups), dtype=torch.float64)
         for number in range(count):
             own = sums.of(number)
             estimate = partial(_first, own.combined, count)
             columns.append(estimate(own.one_each)[0])
             errors.append(own.error(estimate, resamples=common.resamples, seed=common.seed))
+            without.append(estimate(left_out) - columns[-1])
     groups.warn(stacklevel=4)
     return common.response(
         torch.stack(columns, -1).float(),
@@ -66,6 +68,7 @@ def combined_components(common: Estimation, score: AnyScore, dictionary: Field |
         method=method_of(score),
         info={"form": "combined", "thin": thin, "dictionary": size - count, "spread": data.spread},
         form="combined",
+        deviations=torch.stack(without, -1).float(),
         components=data.components,
     )
 

@@ -81,6 +81,17 @@ class LaggedSums(GroupSums):
         missing = _solved(gram, self._slope(drawn) - plain[:, 0, wanted:])
         return plain[..., :wanted] + torch.einsum("rlij,rj->rli", later, missing)
 
+    def propagated(self, drawn: torch.Tensor, steps: int, *, wanted: int) -> torch.Tensor:
+        """⟨Aψᵀ⟩⟨ψψᵀ⟩⁻¹ Kⁿ ⟨∇ψ·f⟩, K = ⟨ψ(1) ψᵀ⟩⟨ψψᵀ⟩⁻¹, of the first `wanted` observables A, the others being ψ: (resample, n, wanted)."""
+        among = self.mean(drawn, self.among, self.counts[:, 1])
+        gram, next_step = (among[:, lag, wanted:, wanted:] for lag in (0, 1))
+        state, rows = self._slope(drawn), []
+        for _ in range(steps + 1):
+            weights = _solved(gram, state)
+            rows.append(torch.einsum("rij,rj->ri", among[:, 0, :wanted, wanted:], weights))
+            state = torch.einsum("rij,rj->ri", next_step, weights)
+        return torch.stack(rows, 1)
+
     def combined(self, drawn: torch.Tensor) -> torch.Tensor:
         """⟨A(t) B(0)⟩ + K(t) [⟨∇ψ·f⟩ − ⟨ψ B(0)⟩], K from the other half of the groups: a cross-fitted forecast of A by a dictionary ψ.
 
