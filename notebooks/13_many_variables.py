@@ -10,7 +10,7 @@
 # # 13 · Many variables
 #
 # **You will** push variables that are unlike one another: two temperatures and a wind; read a matrix of responses; see why a record of one variable out of three answers a different question from a record of all three; meet a Gaussian score that is exact for means and wrong for variances; climb the ladder from the Gaussian score to
-# a network, and let held-out data choose the rung; and treat the strength of noise as a parameter. **Time** 45 minutes. **Runs in** about a minute and a half on two cores, in 1.2 GB.
+# a network, and let held-out data choose the rung; and treat the strength of noise as a parameter. In the second half you find out who drives whom, see what correlation says instead, and follow a push through a sheared channel. **Time** 80 minutes. **Runs in** about two minutes on two cores, in 1.2 GB.
 # **Needs** lessons [01](01_score_and_response.ipynb), [03](03_score_matching.ipynb) and, for observables, the first half of [12](12_parameters_and_calibration.ipynb). **Symbols and words** [notation and glossary](notation_and_glossary.ipynb).
 
 # %% [markdown]
@@ -157,7 +157,7 @@ figures.observable_panels({"δ⟨τ²⟩ after a kick of u1": shown}, "response"
 # * a *polynomial* score: the projection of the true score on products of the variables, by least squares, since $\langle\varphi\,s_j\rangle = -\langle\partial\varphi/\partial u_j\rangle$ is known for every product $\varphi$; it takes a second;
 # * a *network*, by denoising score matching (lesson 03), in coordinates in which the covariance is the unit matrix.
 #
-# The network needs a noise level, which must be smaller than the thickness of the cloud where it is thinnest. By default `fit_score` starts at a tenth of a standard deviation and halves it until the identity $\langle u\,s^\top\rangle = -1$ holds to within 0.1 on held-out data, *before* the score is calibrated to it; it warns if that fails. Here we prescribe the size of
+# The network needs a noise level, which must be smaller than the thickness of the cloud where it is thinnest. By default `fit_score` starts at a tenth of a standard deviation and halves it until, on held-out data, the identity $\langle u\,s^\top\rangle = -1$ holds to within 0.1 *before* the score is calibrated to it, and half as much noise no longer lowers the loss $J$ below; it warns if the identity fails. Here we prescribe the size of
 # the training and a noise level of 0.05, so that it takes seconds. Then `fit_score` compares the rungs on data to which none of them was fitted (although the network was stopped where it did best on them), by
 #
 # $$ J(s) = \tfrac12\langle|s|^2\rangle + \langle\nabla\!\cdot s\rangle = \tfrac12\langle|s - s_{\rm true}|^2\rangle + \text{const}, $$
@@ -256,6 +256,155 @@ panels.component_changes(views.ComponentChange(lab, "sigma_3", 20.0))
 widgets.ComponentResponses(lab)
 
 # %% [markdown]
+# ## Who drives whom
+#
+# *This is a good place for a break. The second half needs nothing of the first but the matrix $R_{ij}(t)$.*
+#
+# Often one does not ask *how much* but *whether*: does variable $j$ act on variable $i$ at all? We say that there is a *link* $j \to i$ if the equation of $u_i$ contains $u_j$. In discrete time, $R_{ij}$ at the first lag shows the links: it is what is left in $u_i$, one step after $u_j$ was raised and nothing else was.
+#
+# Here is a system whose links we know, a Markov chain of three [26], $x(t+1) = A\,x(t) + \xi(t)$:
+
+# %%
+chain = gfdt.MarkovChain()
+print(torch.tensor(chain.matrix))  # row: who is driven; column: who drives
+steps = gfdt.simulate(chain, members=16, duration=4000.0, seed=0)
+kicks = gfdt.respond(steps, gfdt.GaussianScore.fit(steps), lags=8.0)
+correlations = gfdt.lagged_correlations(steps, lags=8.0)
+
+# %% [markdown]
+# In data no entry of $R(1)$ is exactly zero. For each of them we have a standard error, so each can be tested. But with many tests some will look significant by chance. We therefore bound the *false discovery rate*, the fraction of the links found that are false on average [27]. `gfdt.causal_map` does both.
+#
+# Beside it we draw what *lagged correlation* says of the same data. It is a response, too: the one that follows from the score of *independent* variables, $s_j = -u_j/\langle u_j^2\rangle$. So it can be computed, and tested, in the same way.
+
+# %%
+maps = {"response": gfdt.causal_map(kicks), "lagged correlation": gfdt.causal_map(correlations)}
+figures.causal_matrices(maps)
+
+# %%
+figures.causal_graphs(maps, true=torch.tensor(chain.matrix))
+
+# %%
+for name, found_map in maps.items():
+    false, missed = found_map.wrong(torch.tensor(chain.matrix))
+    print(f"{name:20} false links: {false}, missed links: {missed}")
+assert maps["response"].wrong(torch.tensor(chain.matrix)) == (0, 0)
+
+# %% [markdown]
+# ## A common cause
+#
+# Why does correlation see links that do not exist? In the next chain $x_3$ drives both $x_1$ and $x_2$, which do not act on each other. Before you run the cell, bet: how many arrows will each graph have?
+
+
+# %%
+def two_graphs(matrix):
+    """The links by response and by lagged correlation."""
+    data = gfdt.simulate(gfdt.MarkovChain(matrix=matrix), members=16, duration=4000.0, seed=1)
+    answers = {
+        "response": gfdt.respond(data, gfdt.GaussianScore.fit(data), lags=8.0),
+        "lagged correlation": gfdt.lagged_correlations(data, lags=8.0),
+    }
+    found = {name: gfdt.causal_map(one) for name, one in answers.items()}
+    return answers, figures.causal_graphs(found, true=torch.tensor(matrix))
+
+
+common_cause = ((0.5, 0.0, 0.4), (0.0, 0.5, 0.4), (0.0, 0.0, 0.5))
+_, graphs = two_graphs(common_cause)
+graphs
+
+# %% [markdown]
+# $x_1$ today tells something about $x_3$ today, and so about $x_2$ tomorrow. Correlation takes this for a link. The score knows better: given $x_3$, the value of $x_1$ says nothing more about $x_2$, and $s_1$ contains exactly what is particular to $x_1$.
+#
+# This works only because $x_3$ was *recorded*. If it is not, the response of what is left shows the same false links as correlation does, for the reason that we met with $u_1$ alone. No method that sees only $x_1$ and $x_2$ can tell a hidden common cause from a link.
+#
+# ## A go-between
+#
+# In the third chain $x_1$ drives $x_2$, and $x_2$ drives $x_3$. Does $x_1$ act on $x_3$? Not directly. But if $x_1$ is raised, $x_3$ will rise in the end. The two questions have two maps: the response at the *first lag* shows direct links, and the response summed over *all lags* shows every effect.
+
+# %%
+go_between = ((0.5, 0.0, 0.0), (0.4, 0.5, 0.0), (0.0, 0.4, 0.5))
+answers, _ = two_graphs(go_between)
+both_maps = {
+    over: gfdt.causal_map(answers["response"], over=over) for over in ("first lag", "all lags")
+}
+figures.causal_graphs(both_maps)
+
+# %% [markdown]
+# Both maps are right; they answer different questions. In *continuous* time the first lag is not quite enough: within one sampling interval $h$, $x_1$ reaches $x_3$ through $x_2$, an effect of order $h^2$ that a long record shows. There, take `over="rate"`, which extrapolates the first few lags to $dR/dt$ at $t = 0$, the mean Jacobian of the drift.
+#
+# ## The price of few data
+#
+# The weakest link of the first chain, $x_2 \to x_1$, has a strength of $0.04$. How many samples does it take to see it? And how often is a false link found?
+
+# %%
+print(" samples   weak link found   maps with a false link")
+for samples in (500, 2000, 8000, 32000):
+    seen, false = 0, 0
+    for seed in range(10):
+        few = gfdt.simulate(chain, members=8, duration=samples / 8 - 1, seed=100 + seed)
+        response = gfdt.respond(few, gfdt.GaussianScore.fit(few), lags=1.0, resamples=100)
+        found_map = gfdt.causal_map(response)
+        seen += bool(found_map.present[0, 1])
+        false += found_map.wrong(torch.tensor(chain.matrix))[0] > 0
+    print(f"{samples:8}   {seen:6} of 10   {false:12} of 10")
+
+# %% [markdown]
+# The false discovery rate is bounded whatever the number of samples. What few data cost is *power*: a weak link needs a standard error of a quarter of its strength or less, and the error falls as one over the square root of the number of samples. "No link found" is not "no link".
+#
+# ## A channel
+#
+# The rows of a channel between two walls are unlike variables, too: a push near a wall does something else than a push in the middle. Along the channel all places are alike, so there is one matrix for each wavenumber, and the series has axes "mtcx": member, time, latitude, place. Our channel carries a tracer in a jet that is strongest in the middle. We push a blob, and compare
+# with the closed form.
+
+# %%
+channel = gfdt.ShearedChannel(latitudes=20, places=24)
+flow = gfdt.simulate(channel, members=32, duration=400.0, seed=0)
+score = gfdt.GaussianScore.fit(flow)
+sheared = gfdt.respond(flow, score, lags=5.0, resamples=10)
+truth = gfdt.exact_response(channel, lags=5.0)
+rows, places = torch.arange(20.0)[:, None], torch.arange(24.0)
+blob = torch.exp(-((rows - 9).square() + (places - 4).square()) / (2 * 2.0**2))
+print(tuple(sheared.values.shape), "lag, to, from, displacement")
+
+# %%
+figure = make_subplots(2, 3, subplot_titles=[f"t = {t}" for t in (0, 2, 5)] * 2)
+for row, moved in enumerate((truth.to(blob.double()), sheared.to(blob)), start=1):
+    for column, lag in enumerate((0, 2, 5), start=1):
+        map_ = go.Heatmap(z=moved[lag], zmin=-1, zmax=1, colorscale="RdBu_r", showscale=False)
+        figure.add_trace(map_, row=row, col=column)
+figure.update_yaxes(title_text="latitude (exact)", row=1, col=1)
+figure.update_yaxes(title_text="latitude (data)", row=2, col=1)
+figure.update_xaxes(title_text="place along the channel", row=2)
+figure.update_layout(template="gfdt", width=920, height=560)
+
+# %% [markdown]
+# The jet carries the blob along and shears it, and the data know. Now we push one single point instead.
+
+# %%
+point = ((rows == 9) & (places == 4)).float()
+
+
+def error_of(found, kick):
+    exact_answer = truth.to(kick.double())
+    return float((found[1] - exact_answer[1]).norm() / exact_answer[1].norm())
+
+
+print(f"condition of the covariance: {float(score.condition.max()):.1e}")
+print(f"error at lag 1, blob:  {error_of(sheared.to(blob), blob):.3f}")
+print(f"error at lag 1, point: {error_of(sheared.to(point), point):.3f}")
+
+# %% [markdown]
+# Neighbouring latitudes nearly always move together. The data hardly ever show one of them alone, and $C^{-1}$, which must answer for that case, multiplies noise by the condition number. So push *shapes* that the data contain. *Principal components* are the shapes that they contain most of. Within the strongest of them the answer is safe, and the package tells how much of a
+# push lies outside.
+
+# %%
+few = gfdt.principal_components(flow, 8)
+within = gfdt.respond(few.series, gfdt.GaussianScore.fit(few.series), lags=5.0, resamples=10)
+for name, kick in {"blob": blob, "point": point}.items():
+    print(f"{name:6} outside the eight components: {float(few.outside(kick)):.1%}")
+answer_within = few.maps(within.to(few.amplitudes(blob)))
+print(f"error at lag 1, blob, within them: {error_of(answer_within, blob):.3f}")
+
+# %% [markdown]
 # ## Exercises
 #
 # **13.1** In the triad, how much does $u_1$ rise, one time unit after the wind was raised, per unit of the wind? (The equations are linear: use `torch.linalg.matrix_exp`.)
@@ -292,14 +441,52 @@ check("13.3", my_slope)
 # Solution: 0 = −2⟨x²⟩ + ⟨D⟩ = −2⟨x²⟩ + 1 + ε⟨x²⟩, so ⟨x²⟩ = 1/(2 − ε)
 check("13.3", 1 / 4)
 
+# %% [markdown]
+# **13.4** In the first chain, $x_2$ does not act on $x_3$ directly. By how much does $x_3$ rise *two* steps after $x_2$ was raised by one?
+
 # %%
-del data, lab, learned, found
+my_second = None
+check("13.4", my_second)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: x2 → x1 → x3, an entry of A²: 0.5 · 0.04
+check("13.4", (torch.tensor(chain.matrix) @ torch.tensor(chain.matrix))[2, 1])
+
+# %% [markdown]
+# **13.5** Six links have been tested, with p-values of 0.001, 0.012, 0.014, 0.020, 0.045 and 0.6. How many of them are called present at a false discovery rate of 5 %? (Sort the p-values. Find the largest $k$ for which the $k$-th is at most $0.05\,k/6$; the first $k$ links are present.)
+
+# %%
+my_links = None
+check("13.5", my_links)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: 0.020 ≤ 0.05 · 4/6, but 0.045 > 0.05 · 5/6; five links have p < 0.05
+p_values = torch.tensor([0.001, 0.012, 0.014, 0.020, 0.045, 0.6])
+below = p_values <= 0.05 * torch.arange(1, 7) / 6
+check("13.5", int(below.nonzero().max()) + 1)
+
+# %% [markdown]
+# **13.6** Two neighbouring latitudes have unit variance and the correlation 0.99. The weight of a kick $p$ is $B = p^\top C^{-1}u$. By which factor is its standard deviation larger for a kick of one latitude, $p = (1, 0)$, than for one of both, $p = (1, 1)/\sqrt2$, which is of the same length?
+
+# %%
+my_factor = None
+check("13.6", my_factor)
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+# Solution: ⟨B²⟩ = pᵀC⁻¹p, which is 1/(1 − r²) for one and 1/(1 + r) for both
+nearly = torch.linalg.inv(torch.tensor([[1.0, 0.99], [0.99, 1.0]], dtype=torch.float64))
+together = torch.full((2,), 0.5**0.5, dtype=torch.float64)
+check("13.6", (nearly[0, 0] / (together @ nearly @ together)).sqrt())
+
+# %%
+del data, lab, learned, found, flow, few
 free_memory()
 
 # %% [markdown]
 # ## What this lesson does not show
 #
-# * **Who drives whom.** A response at a finite lag includes all indirect paths.
+# * **Causes that nobody recorded.** A map of links is right for the variables that it contains. A hidden common cause makes false links in it, as it does in every other method.
+# * **Links that cancel in the mean.** A map tests the *mean* Jacobian. A link that is positive in one state and negative in another can be invisible.
 # * **Many variables.** A covariance of $C$ variables needs many more than $C$ independent samples, and a network more than that.
 # * **Thin clouds.** A system that is nearly deterministic, such as `gfdt.lorenz_63(eta=0.3)`, lives on a set that is thinner than any noise level with which we can train. A learned score is then that of a blurred cloud.
 # * **Far tails.** Where the noise vanishes, the squares of a score have tails that no sample resolves. The projection makes averages with second moments exact at lag zero, but not with higher ones.
@@ -307,8 +494,8 @@ free_memory()
 # ## Summary
 #
 # 1. The response of unlike variables is a matrix, $R_{ij} = -\langle u_i(t)\,s_j\rangle$, in units of the one per unit of the other. All variables that matter must be recorded: the score of some of them answers for a push that moves the hidden ones along.
-# 2. With a linear drift, the Gaussian score is exact for means, whatever the density. It can be wrong for variances.
-# 3. Let held-out data choose the rung of the ladder, and use projection to make the known averages exact.
+# 2. With a linear drift, the Gaussian score is exact for means, whatever the density. It can be wrong for variances. Let held-out data choose the rung of the ladder, and use projection to make the known averages exact.
+# 3. Who drives whom is read off the response at the first lag, with a standard error and a false discovery rate; correlation also sees common causes. Push shapes that the data contain: a wide blob in a channel, and not one latitude.
 #
 # **Next:** [lesson 15](15_errors_that_multiply.ipynb), or [the quiz](quiz.ipynb).
 #

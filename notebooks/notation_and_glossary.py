@@ -238,4 +238,8 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 #
 # [25] V. Chernozhukov and others, *Double/debiased machine learning for treatment and structural parameters*, The Econometrics Journal **21**, C1 (2018). Cross-fitting, and estimates whose errors are products.
 #
+# [26] F. Falasca, P. Perezhogin, L. Zanna, *Data-driven dimensionality reduction and causal inference for spatiotemporal climate fields*, Phys. Rev. E **109**, 044202 (2024), [arXiv:2306.14433](https://arxiv.org/abs/2306.14433). Links from responses; the chain of lesson 13.
+#
+# [27] Y. Benjamini, Y. Hochberg, *Controlling the false discovery rate: a practical and powerful approach to multiple testing*, J. R. Stat. Soc. B **57**, 289 (1995). How many of the discoveries may be false.
+#
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

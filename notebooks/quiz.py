@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # Quiz: twenty-one questions
+# # Quiz: twenty-four questions
 #
 # **You will** find out what you remember. Say each answer aloud before you unfold it; where the answer is a number, the folded cell has just computed it. **Time** 40 minutes. **Runs in** a few seconds.
 # Words and symbols: [notation and glossary](notation_and_glossary.ipynb).
@@ -274,6 +274,36 @@ answer(
     f"$f = -\\partial_x u$, and $\\nabla\\cdot f$ = {float(divergence(u)):.0f}. $\\langle u^2\\rangle$ changes by {faster.variance - system.variance:.1g}: an advected field fluctuates as much as one at rest. "
     f"With λ up by 1 % it changes by {100 * (firmer.variance / system.variance - 1):.2f} %. The unperturbed recording contains both (lessons 02, 12)."
 )
+
+# %% [markdown]
+# ## Many variables
+#
+# **22.** Two indices $x_1$ and $x_2$ are strongly correlated at lag one, both ways. In the matrix of responses, $R_{12}$ and $R_{21}$ at lag one vanish within their standard errors. What has happened? Could it be the other way round, with responses that show a link where there is none?
+#
+# <details><summary>Answer</summary>
+#
+# They have a common cause among the recorded variables. $x_1$ tells something about the cause, and so about $x_2$ later, but given the cause it tells nothing more. If the cause is *not* recorded, the responses show links between $x_1$ and $x_2$, too: the score is then that of a marginal density, and answers for a push that moves the hidden
+# cause along. No method can tell from these two series alone (lesson 13).
+#
+# </details>
+#
+# **23.** With twelve variables you test every pair for a link at each of twenty lags, and call a pair linked if it is significant at 1 % at *any* lag. About how many of the unlinked pairs will you call linked, if the tests are independent? What should you do instead?
+
+# %% jupyter={"source_hidden": true} tags=["solution"]
+answer(
+    f"Each unlinked pair is called linked with a chance of $1 - 0.99^{{20}}$ = {1 - 0.99**20:.2f}: of 132 pairs without links that is {132 * (1 - 0.99**20):.0f}. (Neighbouring lags are correlated, so in practice it is somewhat less.) "
+    "Decide beforehand on one number for each pair, the response at the first lag or its sum over all lags, and bound the false discovery rate over the pairs (lesson 13)."
+)
+
+# %% [markdown]
+# **24.** For 32 latitudes of a channel the responses to a kick of a single latitude are noise, and those to a kick three latitudes wide are good to one per cent. The data are the same. Why? What would ten times as many data do for the former?
+#
+# <details><summary>Answer</summary>
+#
+# The variance of the weight $B = p^\top C^{-1}u$ is $p^\top C^{-1}p$. A kick of one latitude contains shapes across the channel that the data hardly ever show, whose variance in $C$ is tiny, and so contributes enormously; a wide kick contains hardly any of them. Ten times as many data reduce the error by a factor of three only. Kick wide shapes, or stay within the principal components and
+# look at how much of the kick lies outside (lesson 13).
+#
+# </details>
 
 # %% [markdown]
 # *When you are done, free the memory: Kernel → Shut Down Kernel. On Binder, with its 2 GB, do so before you open another lesson.*

@@ -107,6 +107,9 @@ MISTAKES = {
     "13.1": 0.0,  # the transposed entry: the wind does not feel u1
     "13.2": 0.3,  # the lagged correlation
     "13.3": 0.5,  # ⟨D⟩ changes by ε⟨x²⟩ = ε/2, not halved again
+    "13.4": 0.0,  # no direct link
+    "13.5": 5.0,  # each p below 0.05
+    "13.6": 7.09,  # (1 − r²)^(−½), as if the kick of both had a weight of one
     "15.1": 0.08,  # the product of the sizes alone
     "15.2": 0.15,  # the sum of the errors
     "15.3": 0.5,  # as fast as the standard error, which one of them alone would need

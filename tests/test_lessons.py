@@ -99,13 +99,13 @@ def test_a_confidence_interval_is_not_called_a_probability_of_the_truth():
     assert all(f"**{word}** |" in glossary for word in ("confidence interval", "raw", "normalised", "controlled"))
 
 
-def test_the_quiz_asks_twenty_one_questions_and_folds_each_answer():
+def test_the_quiz_asks_twenty_four_questions_and_folds_each_answer():
     cells = read(NOTEBOOKS / "quiz.ipynb")
     computed = [cell for cell in cells if cell.cell_type == "code" and re.search(r"^answer\(", cell.source, re.MULTILINE)]
     assert all(cell.metadata["jupyter"]["source_hidden"] for cell in computed)
     marks = re.findall(r"^\*\*\d+\.\*\*|^<details>|^answer\(", "\n".join(cell.source for cell in cells), re.MULTILINE)
-    assert [mark.strip("*.") for mark in marks[::2]] == [str(n) for n in range(1, 22)]
-    assert len(marks) == 42 and not any(mark.startswith("**") for mark in marks[1::2])
+    assert [mark.strip("*.") for mark in marks[::2]] == [str(n) for n in range(1, 25)]
+    assert len(marks) == 48 and not any(mark.startswith("**") for mark in marks[1::2])
 
 
 def test_references_are_numbered_and_each_citation_leads_to_one():

@@ -303,6 +303,9 @@ EXERCISES = {
         "R(1) = C(1) C(0)⁻¹, and of C(1) the first row is known. Invert the matrix of 1, 0.6, 0.6, 1.",
     ),
     "13.3": Exercise(0.25, 1e-3, "d⟨x²⟩/dt = −2⟨x²⟩ + ⟨D⟩ vanishes in the mean, with ⟨D⟩ = 1 + ε⟨x²⟩; solve for ⟨x²⟩ and differentiate."),
+    "13.4": Exercise(0.02, 1e-4, "two steps are A². Which way does the push take from x2 to x3?"),
+    "13.5": Exercise(4, 1e-6, "compare the k-th smallest p-value with 0.05 k/6, and take the largest k for which it is not larger."),
+    "13.6": Exercise(10.0, 0.05, "⟨B²⟩ = pᵀC⁻¹p. Invert the matrix of 1, 0.99, 0.99, 1, or use its eigenvectors (1, 1) and (1, −1)."),
     "15.1": Exercise(
         lambda: 0.08 * _product_of_shapes(),
         0.0005,

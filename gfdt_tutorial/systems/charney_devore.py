@@ -42,7 +42,7 @@ def charney_devore(
         zonal_1, zonal_4: x₁*, x₄*, towards which x₁ and x₄ are driven.
 
     >>> import gfdt_tutorial as gfdt
-    >>> gfdt.simulate(charney_devore(), members=4, duration=20.0).components
+    >>> gfdt.simulate(charney_devore(), members=4, duration=20.0, spinup=0.0).components
     ('x1', 'x2', 'x3', 'x4', 'x5', 'x6')
     """
     parameters = {"b": b, "beta": beta, "gamma": gamma, "C": damping, "x1*": zonal_1, "x4*": zonal_4, "noise": noise}
