@@ -337,7 +337,7 @@ figures.causal_graphs(both_maps)
 
 # %%
 print(" samples   weak link found   maps with a false link")
-for samples in (500, 2000, 8000, 32000):
+for samples in (800, 2000, 8000, 32000):
     seen, false = 0, 0
     for seed in range(10):
         few = gfdt.simulate(chain, members=8, duration=samples / 8 - 1, seed=100 + seed)

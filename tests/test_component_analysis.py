@@ -62,9 +62,11 @@ def test_all_is_saved_and_the_page_says_it(found, tmp_path):
     told, arrays = json.loads(paths[2].read_text(encoding="utf-8")), np.load(paths[1])
     assert told["verdict"] == found.verdict and told["components"] == ["a", "b", "c"] and set(told["checks"]) == {"a", "b", "c"}
     assert arrays["combined"].shape == (6, 3, 3) and arrays["combined/band"].shape == (2, 6, 3, 3)
+    assert {tuple(link[:2]) for link in told["links"]["response"]} <= {("a", "b"), ("a", "c"), ("b", "a")}
+    assert len(told["links"]["lagged correlation"]) > len(told["links"]["response"]) >= 2
     assert torch.equal(gfdt.ComponentScore.load(tmp_path / "out" / "score-1")(found.data.u), found.scores[0](found.data.u))
     page = paths[0].read_text(encoding="utf-8")
-    for words in ("How a, b, c respond", found.verdict.split(":")[0], "gaussian (recommended)", "a after a kick of b"):
+    for words in ("How a, b, c respond", found.verdict.split(":")[0], "gaussian (recommended)", "a after a kick of b", "Who drives whom"):
         assert words in page
 
 

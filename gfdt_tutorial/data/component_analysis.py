@@ -7,7 +7,7 @@ data (`scores.rungs`), its noise with the thickness of the data, and the respons
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gfdt_tutorial.core.series import TimeSeries
 from gfdt_tutorial.data.parts import Clock, averaged, checked_lags, refusal, response_arrays, saved
 from gfdt_tutorial.data.suitability import Suitability, examine
 from gfdt_tutorial.data.verdicts import Agreement
+from gfdt_tutorial.responses.causal_map import CausalMap, causal_map, lagged_correlations
 from gfdt_tutorial.responses.errors import in_common_units
 from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.responses.response import Response
@@ -40,6 +41,7 @@ class ComponentAnalysis:
         suitability: component → results of the checks of it alone.
         scores: learned from the first and from the second half of the data.
         responses: matrices with bands: "gaussian", "generative" (in the controlled form) and "combined".
+        correlations: lagged correlations with bands, for comparison.
         halves: whether the generative responses of the two halves agree, in units of standard deviations.
         forced: whether the analysis continued although a check refuses the series.
         notes: the warnings that were raised.
@@ -50,6 +52,7 @@ class ComponentAnalysis:
     suitability: Mapping[str, Suitability]
     scores: tuple[ComponentScore, ComponentScore]
     responses: dict[str, Response]
+    correlations: Response
     halves: Agreement
     forced: bool
     notes: tuple[str, ...]
@@ -70,6 +73,11 @@ class ComponentAnalysis:
         """|R_generative − R_combined| / |R_combined| over all lags and entries, in units of standard deviations."""
         generative, combined = in_common_units(self.responses["combined"], self.responses["generative"], self.responses["combined"])
         return float((generative.values - combined.values).norm() / combined.values.norm().clamp_min(1e-300))
+
+    @cached_property
+    def links(self) -> dict[str, CausalMap]:
+        """Who drives whom at the first lag, by the combined response and, for comparison, by lagged correlation."""
+        return {"response": causal_map(self.responses["combined"]), "lagged correlation": causal_map(self.correlations)}
 
     @property
     def recommended(self) -> tuple[str, str]:
@@ -141,6 +149,7 @@ class ComponentAnalysis:
             "verdict": self.verdict,
             "kicked": self.kicked,
             "halves": asdict(self.halves) | {"grade": self.halves.grade},
+            "links": {name: [list(link) for link in one.links] for name, one in self.links.items()},
             "notes": list(self.notes),
         }
         return storage.nulls(found)
@@ -192,6 +201,7 @@ def analyse_components(
             ]
             for form in ("controlled", "combined")
         }
+        correlations = clock("lagged correlations", lambda: lagged_correlations(data, lags=lags, confidence=confidence))
         gaussian = clock("Gaussian response", lambda: respond(data, GaussianScore.fit(data), lags=lags, confidence=confidence))
     both = forms["controlled"]
     about = {"preset": preset, "seed": seed, "lags": lags, "level": confidence, "device": where, "data": data.info}
@@ -202,6 +212,7 @@ def analyse_components(
         found,
         (scores[0], scores[1]),
         {"gaussian": gaussian, "generative": averaged(*both), "combined": averaged(*forms["combined"])},
+        correlations,
         Agreement.of(*in_common_units(both[0], *both)),
         bool(refused),
         tuple(dict.fromkeys(str(one.message) for one in caught)),

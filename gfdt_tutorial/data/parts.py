@@ -73,7 +73,8 @@ def averaged(one: Response, other: Response) -> Response:
     if one.standard_error is None or other.standard_error is None:
         raise TypeError("responses without standard errors cannot be averaged")
     error = (one.standard_error.square() + other.standard_error.square()).sqrt() / 2
-    return replace(one, values=(one.values + other.values) / 2, standard_error=error, dof=one.dof + other.dof)
+    apart = None if one.deviations is None or other.deviations is None else torch.cat([one.deviations, other.deviations]) / 2
+    return replace(one, values=(one.values + other.values) / 2, standard_error=error, dof=one.dof + other.dof, deviations=apart)
 
 
 def response_arrays(responses: Mapping[str, Response]) -> dict[str, torch.Tensor]:

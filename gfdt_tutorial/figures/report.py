@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from gfdt_tutorial.data.analysis import Analysis
 from gfdt_tutorial.data.component_analysis import ComponentAnalysis
+from gfdt_tutorial.figures.causal_maps import causal_matrices
 from gfdt_tutorial.figures.response_matrix import LARGEST, response_matrix
 from gfdt_tutorial.figures.series_overview import overview, response_at_all_places, response_overview
 from gfdt_tutorial.scores.steins_identity import TOLERANCES, Identity
@@ -37,6 +38,7 @@ def _of_components(found: ComponentAnalysis) -> bytes:
         confidence=f"{found.about['level']:.0%}",
         rungs=[{name: (rung.loss, *rung.behind) for name, rung in score.rungs.items()} for score in found.scores],
         responses=_html(response_matrix(found.responses), plotly=True) if count <= LARGEST else None,
+        links=_html(causal_matrices(found.links), plotly=count > LARGEST) if count > 1 else None,
     )
     return text.encode()
 

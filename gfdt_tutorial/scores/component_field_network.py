@@ -37,7 +37,8 @@ class ComponentFieldNetwork(nn.Module):
             raise ValueError(f"kernels {self.kernels} do not fit a grid of shape {self.grid.shape}: a kernel may reach round the box once")
         self.register_buffer("root", torch.eye(count, dtype=torch.complex64).repeat(*self.grid.spectral_shape, 1, 1))
         self.linear = (nn.Conv1d if len(self.grid.shape) == 1 else nn.Conv2d)(count, count, 1)
-        self.layers = convolutions_of(self.grid, 2 * count + config["context"], config["width"], self.kernels, False, outputs=count)
+        self.gated = config.get("gated", False)
+        self.layers = convolutions_of(self.grid, 2 * count + config["context"], config["width"], self.kernels, self.gated, outputs=count)
         with torch.no_grad():
             self.linear.weight.copy_((-torch.eye(count) / (1 + self.level**2)).reshape(self.linear.weight.shape))
             self.linear.bias.zero_()  # type: ignore[union-attr]  # it has one
@@ -54,5 +55,6 @@ class ComponentFieldNetwork(nn.Module):
         inputs = [y, apply_matrices(self.grid, self.root, y)]
         hidden = torch.cat(inputs if context is None else [*inputs, context], 1)
         for layer, side in zip(self.layers[:-1], self.kernels, strict=True):
-            hidden = nn.functional.silu(layer(wrap(hidden, side // 2)))
+            hidden = layer(wrap(hidden, side // 2))
+            hidden = nn.functional.glu(hidden, dim=1) if self.gated else nn.functional.silu(hidden)
         return self.linear(y) + self.layers[-1](hidden)

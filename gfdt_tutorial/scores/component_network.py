@@ -5,6 +5,7 @@ Both work in whitened coordinates y = Wᵀ(u − ⟨u⟩), WᵀCW = 1, to which 
     s_y(y) = L y + l + N(y, context),    L = −1/(1 + σ²), l = 0 and N = 0 at the start.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NotRequired, TypedDict
 
@@ -22,9 +23,10 @@ class ComponentConfig(TypedDict):
     layers: int
     context: int
     level: float
-    shape: NotRequired[list[int]]  # of fields, as are the next two
+    shape: NotRequired[list[int]]  # of fields, as are the next three
     lengths: NotRequired[list[float]]
     kernels: NotRequired[list[int]]
+    gated: NotRequired[bool]
 
 
 def grid_of(config: ComponentConfig) -> PeriodicGrid:
@@ -59,12 +61,20 @@ class ComponentNetwork(nn.Module):
 
 
 def antithetic_loss(
-    network: nn.Module, y: torch.Tensor, z: torch.Tensor, sigma: float, context: torch.Tensor | None = None
+    network: nn.Module,
+    y: torch.Tensor,
+    z: torch.Tensor,
+    sigma: float,
+    context: torch.Tensor | None = None,
+    weight: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """(): ¼ (|s(y₊)|² + |s(y₋)|²) + z · (s(y₊) − s(y₋))/(2σ), y± = y ± σz, summed over components and averaged over states and places.
 
-    See `matching`, of which this is the form without rescaling.
+    See `matching`, of which this is the form without rescaling, also for the weight h(y) ≥ 0 that it may have, of the shape of y.
     """
     twice = None if context is None else torch.cat([context, context])
-    plus, minus = network(torch.cat([y + sigma * z, y - sigma * z]), twice).chunk(2)
-    return (0.25 * (plus.square() + minus.square()) + z * (plus - minus) / (2 * sigma)).sum(1).mean()
+    both = torch.cat([y + sigma * z, y - sigma * z])
+    scores = network(both, twice)
+    plus, minus = scores.chunk(2)
+    first, second = (plus, minus) if weight is None else (weight(both) * scores).chunk(2)
+    return (0.25 * (first * plus + second * minus) + z * (first - second) / (2 * sigma)).sum(1).mean()

@@ -10,6 +10,7 @@ and half as much noise no longer lowers J.
 import copy
 import warnings
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from gfdt_tutorial.scores.component_network import ComponentConfig, antithetic_l
 from gfdt_tutorial.scores.component_score import ComponentScore
 from gfdt_tutorial.scores.descent import Descent
 from gfdt_tutorial.scores.given_context import standardised
+from gfdt_tutorial.scores.matching import local_variance
 from gfdt_tutorial.scores.rungs import beats, losses
 
 MISSED = 0.1  # the largest entry of |⟨u sᵀ⟩ + 1| that is tolerated before calibration
@@ -79,6 +81,7 @@ class ComponentTraining(Descent[AnyComponentNetwork]):
         }
         if data.grid.shape:
             self.config |= {"shape": list(data.grid.shape), "lengths": list(data.grid.lengths), "kernels": list(budget.kernels)}
+            self.config |= {"gated": budget.gated}
         network = build(self.config, seed)
         if isinstance(network, ComponentFieldNetwork) and isinstance(self.whitening, FieldWhitening):
             network.set_root(self.whitening.root)
@@ -99,7 +102,9 @@ class ComponentTraining(Descent[AnyComponentNetwork]):
     def loss(self, network: AnyComponentNetwork, batch: Batch) -> torch.Tensor:
         """The antithetic loss."""
         y, noise, given = batch
-        return antithetic_loss(network, y, noise, network.level, given)
+        reach = self.budget.reach if self.grid.shape else 0.0
+        weight = partial(local_variance, self.grid, reach=reach) if reach else None
+        return antithetic_loss(network, y, noise, network.level, given, weight)
 
     def score(self) -> ComponentScore:
         """The best so far by validation loss, as a score; further training does not change it."""

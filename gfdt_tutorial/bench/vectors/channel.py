@@ -30,7 +30,7 @@ def channel() -> list[Row]:
         score, few = GaussianScore.fit(data), principal_components(data, RETAINED)
         answer = respond(data, score, lags=1.0, resamples=10)
         within = respond(few.series, GaussianScore.fit(few.series), lags=1.0, resamples=10)
-        projected = few.maps(within.to(few.series.u.new_tensor(few.amplitudes(wide))))
+        projected = few.maps(within.to(few.amplitudes(wide)))
         table.append({
             "bump three points wide, lag 1": relative(answer.to(wide)[1], exact.to(wide.double())[1]),
             f"the same within {RETAINED} principal components": relative(projected[1], exact.to(wide.double())[1]),
