@@ -40,7 +40,7 @@ from gfdt_tutorial.responses.changed_ensemble import ChangedEnsemble
 from gfdt_tutorial.responses.diffusion_change import diffusion_change
 from gfdt_tutorial.responses.dynamic_modes import dynamic_modes
 from gfdt_tutorial.responses.errors import Errors, compare, difference, wave_errors
-from gfdt_tutorial.responses.kick_patterns import kick_pattern
+from gfdt_tutorial.responses.kick_patterns import kick_pattern, localised_kick
 from gfdt_tutorial.responses.kick_response import respond, respond_in_forms
 from gfdt_tutorial.responses.kicked_twins import perturb
 from gfdt_tutorial.responses.kubo import kubo
@@ -127,6 +127,7 @@ __all__ = [
     "lagged_correlations",
     "load_shipped",
     "load_shipped_score",
+    "localised_kick",
     "lorenz_63",
     "lorenz_96",
     "noise_derivative",

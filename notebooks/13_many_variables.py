@@ -361,8 +361,7 @@ flow = gfdt.simulate(channel, members=32, duration=400.0, seed=0)
 score = gfdt.GaussianScore.fit(flow)
 sheared = gfdt.respond(flow, score, lags=5.0, resamples=10)
 truth = gfdt.exact_response(channel, lags=5.0)
-rows, places = torch.arange(20.0)[:, None], torch.arange(24.0)
-blob = torch.exp(-((rows - 9).square() + (places - 4).square()) / (2 * 2.0**2))
+blob = gfdt.localised_kick(20, channel.grid, 9, width=2.0).roll(4, -1)  # at latitude 9, place 4
 print(tuple(sheared.values.shape), "lag, to, from, displacement")
 
 # %%
@@ -380,7 +379,7 @@ figure.update_layout(template="gfdt", width=920, height=560)
 # The jet carries the blob along and shears it, and the data know. Now we push one single point instead.
 
 # %%
-point = ((rows == 9) & (places == 4)).float()
+point = (blob == blob.max()).float()
 
 
 def error_of(found, kick):

@@ -76,6 +76,7 @@ def test_p_values_are_adjusted_and_the_diagonal_is_left_out():
     assert found.p_value.diagonal().isnan().all() and found.adjusted.diagonal().isnan().all() and not found.present.diagonal().any()
     off = ~torch.eye(3, dtype=torch.bool)
     assert (found.adjusted[off] >= found.p_value[off]).all()
+    assert ((found.strength.abs() > found.null)[off] == (found.p_value < found.rate)[off]).all() and found.null.diagonal().isnan().all()
     assert gfdt.causal_map(answer_of(run(CONFOUNDER)), own=True).present.diagonal().all()
 
 

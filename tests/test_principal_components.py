@@ -15,10 +15,8 @@ def data():
     return gfdt.simulate(CHANNEL, members=32, duration=500.0)
 
 
-def bump(row, width=1.5, count=12):
-    x = torch.arange(float(count))
-    x = torch.minimum(x, count - x)
-    return torch.exp(-((torch.arange(float(count))[:, None] - row).square() + x.square()) / (2 * width**2))
+def bump(row, width=1.5):
+    return gfdt.localised_kick(12, CHANNEL.grid, row, width=width)
 
 
 def error(found, true):
@@ -95,3 +93,12 @@ def drawn(shape, axes, **options):
 def test_bad_input_is_refused(series, count, message):
     with pytest.raises(ValueError, match=message):
         gfdt.principal_components(series(), count)
+
+
+def test_a_localised_kick_is_a_gaussian_across_rows_and_places():
+    kick = gfdt.localised_kick(5, gfdt.PeriodicGrid((4, 6)), 2, width=1.0)
+    assert kick.shape == (5, 4, 6) and float(kick[2, 0, 0]) == 1 == float(kick.max())
+    assert float(kick[3, 1, 5]) == pytest.approx(np.exp(-1.5)) and torch.equal(kick[1], kick[3])
+    for wrong, message in (({"row": 5}, "row"), ({"row": 2, "width": 0.0}, "width")):
+        with pytest.raises(ValueError, match=message):
+            gfdt.localised_kick(5, gfdt.PeriodicGrid((4,)), **wrong)

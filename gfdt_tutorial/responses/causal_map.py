@@ -44,6 +44,7 @@ class CausalMap:
         components: names of the variables.
         strength, standard_error: (to, from); the diagonal, by which a variable acts on itself, counts only with `own`.
         p_value: (to, from), of the hypothesis that there is no link; NaN where none is tested.
+        dof: degrees of freedom of the standard errors.
         rate: false discovery rate.
         over: "first lag", "rate" or "all lags".
         lag: the first lag, or the last for "all lags", in time units.
@@ -54,6 +55,7 @@ class CausalMap:
     strength: torch.Tensor
     standard_error: torch.Tensor
     p_value: torch.Tensor
+    dof: float
     rate: float
     over: str
     lag: float
@@ -66,6 +68,15 @@ class CausalMap:
         found = torch.full_like(self.p_value, torch.nan)
         found[tested] = torch.from_numpy(scipy.stats.false_discovery_control(self.p_value[tested].numpy()))
         return found
+
+    @property
+    def null(self) -> torch.Tensor:
+        """The strength that a link which is not there exceeds, in modulus, with the chance `rate`, (to, from); NaN where none is tested.
+
+        It is for one link by itself; `present` allows for the number of links.
+        """
+        found = float(scipy.stats.t.isf(self.rate / 2, self.dof)) * self.standard_error
+        return torch.where(self.p_value.isnan(), torch.nan, found)
 
     @property
     def present(self) -> torch.Tensor:
@@ -121,7 +132,7 @@ def causal_map(answer: Response, *, over: str = "first lag", false_discovery_rat
     if not own:
         p_value.fill_diagonal_(torch.nan)
     lag = float(answer.times[-1 if over == "all lags" else 1])
-    return CausalMap(answer.components, strength, error, p_value, false_discovery_rate, over, lag, answer.method)
+    return CausalMap(answer.components, strength, error, p_value, answer.dof, false_discovery_rate, over, lag, answer.method)
 
 
 def lagged_correlations(data: TimeSeries, *, lags: float, confidence: float = 0.90, resamples: int = 200, seed: int = 0) -> Response:

@@ -34,6 +34,34 @@ def kick_pattern(grid: PeriodicGrid, name: str = "pixel", amplitude: float = 1.0
     return (amplitude * shape / shape.abs().max()).to(torch.float32)
 
 
+def localised_kick(count: int, grid: PeriodicGrid, row: int, *, width: float = 3.0) -> torch.Tensor:
+    """A Gaussian kick of several components that are rows side by side, such as the latitudes of a channel.
+
+    Data of smooth fields answer such a kick, where they cannot answer that of a single row (`GaussianScore.condition`).
+
+    Args:
+        count: number of components.
+        grid: of the space that each component has, if any.
+        row: on which the kick is centred, at place 0; `roll` moves it along.
+        width: standard deviation, in rows and in grid points.
+
+    Returns:
+        (component, *shape), float32, 1 at its centre.
+
+    Raises:
+        ValueError: a row that does not exist, or a width that is not positive.
+
+    >>> localised_kick(4, PeriodicGrid(()), 1, width=1.0).shape
+    torch.Size([4])
+    """
+    checks.positive("width", width)
+    if not 0 <= checks.whole("row", row) < checks.whole("count", count, minimum=1):
+        raise ValueError(f"row is {row}; expected 0 to {count - 1}")
+    axes = [torch.minimum(torch.arange(n), n - torch.arange(n)) for n in grid.shape]
+    distances = torch.meshgrid(torch.arange(count) - row, *axes, indexing="ij")
+    return torch.exp(-sum((one.double().square() for one in distances), torch.zeros(())) / (2 * width**2)).float()
+
+
 def _pixel(grid: PeriodicGrid, seed: int) -> torch.Tensor:
     shape = torch.zeros(grid.shape, dtype=torch.float64)
     shape[(0,) * len(grid.shape)] = 1

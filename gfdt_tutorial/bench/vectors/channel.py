@@ -1,11 +1,9 @@
 """A channel of 32 latitudes against closed form: a wide kick, a kick of one latitude, and both within retained principal components."""
 
-import torch
-
 from gfdt_tutorial.bench.rows import Row
 from gfdt_tutorial.bench.vectors.worst import SEEDS, relative, worst
-from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.data.principal_components import principal_components
+from gfdt_tutorial.responses.kick_patterns import localised_kick
 from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.responses.response import exact_response
 from gfdt_tutorial.scores.gaussian import GaussianScore
@@ -22,7 +20,7 @@ def channel() -> list[Row]:
     """Three seeds."""
     system = ShearedChannel()
     exact = exact_response(system, lags=1.0, every=1.0)
-    wide = bump(system.grid, system.latitudes, MIDDLE, WIDTH)
+    wide = localised_kick(system.latitudes, system.grid, MIDDLE, width=WIDTH)
     point = (wide == 1).float()
     table = []
     for seed in SEEDS:
@@ -39,11 +37,3 @@ def channel() -> list[Row]:
             "condition": float(score.condition.max()),
         })  # fmt: skip
     return worst("channel of 32 latitudes, 3.2·10⁴ snapshots", table, BOUNDS)
-
-
-def bump(grid: PeriodicGrid, latitudes: int, latitude: int, width: float) -> torch.Tensor:
-    """(latitude, x), a Gaussian of a standard deviation in points, 1 at (latitude, 0)."""
-    x = torch.arange(float(grid.size))
-    x = torch.minimum(x, grid.size - x)
-    rows = torch.arange(float(latitudes))[:, None] - latitude
-    return torch.exp(-(rows.square() + x.square()) / (2 * width**2))
