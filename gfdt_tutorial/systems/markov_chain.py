@@ -17,14 +17,15 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
-from gfdt_tutorial.systems.base import Lags, Stepper, System
+from gfdt_tutorial.systems.base import Lags, Stepper
+from gfdt_tutorial.systems.plain_state import PlainState
 from gfdt_tutorial.systems.white_noise import Normals
 
 CHAIN_OF_THREE = ((0.5, 0.04, 0.0), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5))
 
 
 @dataclass(frozen=True)
-class MarkovChain(System):
+class MarkovChain(PlainState):
     """x ← A x + ξ for variables x1, x2, …; one step is one unit of time.
 
     Args:
@@ -81,14 +82,6 @@ class MarkovChain(System):
     def make_noise(self, members: range, seed: int, device: torch.device) -> Normals:
         """A unit normal for each variable."""
         return Normals((len(self.matrix),), members, seed, device=device)
-
-    def field(self, state: torch.Tensor) -> torch.Tensor:
-        """The variables themselves."""
-        return state
-
-    def state(self, field: torch.Tensor) -> torch.Tensor:
-        """The variables themselves."""
-        return field
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
         """`every` steps of the chain.

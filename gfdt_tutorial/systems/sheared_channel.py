@@ -21,12 +21,13 @@ from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream
 from gfdt_tutorial.core.whitening import apply_matrices
-from gfdt_tutorial.systems.base import Lags, Stepper, System
+from gfdt_tutorial.systems.base import Lags, Stepper
+from gfdt_tutorial.systems.plain_state import PlainState
 from gfdt_tutorial.systems.white_noise import Normals
 
 
 @dataclasses.dataclass(frozen=True)
-class ShearedChannel(System):
+class ShearedChannel(PlainState):
     """The channel of this module's page; a state is the field itself, (member, latitude, x).
 
     Args:
@@ -118,14 +119,6 @@ class ShearedChannel(System):
     def make_noise(self, members: range, seed: int, device: torch.device) -> Normals:
         """Unit normals for every latitude and place."""
         return Normals((self.latitudes, self.places), members, seed, device=device)
-
-    def field(self, state: torch.Tensor) -> torch.Tensor:
-        """The state itself."""
-        return state
-
-    def state(self, field: torch.Tensor) -> torch.Tensor:
-        """Likewise."""
-        return field
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
         """Exact: u ← exp(A h) u + noise of the covariance C − exp(A h) C exp(A† h)."""

@@ -18,12 +18,13 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.grid import PeriodicGrid
 from gfdt_tutorial.core.random_streams import Stream, generator
-from gfdt_tutorial.systems.base import Parameter, Stepper, System
+from gfdt_tutorial.systems.base import Parameter, Stepper
+from gfdt_tutorial.systems.plain_state import PlainState
 from gfdt_tutorial.systems.white_noise import Normals
 
 
 @dataclasses.dataclass(frozen=True)
-class TwoScaleLorenz96(System):
+class TwoScaleLorenz96(PlainState):
     """The system of this module's page; a state is (member, 1 + fast, place).
 
     Args:
@@ -92,14 +93,6 @@ class TwoScaleLorenz96(System):
     def make_noise(self, members: range, seed: int, device: torch.device) -> Normals:
         """Unit normals for every variable, or for none."""
         return Normals((1 + self.fast, self.places) if self.eta else (1, 1), members, seed, device=device)
-
-    def field(self, state: torch.Tensor) -> torch.Tensor:
-        """The state itself."""
-        return state
-
-    def state(self, field: torch.Tensor) -> torch.Tensor:
-        """Likewise."""
-        return field
 
     def stepper(self, every: float, device: torch.device) -> Stepper:
         """Over `every` time units, in equal steps of at most `dt`."""
