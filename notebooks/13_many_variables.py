@@ -260,7 +260,7 @@ widgets.ComponentResponses(lab)
 #
 # *This is a good place for a break. The second half needs nothing of the first but the matrix $R_{ij}(t)$.*
 #
-# Often one does not ask *how much* but *whether*: does variable $j$ act on variable $i$ at all? We say that there is a *link* $j \to i$ if the equation of $u_i$ contains $u_j$. In discrete time, $R_{ij}$ at the first lag shows the links: it is what is left in $u_i$, one step after $u_j$ was raised and nothing else was.
+# Often one does not ask *how much* but *whether*: does variable $j$ act on variable $i$ at all? We say that there is a *link* $j \to i$ if the *mean* change of $u_i$ in one step depends on $u_j$. In discrete time, $R_{ij}$ at the first lag shows the links: it is the mean change of $u_i$ one step after $u_j$ alone was raised by one.
 #
 # Here is a system whose links we know, a Markov chain of three [26], $x(t+1) = A\,x(t) + \xi(t)$:
 
@@ -272,22 +272,22 @@ kicks = gfdt.respond(steps, gfdt.GaussianScore.fit(steps), lags=8.0)
 correlations = gfdt.lagged_correlations(steps, lags=8.0)
 
 # %% [markdown]
-# In data no entry of $R(1)$ is exactly zero. For each of them we have a standard error, so each can be tested. But with many tests some will look significant by chance. We therefore bound the *false discovery rate*, the fraction of the links found that are false on average [27]. `gfdt.causal_map` does both.
+# In data no entry of $R(1)$ is exactly zero. For each of them we have a standard error, so each can be tested. But with many tests some will look significant by chance. We therefore bound the *false discovery rate*, the fraction of the links found that are false on average [27]. `gfdt.causal_map` does both, here at a rate of 1 %. It measures in standard deviations of the variables, so that the entry $0.04$ of the matrix appears as about $0.05$, and it leaves out how each variable acts on itself.
 #
-# Beside it we draw what *lagged correlation* says of the same data. It is a response, too: the one that follows from the score of *independent* variables, $s_j = -u_j/\langle u_j^2\rangle$. So it can be computed, and tested, in the same way.
+# Beside it we draw what *lagged correlation* says of the same data. It is a response, too: the one that follows from the score of *independent* variables, $s_j = -u_j/\langle u_j^2\rangle$. So it can be computed, and tested, in the same way. With the Gaussian score, $R(1) = C(1)\,C(0)^{-1}$ is the regression of every variable on *all* variables one step earlier, which econometrics tests as Granger causality; lagged correlation regresses on one of them alone. A better score matters where the dynamics are nonlinear.
 
 # %%
 maps = {"response": gfdt.causal_map(kicks), "lagged correlation": gfdt.causal_map(correlations)}
 figures.causal_matrices(maps)
 
 # %%
-figures.causal_graphs(maps, true=torch.tensor(chain.matrix))
+figures.causal_graphs(maps, true=chain.matrix)
 
 # %%
 for name, found_map in maps.items():
-    false, missed = found_map.wrong(torch.tensor(chain.matrix))
+    false, missed = found_map.wrong(chain.matrix)
     print(f"{name:20} false links: {false}, missed links: {missed}")
-assert maps["response"].wrong(torch.tensor(chain.matrix)) == (0, 0)
+assert maps["response"].wrong(chain.matrix) == (0, 0)
 
 # %% [markdown]
 # ## A common cause
@@ -304,7 +304,7 @@ def two_graphs(matrix):
         "lagged correlation": gfdt.lagged_correlations(data, lags=8.0),
     }
     found = {name: gfdt.causal_map(one) for name, one in answers.items()}
-    return answers, figures.causal_graphs(found, true=torch.tensor(matrix))
+    return answers, figures.causal_graphs(found, true=matrix)
 
 
 common_cause = ((0.5, 0.0, 0.4), (0.0, 0.5, 0.4), (0.0, 0.0, 0.5))
@@ -312,13 +312,14 @@ _, graphs = two_graphs(common_cause)
 graphs
 
 # %% [markdown]
-# $x_1$ today tells something about $x_3$ today, and so about $x_2$ tomorrow. Correlation takes this for a link. The score knows better: given $x_3$, the value of $x_1$ says nothing more about $x_2$, and $s_1$ contains exactly what is particular to $x_1$.
+# $x_1$ today tells something about $x_3$ today, and so about $x_2$ tomorrow. Correlation takes this for a link. It also sees links backwards: $x_3$ drove $x_1$ yesterday and remembers itself, so $x_1$ today tells something about $x_3$ tomorrow. The score knows better. Given $x_2$ *and* $x_3$ today, the value of $x_1$ tells nothing more about $x_2$ tomorrow; and $s_1$ is, up to a
+# factor, what is left of $x_1$ when its regression on all the others is taken away.
 #
-# This works only because $x_3$ was *recorded*. If it is not, the response of what is left shows the same false links as correlation does, for the reason that we met with $u_1$ alone. No method that sees only $x_1$ and $x_2$ can tell a hidden common cause from a link.
+# This works only because $x_3$ was *recorded*. If it is not, the response of what is left shows false links, too, for the reason that we met with $u_1$ alone, though weaker ones than correlation does. Without further assumptions the two series $x_1$ and $x_2$ cannot tell a hidden common cause from a link; the test for hidden memory (lesson 07) can warn.
 #
 # ## A go-between
 #
-# In the third chain $x_1$ drives $x_2$, and $x_2$ drives $x_3$. Does $x_1$ act on $x_3$? Not directly. But if $x_1$ is raised, $x_3$ will rise in the end. The two questions have two maps: the response at the *first lag* shows direct links, and the response summed over *all lags* shows every effect.
+# In the third chain $x_1$ drives $x_2$, and $x_2$ drives $x_3$. Does $x_1$ act on $x_3$? Not directly. But if $x_1$ is raised, $x_3$ will rise in the end. The two questions have two maps: the response at the *first lag* shows direct links, and the response summed over *all lags* shows the net effect in the end.
 
 # %%
 go_between = ((0.5, 0.0, 0.0), (0.4, 0.5, 0.0), (0.0, 0.4, 0.5))
@@ -344,11 +345,11 @@ for samples in (800, 2000, 8000, 32000):
         response = gfdt.respond(few, gfdt.GaussianScore.fit(few), lags=1.0, resamples=100)
         found_map = gfdt.causal_map(response)
         seen += bool(found_map.present[0, 1])
-        false += found_map.wrong(torch.tensor(chain.matrix))[0] > 0
+        false += found_map.wrong(chain.matrix)[0] > 0
     print(f"{samples:8}   {seen:6} of 10   {false:12} of 10")
 
 # %% [markdown]
-# The false discovery rate is bounded whatever the number of samples. What few data cost is *power*: a weak link needs a standard error of a quarter of its strength or less, and the error falls as one over the square root of the number of samples. "No link found" is not "no link".
+# The false discovery rate stays bounded whatever the number of samples, as far as the standard errors are right. What few data cost is *power*: with eight members a weak link needs a standard error of a quarter of its strength or less (with many members, a third), and the error falls as one over the square root of the number of samples. "No link found" is not "no link".
 #
 # ## A channel
 #
@@ -392,8 +393,8 @@ print(f"error at lag 1, blob:  {error_of(sheared.to(blob), blob):.3f}")
 print(f"error at lag 1, point: {error_of(sheared.to(point), point):.3f}")
 
 # %% [markdown]
-# Neighbouring latitudes nearly always move together. The data hardly ever show one of them alone, and $C^{-1}$, which must answer for that case, multiplies noise by the condition number. So push *shapes* that the data contain. *Principal components* are the shapes that they contain most of. Within the strongest of them the answer is safe, and the package tells how much of a
-# push lies outside.
+# Neighbouring latitudes nearly always move together. The data hardly ever show one of them alone, and $C^{-1}$, which must answer for that case, makes the weight $B$ noisier, by up to the square root of the condition number. So push *shapes* that the data contain. *Principal components* are the shapes that they contain most of. Within the strongest of them the noise is small. Two things are lost: the part of the push
+# that lies outside them, which the package tells, and whatever part of the answer leaves them later, which it does not. Take more components, and see whether the answer changes.
 
 # %%
 few = gfdt.principal_components(flow, 8)
@@ -485,7 +486,7 @@ free_memory()
 # ## What this lesson does not show
 #
 # * **Causes that nobody recorded.** A map of links is right for the variables that it contains. A hidden common cause makes false links in it, as it does in every other method.
-# * **Links that cancel in the mean.** A map tests the *mean* Jacobian. A link that is positive in one state and negative in another can be invisible.
+# * **Links that cancel in the mean.** A map tests the *mean* Jacobian. A link that is positive in one state and negative in another can be invisible, and so is a link through the noise, such as $u_1 \to \tau$ in the triad: for that, take the response of a variance.
 # * **Many variables.** A covariance of $C$ variables needs many more than $C$ independent samples, and a network more than that.
 # * **Thin clouds.** A system that is nearly deterministic, such as `gfdt.lorenz_63(eta=0.3)`, lives on a set that is thinner than any noise level with which we can train. A learned score is then that of a blurred cloud.
 # * **Far tails.** Where the noise vanishes, the squares of a score have tails that no sample resolves. The projection makes averages with second moments exact at lag zero, but not with higher ones.
@@ -494,7 +495,7 @@ free_memory()
 #
 # 1. The response of unlike variables is a matrix, $R_{ij} = -\langle u_i(t)\,s_j\rangle$, in units of the one per unit of the other. All variables that matter must be recorded: the score of some of them answers for a push that moves the hidden ones along.
 # 2. With a linear drift, the Gaussian score is exact for means, whatever the density. It can be wrong for variances. Let held-out data choose the rung of the ladder, and use projection to make the known averages exact.
-# 3. Who drives whom is read off the response at the first lag, with a standard error and a false discovery rate; correlation also sees common causes. Push shapes that the data contain: a wide blob in a channel, and not one latitude.
+# 3. Who drives whom is read off the response at the first lag (in continuous time, off its slope at lag zero), with a standard error and a false discovery rate. Correlation also sees common causes, go-betweens and links backwards. Push shapes that the data contain: a wide blob in a channel, and not one latitude.
 #
 # **Next:** [lesson 15](15_errors_that_multiply.ipynb), or [the quiz](quiz.ipynb).
 #

@@ -117,6 +117,8 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # | **bootstrap** | resampling of blocks of the data with replacement, to find how much the response would differ from one recording to the next [14, 15] | 00, 06 |
 # | **bound** | of a departure that is not seen: a limit made by a procedure which exceeds the true departure in 95 % of repetitions. It says how large a departure the test could have missed | 08 |
 # | **combined** | of a response: $\langle\nabla\hat m_t\rangle - \langle[u(t) - \hat m_t]\,\hat s\rangle$, with a forecast $\hat m_t$ beside the score, by `forecast=`; the errors of the two multiply. One of four forms, beside *raw*, *normalised* and *controlled* [24, 25] | 15 |
+# | **common cause, go-between** | a variable that drives two others; one that is driven by the first and drives the second. Both make correlations without a direct link | 13 |
+# | **condition number** | of a covariance: its largest variance over its smallest, in any direction. The noise of a response to a kick in the weakest direction grows as its square root | 13 |
 # | **confidence interval** | an interval made from data by a procedure which covers the true value in a stated fraction of *repetitions* (90 %), each with its own data. The truth is fixed and the interval varies: it is not a statement on how probable the truth is | 00, 01 |
 # | **context** | what is given to a score beside $u$: hidden forcing, where it was recorded. Such a score is *conditioned* | 05 |
 # | **control variate** | a noisy quantity of known mean whose noise resembles that of an estimate; its deviation from that mean corrects the estimate. Here it is $[1 - R(0)]\,G(t)$, whose mean is zero by Stein's identity if the score is right | 04, 12 |
@@ -128,6 +130,7 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # | **dynamical** | of a response: measured with kicked twins. Also *the truth* | 00 |
 # | **ensemble, member** | independent runs of the same system; one of them | 00 |
 # | **even part** | the part of a response that an opposite kick or forcing does not reverse: half the sum of the two responses. Zero in the linear regime | 08 |
+# | **false discovery rate** | the fraction of the links called present that are false, on average over repetitions | 13 |
 # | **forecast** | $m_t(u) = E[u(t)\,\vert\,u(0) = u]$, the mean of the later field given the present one, by least squares; its mean Jacobian is a response | 15 |
 # | **forcing** | a change of the drift that lasts, $f(t)\,p$, with a pattern and a time profile. Of the flow: the waves that stir it | 05, 08 |
 # | **Gaussian** | of a score: $-C(0)^{-1}(u - \langle u\rangle)$; of a response: computed with it, $C(t)\,C(0)^{-1}$ | 00 |
@@ -142,12 +145,16 @@ assert abs(quoted["linf"] - error.abs().amax((1, 2)).mean()) < 1e-6
 # | **lag; origin** | time from the kick to the response; the instant in the recording that plays the part of the kick | 00 |
 # | **level** | of a band (`confidence`): the fraction of repetitions in which it covers the true value. Of noise: σ. A score that knows all noise levels can generate | 00, 03 |
 # | **linear regime** | kicks so small that the mean response is proportional to them | 08 |
+# | **link** | $j \to i$: the mean change of $u_i$ in one step depends on $u_j$. Not every response at a finite lag is one: it may go through a third variable | 13 |
 # | **naive loss** | the textbook form of denoising score matching; noise of variance $1/\sigma^2$ | 03 |
 # | **normalised** | of a response: $R(t)\,R(0)^{-1}$ per wavevector, the letter's form, by `form="normalised"`. It corrects wrong amplitudes, and hides that they were wrong. One of four forms, beside *raw*, *controlled* and *combined* | 02, 03 |
 # | **Nyquist wavenumber** | that of the shortest wave on a grid, two pixels long; this wave has no direction to travel in | 00, 05 |
 # | **observable** | any function of the field whose mean is of interest, such as $\langle u^2\rangle$ | 02 |
+# | **p-value** | the chance of an estimate at least as far from zero, if the true value is zero | 13 |
 # | **phase** | of the Allen-Cahn field: where $u$ is about $+1$, or $-1$. Of a forcing wave: φ | 04, 05 |
+# | **power** | the chance that a link which exists is found. Few data have little | 13 |
 # | **preset** | the size of an experiment: `tiny`, `quick`, `standard`, `paper` | 00 |
+# | **principal components** | the amplitudes of the patterns that carry most of the variance (empirical orthogonal functions) | 13 |
 # | **raw** | of a response: $-\langle u_i(t)\,s_j(0)\rangle$ as the average gives it, by `form="raw"`. One of four forms, beside *normalised*, *controlled* and *combined* | 02, 03 |
 # | **projected** | of a response of observables: $B$ plus the combination of known functions $\varphi$ that makes every $\langle\varphi B\rangle = \langle f\cdot\nabla\varphi\rangle$ exact, by `form="projected"` | 13 |
 # | **regression hypothesis** | after a small change, observables relax as their own fluctuations do (Onsager [19]). `form="shrunk"` departs from it only as far as the data show | 12 |

@@ -282,12 +282,12 @@ answer(
 #
 # <details><summary>Answer</summary>
 #
-# They have a common cause among the recorded variables. $x_1$ tells something about the cause, and so about $x_2$ later, but given the cause it tells nothing more. If the cause is *not* recorded, the responses show links between $x_1$ and $x_2$, too: the score is then that of a marginal density, and answers for a push that moves the hidden
-# cause along. No method can tell from these two series alone (lesson 13).
+# Most likely they have a common cause, or a go-between, among the recorded variables. $x_1$ tells something about the cause, and so about $x_2$ later, but given all the others today, $x_2$ itself among them, it tells nothing more. (Or the data are too few: no link found is not no link.) If the cause is *not* recorded, the responses show links between $x_1$ and $x_2$,
+# too: the score is then that of a marginal density, and answers for a push that moves the hidden cause along. Without further assumptions the two series alone cannot tell (lesson 13).
 #
 # </details>
 #
-# **23.** With twelve variables you test every pair for a link at each of twenty lags, and call a pair linked if it is significant at 1 % at *any* lag. About how many of the unlinked pairs will you call linked, if the tests are independent? What should you do instead?
+# **23.** With twelve variables you test every ordered pair, 132 of them, for a link at each of twenty lags, and call a pair linked if it is significant at 1 % at *any* lag. About how many of the unlinked pairs will you call linked, if the tests are independent? What should you do instead?
 
 # %% jupyter={"source_hidden": true} tags=["solution"]
 answer(
@@ -296,7 +296,7 @@ answer(
 )
 
 # %% [markdown]
-# **24.** For 32 latitudes of a channel the responses to a kick of a single latitude are noise, and those to a kick three latitudes wide are good to one per cent. The data are the same. Why? What would ten times as many data do for the former?
+# **24.** For 32 latitudes of a channel the responses to a kick of a single latitude are noise, and those to a bump with a standard deviation of three latitudes are good to one per cent. The data are the same. Why? What would ten times as many data do for the former?
 #
 # <details><summary>Answer</summary>
 #

@@ -29,7 +29,7 @@ def names(found):
 def test_a_common_cause_is_no_link_and_correlation_sees_one():
     data = run(CONFOUNDER)
     found = gfdt.causal_map(answer_of(data))
-    assert names(found) == {("x3", "x1"), ("x3", "x2")} and found.wrong(torch.tensor(CONFOUNDER)) == (0, 0)
+    assert names(found) == {("x3", "x1"), ("x3", "x2")} and found.wrong(CONFOUNDER) == (0, 0)
     correlated = gfdt.causal_map(gfdt.lagged_correlations(data, lags=8.0))
     assert {("x1", "x2"), ("x2", "x1")} < names(correlated) and correlated.wrong(torch.tensor(CONFOUNDER))[0] >= 2
     assert correlated.method == "correlation" and found.method == "gaussian"
@@ -95,9 +95,14 @@ def test_the_combined_form_has_deviations_so_that_several_lags_can_be_summed():
         (lambda a: gfdt.causal_map(a, over="any lag"), "over"),
         (lambda a: gfdt.causal_map(a, false_discovery_rate=2.0), "false_discovery_rate"),
         (lambda a: gfdt.causal_map(a.between("x1", "x2")), "two or more unlike variables"),
-        (lambda a: gfdt.causal_map(dataclasses.replace(a, standard_error=None)), "needs errors"),
+        (lambda a: gfdt.causal_map(dataclasses.replace(a, standard_error=None)), "needs standard errors"),
+        (lambda a: gfdt.causal_map(gfdt.perturb(gfdt.MarkovChain(), lags=4.0, pairs=16)), "and not one in closed form or of twins"),
+        (lambda a: gfdt.causal_map(answer_of(run(CONFOUNDER, duration=300.0), lags=3.0), over="rate"), "needs 4 lags or more"),
+        (lambda a: gfdt.causal_map(dataclasses.replace(a, dof=0.0)), "standard errors are not known"),
+        (lambda a: gfdt.causal_map(a).wrong([0.0, 1.0, 0.0]), "one row and one column"),
         (lambda a: gfdt.causal_map(dataclasses.replace(a, deviations=None), over="all lags"), "deviations"),
         (lambda a: gfdt.lagged_correlations(gfdt.simulate(gfdt.DoubleWell(), members=8, duration=50.0), lags=2.0), "no axis c"),
+        (lambda a: gfdt.lagged_correlations(gfdt.TimeSeries(torch.ones(8, 20, 2), torch.arange(20.0), "mtc"), lags=2.0), "does not vary"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused(call, message):

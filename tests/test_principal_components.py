@@ -59,7 +59,9 @@ def test_within_the_retained_components_a_channel_answers_and_says_what_lies_out
     every = gfdt.principal_components(data, 12)
     torch.testing.assert_close(every.maps(every.series.u), data.u - data.centre, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(every.amplitudes(data.u[0, :3] - data.centre), every.series.u[0, :3], rtol=1e-3, atol=1e-4)
-    assert float(every.outside(point)) < 1e-6
+    assert float(every.outside(point)) < 1e-6 and float(few.outside(torch.zeros(12, 12))) == 0
+    with pytest.warns(UserWarning, match="lies outside"):
+        torch.testing.assert_close(few.amplitudes(point.long()), few.amplitudes(point))
 
 
 def test_components_of_a_field_and_of_numbers_go_back_to_what_they_were():
@@ -87,7 +89,9 @@ def drawn(shape, axes, **options):
         (lambda: gfdt.simulate(gfdt.DoubleWell(), members=2, duration=20.0), 1, "plain number"),
         (lambda: drawn((9, 2), "tc", units=("K", "m")), 1, "different units"),
         (lambda: drawn((9, 2), "tc"), 3, "at most 2"),
-        (lambda: drawn((3, 70, 70), "tyx"), 3, "too large"),
+        (lambda: drawn((9, 70, 70), "tyx"), 3, "too large"),
+        (lambda: drawn((5, 4, 4), "tyx"), 5, "fewer than there are snapshots"),
+        (lambda: gfdt.TimeSeries(torch.randn(2, 9, 4), torch.arange(9.0), "mtx", context=torch.randn(2, 9, 1, 4)), 2, "hidden forcing"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused(series, count, message):

@@ -122,6 +122,6 @@ def test_the_two_scales_exchange_energy_and_every_place_is_alike():
     assert data.components == ("X", "Y1", "Y2", "Y3", "Y4") and data.u.shape == (8, 201, 5, 9)
     noisy = gfdt.simulate(gfdt.TwoScaleLorenz96(places=9, fast=4, eta=0.5), members=8, duration=20.0, every=0.1)
     assert float(noisy.u[:, :, 1:].std()) > float(data.u[:, :, 1:].std())
-    for wrong in ({"places": 3}, {"fast": 2}, {"eta": -1.0}, {"dt": 0.0}):
+    for wrong in ({"places": 3}, {"fast": 2}, {"eta": -1.0}, {"dt": 0.0}, {"b": 0.0}, {"F": float("nan")}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             gfdt.TwoScaleLorenz96(**wrong)

@@ -8,8 +8,9 @@ depends on the axes:
     mtcx, mtcyx    the components at each wavevector, C_k = V_k Λ_k V_k†, such as the latitudes of a channel; the amplitudes are n
                    fields on the ring (mtcx), so that translation invariance is kept
 
-A covariance of many latitudes has a condition of 10⁶ and more, and the response to a kick at one of them is lost in noise. Within the
-retained patterns it is not. The price is a bias for kicks that they do not resolve, so `amplitudes` warns of a kick that lies outside.
+A covariance of many latitudes has a condition of 10⁶ and more, and the response to a kick at one of them is lost in noise. That to a kick
+within the retained patterns is not. The price is a bias: the part of a kick outside them is left out, of which `amplitudes` warns, and so
+is the part of the answer that leaves them later.
 """
 
 import warnings
@@ -20,7 +21,7 @@ import torch
 from gfdt_tutorial.core import checks
 from gfdt_tutorial.core.series import TimeSeries, check_series
 from gfdt_tutorial.core.spectra import component_covariance
-from gfdt_tutorial.core.whitening import apply_matrices
+from gfdt_tutorial.core.whitening import CONSTANT, apply_matrices
 
 OUTSIDE = 0.05  # the fraction of a kick's square outside the retained patterns above which a warning is given
 LARGEST = 4096  # places of a field, whose covariance matrix is kept
@@ -63,6 +64,7 @@ class PrincipalComponents:
             UserWarning: more than a twentieth of a map's square lies outside the retained patterns.
         """
         checks.ends_with("maps", maps, self.source.shape)
+        maps = maps.to(self.source.u.dtype) if not maps.is_floating_point() else maps
         found = self._projected(maps)
         outside = self.outside(maps)
         if bool((outside > OUTSIDE).any()):
@@ -77,7 +79,7 @@ class PrincipalComponents:
         """The fraction of the square of each map that the retained patterns do not contain, (..., *shape of the source) → (...)."""
         axes = tuple(range(-len(self.source.shape), 0))
         left = (maps - self.maps(self._projected(maps))) / self.scale.to(maps)
-        return left.square().sum(axes) / (maps / self.scale.to(maps)).square().sum(axes).clamp_min(1e-300)
+        return left.square().sum(axes) / (maps / self.scale.to(maps)).square().sum(axes).clamp_min(torch.finfo(left.dtype).tiny)
 
     def _projected(self, maps: torch.Tensor) -> torch.Tensor:
         scaled = maps / self.scale.to(maps)
@@ -95,8 +97,8 @@ def principal_components(data: TimeSeries, count: int, *, scaled: bool = False) 
         scaled: divide each component by its standard deviation first, for components of different units.
 
     Raises:
-        ValueError: a plain number, `count` out of range, a field of more than 4096 places, or components of different units that are
-            not `scaled`.
+        ValueError: a plain number, `count` out of range or not below the number of snapshots, a field of more than 4096 places, a field
+            with hidden forcing, a component that does not vary, or components of different units that are not `scaled`.
 
     >>> import gfdt_tutorial as gfdt
     >>> data = gfdt.simulate(gfdt.OrnsteinUhlenbeck(grid=gfdt.PeriodicGrid((8, 8))), members=4, duration=200.0)
@@ -113,6 +115,12 @@ def principal_components(data: TimeSeries, count: int, *, scaled: bool = False) 
     places = data.grid.size if names is None else len(names)
     if not 1 <= checks.whole("count", count, minimum=1) <= places:
         raise ValueError(f"count is {count}; expected at most {places}, the number of {'places' if names is None else 'components'}")
+    if count >= data.snapshots:
+        raise ValueError(f"{count} principal components of {data.snapshots} snapshots; expected fewer than there are snapshots")
+    if data.context is not None and names is None:
+        raise ValueError("the amplitudes of a field have no place for its hidden forcing; leave the context out of the series")
+    if names is not None and scaled and 0 in data.spread:
+        raise ValueError(CONSTANT)
     if places > LARGEST:
         raise ValueError(f"a field of {places} places is too large for its covariance matrix; expected at most {LARGEST}: coarsen it")
     wide = [1] * len(data.grid.shape)

@@ -1,7 +1,7 @@
 """Causal maps as matrices and as graphs: who drives whom, beside what correlation says of the same data."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,7 +9,7 @@ import torch
 from plotly.subplots import make_subplots
 
 from gfdt_tutorial.figures import theme
-from gfdt_tutorial.responses.causal_map import CausalMap
+from gfdt_tutorial.responses.causal_map import CausalMap, check_links
 
 RADIUS = 0.17  # of a node; the nodes stand on a circle of radius 1
 RIGHT, FALSE, MISSED = theme.BLUE, theme.ALARM, theme.GREY
@@ -44,7 +44,9 @@ def causal_matrices(maps: Mapping[str, CausalMap], side: int = 330) -> go.Figure
     return figure.update_layout(template="gfdt", width=150 + side * len(maps), height=150 + side, legend_y=1.12)
 
 
-def causal_graphs(maps: Mapping[str, CausalMap], true: torch.Tensor | None = None, side: int = 330) -> go.Figure:
+def causal_graphs(
+    maps: Mapping[str, CausalMap], true: torch.Tensor | Sequence[Sequence[float]] | None = None, side: int = 330
+) -> go.Figure:
     """An arrow for every link that is present, the thicker the stronger: {title: map}.
 
     Args:
@@ -52,11 +54,12 @@ def causal_graphs(maps: Mapping[str, CausalMap], true: torch.Tensor | None = Non
             broken, and those that are missing grey and dotted.
 
     Raises:
-        ValueError: no maps, maps of different variables, or of more than twelve.
+        ValueError: no maps, maps of different variables, or of more than twelve; true links of another shape.
     """
     names = _names(maps)
     if len(names) > LARGEST:
         raise ValueError(f"a graph of {len(names)} variables cannot be read; take causal_matrices")
+    known = None if true is None else check_links(true, names)
     figure = make_subplots(1, len(maps), subplot_titles=list(maps), horizontal_spacing=0.03)
     angles = [math.pi / 2 - 2 * math.pi * number / len(names) for number in range(len(names))]
     places = [(math.cos(angle), math.sin(angle)) for angle in angles]
@@ -66,8 +69,8 @@ def causal_graphs(maps: Mapping[str, CausalMap], true: torch.Tensor | None = Non
             for j, source in enumerate(names):
                 if i == j:
                     continue
-                there, real = bool(one.present[i, j]), true is None or bool(true[i, j] != 0)
-                if there or (true is not None and real):
+                there, real = bool(one.present[i, j]), known is None or bool(known[i, j] != 0)
+                if there or (known is not None and real):
                     kind = ("present" if real else "false") if there else "missed"
                     width = 1.5 + 4 * abs(float(one.strength[i, j])) / largest if there else 1.5
                     for trace in _arrow(places[j], places[i], kind, width, f"{source} → {to}<br>{_told(one, i, j)}"):
@@ -78,7 +81,7 @@ def causal_graphs(maps: Mapping[str, CausalMap], true: torch.Tensor | None = Non
             marker={"size": 34, "color": "white", "line": {"color": theme.INK, "width": 2}},
         )  # fmt: skip
         figure.add_trace(nodes, row=1, col=column)
-    for kind in ("present", "false", "missed") if true is not None else ("present",):
+    for kind in ("present", "false", "missed") if known is not None else ("present",):
         figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line=_line(kind, 3), name=_LABELS[kind]), row=1, col=1)
     figure.update_xaxes(visible=False, range=[-1.4, 1.4]).update_yaxes(visible=False, range=[-1.4, 1.4])
     return figure.update_layout(template="gfdt", width=40 + side * len(maps), height=130 + side, legend_y=1.12)

@@ -3,15 +3,18 @@
 Variable j acts on variable i if a kick of j moves i while all others are held at the instant of the kick. With R(t) the matrix of
 responses, three summaries of R_ij(t) tell:
 
-    "first lag"    R_ij at the first lag. In discrete time it is the mean Jacobian of the map, and only direct links appear; in
-                   continuous time links through a third variable appear, too, and are of second order in the sampling interval
-    "rate"         dR_ij/dt at t = 0, from the first lags: in continuous time the mean Jacobian ⟨∂b_i/∂u_j⟩ of the drift. Only direct
-                   links appear, but for an error of fourth order
-    "all lags"     ∫ R_ij dt over all lags: the effect in the long run, to which every chain of links contributes
+    "first lag"    R_ij at the first lag. In discrete time, sampled at every step, it is the mean Jacobian of the map, and only direct
+                   links appear; in continuous time links through a third variable appear, too, of second order in the interval
+    "rate"         dR_ij/dt at t = 0, from the first five values, per time unit: in continuous time the mean Jacobian ⟨∂b_i/∂u_j⟩ of the
+                   drift. Only direct links appear, but for an error of fourth order in the interval
+    "all lags"     ∫ R_ij dt over all lags that were computed: the net effect in the long run, to which every chain of links contributes
 
 Each link has a standard error, and a p-value for the hypothesis that it is zero, from Student's t. Of C (C − 1) such tests some are
 significant by chance, so the links that are called present are those of a given false discovery rate: among them that fraction is false, on
-average. "Significant at any lag" has no such bound, and one in ten of its links is false.
+average, if the tests are independent or positively dependent. "Significant at any of 20 lags" at 1 % has no such bound: it calls up to
+18 % of the pairs without a link linked.
+
+A link through the noise alone, whose mean is zero, does not appear in any of them.
 
 Correlation is the response that a score of independent variables would give, R_ij = C_ij(t)/C_jj(0): `lagged_correlations` returns it, with
 the same bands, so that `causal_map` can be applied to both. It sees a link wherever two variables have a common cause.
@@ -19,6 +22,7 @@ the same bands, so that `causal_map` can be applied to both. It sees a link wher
 Sources: Benjamini and Hochberg, J. R. Stat. Soc. B 57, 289 (1995); Falasca, Perezhogin and Zanna, Phys. Rev. E 109, 044202 (2024).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import scipy.stats
@@ -32,13 +36,12 @@ from gfdt_tutorial.responses.kick_response import respond
 from gfdt_tutorial.responses.response import Response
 
 OVER = ("first lag", "rate", "all lags")
-# of the derivative at 0 from the values at 0, h, 2h, …, times h
-FORWARD = {1: (-1.0, 1.0), 2: (-1.5, 2.0, -0.5), 3: (-11 / 6, 3.0, -1.5, 1 / 3), 4: (-25 / 12, 4.0, -3.0, 4 / 3, -0.25)}
+FORWARD = (-25 / 12, 4.0, -3.0, 4 / 3, -0.25)  # of the derivative at 0 from the values at 0, h, … 4h, times h
 
 
 @dataclass(frozen=True)
 class CausalMap:
-    """The links between unlike variables, in units of their standard deviations.
+    """The links between unlike variables, in units of their standard deviations: per time unit for "rate", times one for "all lags".
 
     Attributes:
         components: names of the variables.
@@ -89,13 +92,16 @@ class CausalMap:
         found = [(self.components[j], self.components[i], float(self.strength[i, j])) for i, j in self.present.nonzero().tolist()]
         return sorted(found, key=lambda link: -abs(link[2]))
 
-    def wrong(self, true: torch.Tensor) -> tuple[int, int]:
+    def wrong(self, true: torch.Tensor | Sequence[Sequence[float]]) -> tuple[int, int]:
         """(false, missed): how many tested links are present here and not there, and the other way round.
 
         Args:
             true: (to, from), such as the Jacobian of the drift; not zero where there is a link.
+
+        Raises:
+            ValueError: another shape.
         """
-        there, tested = true != 0, ~self.p_value.isnan()
+        there, tested = check_links(true, self.components) != 0, ~self.p_value.isnan()
         return int((self.present & ~there & tested).sum()), int((~self.present & there & tested).sum())
 
 
@@ -104,13 +110,14 @@ def causal_map(answer: Response, *, over: str = "first lag", false_discovery_rat
 
     Args:
         answer: of unlike variables without space, as `respond` returns it; or their `lagged_correlations`. With a learned score take the
-            form "combined", whose values at short lags do not depend on the score.
+            form "combined", whose values at short lags hardly depend on the score.
         over: "first lag", "rate" or "all lags"; of a system in continuous time take "rate", from a series that is sampled finely.
-        false_discovery_rate: the fraction of the links that may be false, on average.
+        false_discovery_rate: the fraction of the links called present that may be false, on average.
         own: whether to test how each variable acts on itself.
 
     Raises:
-        ValueError: the response of one variable or of fields, one without errors, or without `deviations` where several lags are needed.
+        ValueError: the response of one variable or of fields; one without errors, or without the standard deviations of its variables;
+            too few lags; or no `deviations` where several lags are needed.
 
     >>> import gfdt_tutorial as gfdt
     >>> data = gfdt.simulate(gfdt.MarkovChain(), members=16, duration=1000.0)
@@ -122,12 +129,19 @@ def causal_map(answer: Response, *, over: str = "first lag", false_discovery_rat
     checks.probability("false_discovery_rate", false_discovery_rate)
     if answer.components is None or answer.values.ndim != 3 or len(answer.components) < 2:
         raise ValueError("a causal map needs the responses of two or more unlike variables without space, with values (lag, to, from)")
-    if answer.standard_error is None or len(answer.times) < 2:
-        raise ValueError("a causal map needs errors at one lag or more: a response from data, not one in closed form")
+    if answer.standard_error is None or "spread" not in answer.info:
+        raise ValueError(
+            "a causal map needs standard errors, and the standard deviations of the variables: a response from data, by respond or "
+            "lagged_correlations, and not one in closed form or of twins"
+        )
+    if len(answer.times) < (len(FORWARD) if over == "rate" else 2):
+        raise ValueError(f"over={over!r} needs {len(FORWARD) - 1 if over == 'rate' else 1} lags or more: ask respond for longer lags")
     (scaled,) = in_common_units(answer, answer)
     weights = _weights(over, answer.times)
     strength = torch.einsum("l,lij->ij", weights, scaled.values.double())
     error = _error(scaled, weights)
+    if bool(error.isnan().any()) or answer.dof < 1:
+        raise ValueError("the standard errors are not known: the response rests on fewer than two groups of data")
     p_value = torch.from_numpy(2 * scipy.stats.t.sf((strength / error).abs().numpy(), answer.dof))
     if not own:
         p_value.fill_diagonal_(torch.nan)
@@ -142,11 +156,14 @@ def lagged_correlations(data: TimeSeries, *, lags: float, confidence: float = 0.
     independent variables, s_j = −(u_j − ⟨u_j⟩)/C_jj(0), would give.
 
     Raises:
-        ValueError: as `respond`; a series of one variable.
+        ValueError: as `respond`; a series of one variable, or a variable that does not vary.
     """
     check_series(data, components=True)
     if data.components is None:
         raise ValueError("correlations are between unlike variables; these data have none (no axis c)")
+    constant = [name for name, spread in zip(data.components, data.spread, strict=True) if spread == 0]
+    if constant:
+        raise ValueError(f"{', '.join(constant)} does not vary, and so is correlated with nothing: leave it out")
     centre = data.centre
     variance = torch.tensor(data.spread).square().reshape(centre.shape)
 
@@ -155,6 +172,20 @@ def lagged_correlations(data: TimeSeries, *, lags: float, confidence: float = 0.
 
     found = respond(data, independent, lags=lags, form="raw", confidence=confidence, resamples=resamples, seed=seed)
     return replace(found, method="correlation")
+
+
+def check_links(true: torch.Tensor | Sequence[Sequence[float]], components: Sequence[str]) -> torch.Tensor:
+    """A matrix of true links, (to, from), as a tensor.
+
+    Raises:
+        ValueError: another shape.
+    """
+    found = torch.as_tensor(true)
+    if found.shape != (len(components),) * 2:
+        raise ValueError(
+            f"the true links have shape {tuple(found.shape)}; expected one row and one column for each of {', '.join(components)}"
+        )
+    return found
 
 
 def _weights(over: str, times: torch.Tensor) -> torch.Tensor:
@@ -166,8 +197,7 @@ def _weights(over: str, times: torch.Tensor) -> torch.Tensor:
         weights[:] = step
         weights[[0, -1]] = step / 2
     else:
-        forward = FORWARD[min(len(times) - 1, max(FORWARD))]
-        weights[: len(forward)] = torch.tensor(forward, dtype=torch.float64) / step
+        weights[: len(FORWARD)] = torch.tensor(FORWARD, dtype=torch.float64) / step
     return weights
 
 

@@ -4,8 +4,8 @@ Both learn how a vector ψ(u) moves over one sampling interval h, and use it aga
 
     K = ⟨ψ(h) ψᵀ⟩ ⟨ψψᵀ⟩⁻¹,    R_A(nh) = ⟨Aψᵀ⟩ ⟨ψψᵀ⟩⁻¹ Kⁿ ⟨∇ψ·f⟩
 
-With ψ = u this is the linear inverse model, and with further functions of u extended dynamic mode decomposition. It needs no score, only
-that ψ(h) be predicted linearly by ψ and by nothing else. `regression` takes the regression at every lag instead of powers of the first.
+With ψ = u this is the linear inverse model, and with further functions of u extended dynamic mode decomposition. It needs no score. It
+assumes that the best prediction of ψ(h) is linear in ψ. `regression` takes the regression at every lag instead of powers of the first.
 
 Sources: Penland and Sardeshmukh, J. Climate 8, 1999 (1995); Williams, Kevrekidis and Rowley, J. Nonlinear Sci. 25, 1307 (2015).
 """

@@ -114,16 +114,18 @@ COMPONENTS = {
 def component_budget(preset: str = "quick", grid: PeriodicGrid | None = None) -> Budget:
     """The budget of a preset for unlike variables, with the noise level from which the search starts.
 
-    Without space it has four hidden layers; width, layers and rate were chosen by the held-out loss on Lorenz 63. Fields take the kernels
-    that one field takes.
+    Without space it has four hidden layers; width, layers and rate were chosen by the held-out loss on Lorenz 63. On a ring kernels, width
+    and steps were chosen by that on the two-scale Lorenz 96 with noise; in a plane they are those of one field.
 
     Raises:
         ValueError: an unknown preset.
     """
     found = COMPONENTS[checks.choice("preset", preset, COMPONENTS)]
     if grid is not None and grid.shape:
-        plain = budget(preset)
-        return suited_to(replace(wide(plain) if len(grid.shape) == 1 else plain, level=0.1), grid)
+        found = budget(preset)
+        if len(grid.shape) == 1:
+            found = replace(wide(found), steps=9 * found.steps, width=2 * found.width, kernels=(5, 3, 1))
+        return suited_to(replace(found, level=0.1), grid)
     return replace(found, level=0.1, kernels=(1, 1, 1, 1), rate=1e-2)
 
 

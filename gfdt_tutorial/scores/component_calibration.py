@@ -18,7 +18,7 @@ class Moments:
     """Averages of whitened states y and scores s_y, in double precision.
 
     Args:
-        power, cross: ⟨ŷ ŷ†⟩/N² and ⟨ŝ ŷ†⟩/N² about the means, (*spectral_shape, component, component).
+        power, cross: ⟨ŷ ŷ†⟩ and ⟨ŝ ŷ†⟩ over the number of places, about the means, (*spectral_shape, component, component).
         y, s: the means, (component,).
     """
 

@@ -1,6 +1,6 @@
-"""The Charney-DeVore model with noise: six waves over a mountain, between a strong flow along the channel and a blocked one.
+"""The Charney-DeVore model with noise: flow along a channel over mountains, and waves that the mountains excite.
 
-Barotropic flow in a channel over topography, truncated to the zonal waves x₁, x₄ and two travelling ones, (x₂, x₃) and (x₅, x₆),
+Barotropic flow over wavy topography, truncated to two zonal flows, x₁ and x₄, and two waves with two phases each, (x₂, x₃) and (x₅, x₆),
 
     ẋ₁ =  γ̃₁ x₃ − C (x₁ − x₁*)
     ẋ₂ = −(α₁ x₁ − β₁) x₃ − C x₂ − δ₁ x₄ x₆
@@ -15,7 +15,8 @@ with noise on each, and for m = 1, 2
     δ_m = (64√2/15π) (b² − m² + 1)/(b² + m²)                    ε = 16√2/(5π)
     γ̃_m = γ (4m/(4m² − 1)) √2 b/π                               γ_m = γ (4m³/(4m² − 1)) √2 b/(π (b² + m²))
 
-b is twice the width of the channel over its length. Source: Crommelin, Opsteegh and Verhulst, J. Atmos. Sci. 61, 1406 (2004).
+b is twice the width of the channel over its length. Without noise, and in the long channel of the source (b = 0.5), the flow moves between
+a strong one and a blocked one. Source: Crommelin, Opsteegh and Verhulst, J. Atmos. Sci. 61, 1406 (2004).
 """
 
 import math

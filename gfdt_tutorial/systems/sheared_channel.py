@@ -1,6 +1,6 @@
 """A sheared channel: a tracer that a jet carries along, with walls to either side, so that each latitude is a variable of its own.
 
-    ∂t u = −U(y) ∂ₓu + ν Δu − μ u + noise,    u = 0 at both walls,    U(y) = U₀ sin²(πy)
+    ∂t u = −U(y) ∂ₓu + ν (∂ₓ² + π⁻² ∂_y²) u − μ u + noise,    u = 0 at both walls, y = 0 and 1,    U(y) = U₀ sin²(πy)
 
 on n latitudes y = 1/(n + 1) … n/(n + 1) times a ring in x. All is linear, so that the covariances of the latitudes at each k_x, the score
 and the responses are known in closed form, R_k(t) = exp(A_k t), and one step takes the state from one sample to the next exactly.
@@ -33,8 +33,8 @@ class ShearedChannel(PlainState):
     Args:
         latitudes: n.
         places: points along x, on a ring of length 2π.
-        jet: U₀, per time unit.
-        viscosity: ν, in x; across the channel it is ν/π² in units of its width.
+        jet: U₀, in length along the ring per time unit; once round is 2π.
+        viscosity: ν.
         drag: μ.
         smooth: m₀; at 12 the covariance of 32 latitudes has a condition of about 10⁸.
 

@@ -34,11 +34,11 @@ class TwoScaleLorenz96(PlainState):
         h: coupling.
         c: how many times faster the fast variables are.
         b: how many times smaller they are.
-        eta: strength of the noise on every variable; 0 for none.
+        eta: strength of the noise on every variable. At 0 the density is singular, and a learned score is that of a blurred one.
         dt: largest time step, of the classical Runge-Kutta scheme; the noise is added after each step.
 
     Raises:
-        ValueError: fewer than four places or three fast variables, or a step that is not positive.
+        ValueError: fewer than four places or three fast variables, or a number that is out of range.
 
     >>> import gfdt_tutorial as gfdt
     >>> gfdt.simulate(TwoScaleLorenz96(places=8, fast=4), members=2, duration=1.0, every=0.1).u.shape
@@ -70,8 +70,11 @@ class TwoScaleLorenz96(PlainState):
         checks.whole("fast", self.fast, minimum=3)
         checks.positive("dt", self.dt)
         checks.positive("eta", self.eta, zero=True)
-        for name in ("F", "h", "c", "b"):
-            checks.number(name, getattr(self, name))
+        for name in ("c", "b"):
+            checks.positive(name, getattr(self, name))
+        for name in ("F", "h"):
+            if not math.isfinite(checks.number(name, getattr(self, name))):
+                raise ValueError(f"{name} is {getattr(self, name)}; expected a finite number")
 
     @property
     def grid(self) -> PeriodicGrid:  # type: ignore[override]

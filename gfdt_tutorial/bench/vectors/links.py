@@ -30,7 +30,7 @@ def links() -> list[Row]:
         with_false = sum(ours[0] > 0 for ours, _ in found)
         rows.append(Row(f"{what}: maps that are right", right, RIGHT if name == "chain" else None, at_least=True))
         rows.append(Row("   maps with a false link", with_false, None if name == "chain" else FALSE))
-        rows.append(Row("   false links by lagged correlation, mean of each map", statistics.fmean(theirs[0] for _, theirs in found)))
+        rows.append(Row("   false links by lagged correlation, mean number per map", statistics.fmean(theirs[0] for _, theirs in found)))
     return rows
 
 

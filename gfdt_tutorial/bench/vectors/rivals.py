@@ -1,4 +1,4 @@
-"""Rivals on Lorenz 63, 10⁴ time units: ⟨z⟩ after a step in ρ, by clusters, by a linear inverse model, by dynamic modes, and by ours."""
+"""Rivals on Lorenz 63, 10⁴ time units: ⟨z⟩ after a step in ρ, by clusters, a linear inverse model, dynamic modes, Gauss, and ours."""
 
 from collections.abc import Callable
 
