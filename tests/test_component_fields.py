@@ -187,3 +187,52 @@ def test_hidden_forcing_is_conditioned_on_or_kicked():
             refused.context_as_components()
     with pytest.raises(ValueError, match="different names"):
         data.context_as_components("a", "b", "c")
+
+
+def test_the_combined_form_of_several_fields_mends_a_wrong_score(data):
+    """A score that is wrong by a half: the forecast, which is linear here, makes up for it."""
+    exact, gaussian = gfdt.exact_response(Pair(), lags=4.0), gfdt.GaussianScore.fit(data)
+    off = {}
+    for name, score in (("right", gaussian), ("wrong", lambda u: 0.5 * gaussian(u))):
+        for form in ("raw", "combined"):
+            answer = gfdt.respond(data, score, lags=4.0, form=form, thin=2)
+            off[name, form] = float((alike(answer) - alike(exact)).norm() / alike(exact).norm())
+    assert answer.form == "combined" and answer.info["dictionary"] == 7 and answer.components == ("a", "b")
+    assert off["right", "combined"] < 0.06 and off["wrong", "combined"] < 0.08 < 0.4 < off["wrong", "raw"], off
+    assert answer.deviations.shape == (16, *answer.values.shape)
+
+
+def test_products_of_neighbours_move_along_and_each_pair_comes_once(data):
+    flow = gfdt.TimeSeries(torch.randn(4, 20, 2, 4, 6), torch.arange(20.0), "mtcyx")
+    for series, reach, count in ((data, 0, 3), (data, 1, 7), (data, 2, 11), (flow, 1, 19)):
+        found = gfdt.observables.neighbour_products(series, reach)(series.u[0, :2])
+        assert found.shape == (2, count, *series.grid.shape)
+        assert len({tuple(one.flatten().round(decimals=3).tolist()) for one in found.movedim(1, 0)}) == count
+    moved = gfdt.observables.neighbour_products(flow)(flow.u[0].roll((1, 2), (-2, -1)))
+    torch.testing.assert_close(moved, gfdt.observables.neighbour_products(flow)(flow.u[0]).roll((1, 2), (-2, -1)))
+    answer = gfdt.respond(flow, gfdt.GaussianScore.fit(flow), lags=2.0, form="combined")
+    assert answer.values.shape == (3, 2, 2, 4, 6) and float(answer.values[0, 0, 0, 0, 0]) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda data: gfdt.respond(data.split(0.1)[0], torch.neg, lags=4.0, form="combined"), "four members or more"),
+        (lambda data: gfdt.respond(data, torch.neg, lags=4.0, form="combined", dictionary=fixed), "does not move along"),
+        (lambda data: gfdt.respond(data, torch.neg, lags=4.0, form="combined", dictionary=many), "at most 600"),
+        (lambda data: gfdt.observables.neighbour_products(data, 9), "a reach up to half the grid"),
+        (lambda data: gfdt.observables.neighbour_products(gfdt.TimeSeries(data.u[:, :, 0], data.times, "mtx")), "several fields"),
+    ],
+)
+def test_a_dictionary_that_does_not_suit_is_refused(data, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(data)
+
+
+def fixed(u):
+    """It depends on the place."""
+    return u[..., :1, :] * torch.arange(u.shape[-1])
+
+
+def many(u):
+    return u[..., :1, :].expand(*u.shape[:-2], 700, u.shape[-1])

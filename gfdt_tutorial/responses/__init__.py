@@ -14,7 +14,8 @@
     estimation           the options that all estimators share, and the Response that they make
     field_products       lagged products of fields by wavevector and group of origins
     component_products   those of unlike variables, a matrix for each wavevector
-    component_forecasts  the combined response of unlike variables, by a regression on a dictionary
+    component_forecasts  the combined response of unlike variables, by a regression on a dictionary; of several fields,
+                         component_field_forecasts
     field_responses      the forms made from them, behind `respond` and `sensitivity_maps`
     observable_samples   samples of A, B and ∇A·f, for observables that are numbers
     lagged_sums          their lagged sums by group of origins, and estimates from these

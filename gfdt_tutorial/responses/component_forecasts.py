@@ -31,11 +31,9 @@ def combined_components(common: Estimation, score: AnyScore, dictionary: Field |
             products up to degree 4, or fewer if they are too many.
 
     Raises:
-        ValueError: components with space, a dictionary that is not smooth or too large, or too few groups of data.
+        ValueError: a dictionary that is not smooth or too large, or too few groups of data.
     """
     data = common.data
-    if data.grid.shape:
-        raise ValueError('the form "combined" takes unlike variables without space; of fields with components take another form')
     count = data.u.shape[2]
     functions = products(data, _degree(count)) if dictionary is None else dictionary
     tail_of_numbers(functions, data, "the dictionary")

@@ -29,6 +29,7 @@ for cross-fitting and the product of errors.
 from gfdt_tutorial.core import checks, threads
 from gfdt_tutorial.core.folds import Folds
 from gfdt_tutorial.core.series import TimeSeries
+from gfdt_tutorial.responses.component_field_forecasts import combined_fields
 from gfdt_tutorial.responses.component_forecasts import combined_components
 from gfdt_tutorial.responses.estimation import Estimation
 from gfdt_tutorial.responses.field_products import AnyForecast, FoldedScore
@@ -77,9 +78,10 @@ def respond(
         forecast: E[u(τ + t) | u(τ)], from `fit_forecast`, for the form "combined". Like the score it should not have seen the samples over
             which it is averaged: give it fitted to other data, or as two folds of these. `info["checks"]` then tests each of the two
             without a truth, and `info["between_folds"]` is the part of the standard error by which two folds differ beyond sampling.
-        dictionary: for a series of unlike variables without space, which has no `forecast`: functions of the state, (..., component) →
-            (..., m), from which the form "combined" forecasts every variable by regression, cross-fitted; smooth and written in torch. By
-            default all products of the variables up to degree 4.
+        dictionary: for a series of unlike variables, which has no `forecast`: functions of the state, (..., component) → (..., m), from
+            which the form "combined" forecasts every variable by regression, cross-fitted; smooth and written in torch. By default all
+            products of the variables up to degree 4. Of several fields it makes further fields, (..., component, *shape) → (..., m,
+            *shape), by default the products of neighbours (`observables.neighbour_products`).
         confidence: of the band.
         symmetries: of the system, to average over: "reflect x", "reflect y", "transpose", "sign" (which evaluates the score twice). Name
             only those that the system really has: advection along x breaks the first and the third.
@@ -155,7 +157,8 @@ def respond_in_forms(
 def _combined_components(common: Estimation, score: FoldedScore, dictionary: Field | None, thin: int) -> Response:
     if isinstance(score, Folds):
         raise ValueError('the form "combined" of unlike variables takes one score, fitted to other data or to these, and not two folds')
-    return combined_components(common, score, dictionary, checks.whole("thin", thin, minimum=1))
+    combined = combined_fields if common.data.grid.shape else combined_components
+    return combined(common, score, dictionary, checks.whole("thin", thin, minimum=1))
 
 
 def _check_components(data: TimeSeries, symmetries: tuple[str, ...], forecast: AnyForecast | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Observables: functions of fields (..., *shape) that do not change when the field is shifted.
+"""Observables: functions of fields (..., *shape) that do not change when the field is shifted (`neighbour_products` moves along).
 
 Each returns (..., n) numbers in the precision of u, and refuses fields of another grid. All are smooth in u, so that ∇A exists, which the
 control variate of `sensitivities` needs: counts of pixels in a bin or above a threshold are blurred by a width.
@@ -12,6 +12,7 @@ control variate of `sensitivities` needs: counts of pixels in a bin or above a t
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import torch
 
@@ -56,6 +57,46 @@ def products(data: TimeSeries, degree: int = 2) -> Observable:
     def measure(u: torch.Tensor) -> torch.Tensor:
         y = whitening(u[..., None] if plain else u)
         return hermite_products(hermite(y, degree), factors).to(u.dtype)
+
+    return measure
+
+
+def neighbour_products(data: TimeSeries, reach: int = 1) -> Observable:
+    """Products of two components of several fields at the same place, or at places up to `reach` points apart, as fields (..., n, *shape).
+
+    With v_a = (u_a − ⟨u_a⟩)/σ_a they are v_a(x) v_b(x + d) for all a, b and d, each pair of places once. They are a dictionary for the form
+    "combined" of `respond`: quadratic equations move the fields by such products.
+
+    Args:
+        data: with components and space; its means and standard deviations define v.
+        reach: in grid points along each axis.
+
+    Raises:
+        ValueError: data without components or without space, or a reach that is not a whole number from 0 to half the grid.
+
+    >>> import gfdt_tutorial as gfdt
+    >>> data = gfdt.simulate(gfdt.TwoScaleLorenz96(places=8, fast=3), members=2, duration=1.0, every=0.5)
+    >>> neighbour_products(data)(data.u[0]).shape  # 10 at one place, 16 at neighbouring ones
+    torch.Size([3, 26, 8])
+    """
+    check_series(data, components=True)
+    reach = checks.whole("reach", reach)
+    if data.components is None or not data.grid.shape or not 0 <= reach <= min(data.grid.shape) // 2:
+        raise ValueError(
+            f"expected several fields (axes mtcx or mtcyx), and a reach up to half the grid; got axes {data.axes}, reach {reach}"
+        )
+    centre, spread = data.centre, torch.tensor(data.spread).reshape(data.centre.shape)
+    count, axes = len(data.components), data.grid.axes
+    offsets = [offset for offset in product(range(-reach, reach + 1), repeat=len(axes)) if offset > (0,) * len(axes)]
+    same = torch.triu_indices(count, count)
+
+    def measure(u: torch.Tensor) -> torch.Tensor:
+        v = ((u - centre.to(u)) / spread.to(u)).movedim(-1 - len(axes), 0)
+        found = [v[same[0]] * v[same[1]]]
+        for offset in offsets:
+            beside = v.roll([-step for step in offset], axes)
+            found.append((v[:, None] * beside[None]).flatten(0, 1))
+        return torch.cat(found).movedim(0, -1 - len(axes))
 
     return measure
 
