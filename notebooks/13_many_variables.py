@@ -60,8 +60,6 @@ triad = gfdt.enso_triad()
 data = gfdt.simulate(triad, members=192, duration=100.0, every=0.1, seed=0)
 print(data.components, tuple(data.u.shape), "member, time, component")
 print({name: round(value, 3) for name, value in triad.parameters.items()})
-
-# %%
 figure = make_subplots(
     1, 2, column_widths=[0.65, 0.35], subplot_titles=("one member", "all members")
 )
@@ -89,14 +87,12 @@ rows = [[-p["d_u"], -p["omega"], 1.0], [p["omega"], -p["d_u"], 0.0], [0.0, 0.0, 
 drift = torch.tensor(rows, dtype=torch.float64)
 curves = torch.stack([torch.linalg.matrix_exp(drift * t) for t in answer.times])
 exact = gfdt.Response(answer.times, curves, "exact", components=data.components)
-figures.response_matrix({"exact": exact, "gaussian": answer})
-
-# %%
 off = float((answer.values - curves).norm() / curves.norm())
 print(f"relative error of the whole matrix: {off:.3f}")
 assert off < 0.05
 wind = answer.between("u2", "tau")
 print(f"u2 at lag {float(wind.times[20]):.0f}, per unit of the wind: {float(wind.values[20]):.3f}")
+figures.response_matrix({"exact": exact, "gaussian": answer})
 
 # %% [markdown]
 # The Gaussian score knows nothing of the fan, and all nine curves are right. The reason is in the equations: the drift is linear, so that $E[u(t)\,|\,u(0)] = e^{At}u(0)$ whatever the noise does. Hence $-\langle u(t)\,s^\top\rangle = -e^{At}\langle u\,s^\top\rangle = e^{At}$ for *every* score that obeys $\langle u\,s^\top\rangle = -1$, and the
@@ -199,15 +195,13 @@ projected = {
     name: gfdt.sensitivities(data, score, storminess, kick, form="projected", **options)["kick"]
     for name, score in (("Gaussian, projected", gaussian), ("network, projected", learned))
 }
-figures.observable_panels({"δ⟨τ²⟩ after a kick of u1": shown | projected}, "response")
-
-# %%
 truth = twins["kick"]
 for name, response in {"Gaussian": raw, **projected}.items():
     off = float((response.values - truth.values).norm() / truth.values.norm())
     print(f"{name:20} relative error {off:.2f}")
 noise = float(truth.standard_error.norm() / truth.values.norm())
 print(f"{'the twins themselves':20} relative error {noise:.2f}")
+figures.observable_panels({"δ⟨τ²⟩ after a kick of u1": shown | projected}, "response")
 
 # %% [markdown]
 # For this kick either score will do, once it is projected: when the averages with all quadratic functions are exact, little is left for the score to add. That is no rule, as we see next.
@@ -262,32 +256,27 @@ widgets.ComponentResponses(lab)
 #
 # Often one does not ask *how much* but *whether*: does variable $j$ act on variable $i$ at all? We say that there is a *link* $j \to i$ if the *mean* change of $u_i$ in one step depends on $u_j$. In discrete time, $R_{ij}$ at the first lag shows the links: it is the mean change of $u_i$ one step after $u_j$ alone was raised by one.
 #
-# Here is a system whose links we know, a Markov chain of three [26], $x(t+1) = A\,x(t) + \xi(t)$:
+# In data no entry of $R(1)$ is exactly zero. For each of them we have a standard error, so each can be tested. But with many tests some will look significant by chance. We therefore bound the *false discovery rate*, the fraction of the links found that are false on average [27]. `gfdt.causal_map` does both, here at a rate of 1 %.
+#
+# Beside it we draw what *lagged correlation* says of the same data. It is a response, too: the one that follows from the score of *independent* variables, $s_j = -u_j/\langle u_j^2\rangle$. So it can be computed, and tested, in the same way. With the Gaussian score, $R(1) = C(1)\,C(0)^{-1}$ is the regression of every variable on *all* variables one step earlier, which econometrics tests as Granger causality; lagged correlation regresses on one of them alone. A better score matters where the dynamics are nonlinear.
+#
+# Here is a system whose links we know, a Markov chain of three [26], $x(t+1) = A\,x(t) + \xi(t)$. A row of $A$ says by whom a variable is driven, a column whom it drives. The map measures in standard deviations of the variables, so that the entry $0.04$ appears as about $0.05$, and it leaves out how each variable acts on itself.
 
 # %%
 chain = gfdt.MarkovChain()
-print(torch.tensor(chain.matrix))  # row: who is driven; column: who drives
+print(torch.tensor(chain.matrix))
 steps = gfdt.simulate(chain, members=16, duration=4000.0, seed=0)
 kicks = gfdt.respond(steps, gfdt.GaussianScore.fit(steps), lags=8.0)
 correlations = gfdt.lagged_correlations(steps, lags=8.0)
-
-# %% [markdown]
-# In data no entry of $R(1)$ is exactly zero. For each of them we have a standard error, so each can be tested. But with many tests some will look significant by chance. We therefore bound the *false discovery rate*, the fraction of the links found that are false on average [27]. `gfdt.causal_map` does both, here at a rate of 1 %. It measures in standard deviations of the variables, so that the entry $0.04$ of the matrix appears as about $0.05$, and it leaves out how each variable acts on itself.
-#
-# Beside it we draw what *lagged correlation* says of the same data. It is a response, too: the one that follows from the score of *independent* variables, $s_j = -u_j/\langle u_j^2\rangle$. So it can be computed, and tested, in the same way. With the Gaussian score, $R(1) = C(1)\,C(0)^{-1}$ is the regression of every variable on *all* variables one step earlier, which econometrics tests as Granger causality; lagged correlation regresses on one of them alone. A better score matters where the dynamics are nonlinear.
-
-# %%
 maps = {"response": gfdt.causal_map(kicks), "lagged correlation": gfdt.causal_map(correlations)}
 figures.causal_matrices(maps)
-
-# %%
-figures.causal_graphs(maps, true=chain.matrix)
 
 # %%
 for name, found_map in maps.items():
     false, missed = found_map.wrong(chain.matrix)
     print(f"{name:20} false links: {false}, missed links: {missed}")
 assert maps["response"].wrong(chain.matrix) == (0, 0)
+figures.causal_graphs(maps, true=chain.matrix)
 
 # %% [markdown]
 # ## A common cause
@@ -364,8 +353,6 @@ sheared = gfdt.respond(flow, score, lags=5.0, resamples=10)
 truth = gfdt.exact_response(channel, lags=5.0)
 blob = gfdt.localised_kick(20, channel.grid, 9, width=2.0).roll(4, -1)  # at latitude 9, place 4
 print(tuple(sheared.values.shape), "lag, to, from, displacement")
-
-# %%
 figure = make_subplots(2, 3, subplot_titles=[f"t = {t}" for t in (0, 2, 5)] * 2)
 for row, moved in enumerate((truth.to(blob.double()), sheared.to(blob)), start=1):
     for column, lag in enumerate((0, 2, 5), start=1):
@@ -377,10 +364,15 @@ figure.update_xaxes(title_text="place along the channel", row=2)
 figure.update_layout(template="gfdt", width=920, height=560)
 
 # %% [markdown]
-# The jet carries the blob along and shears it, and the data know. Now we push one single point instead.
+# The jet carries the blob along and shears it, and the data know.
+#
+# What if we push one single point instead? Neighbouring latitudes nearly always move together. The data hardly ever show one of them alone, and $C^{-1}$, which must answer for that case, makes the weight $B$ noisier, by up to the square root of the condition number. So push *shapes* that the data contain. *Principal components* are the shapes that they contain most
+# of. Within the strongest of them the noise is small. Two things are lost: the part of the push that lies outside them, which the package tells, and whatever part of the answer leaves them later, which it does not.
 
 # %%
 point = (blob == blob.max()).float()
+few = gfdt.principal_components(flow, 8)
+within = gfdt.respond(few.series, gfdt.GaussianScore.fit(few.series), lags=5.0, resamples=10)
 
 
 def error_of(found, kick):
@@ -389,20 +381,14 @@ def error_of(found, kick):
 
 
 print(f"condition of the covariance: {float(score.condition.max()):.1e}")
-print(f"error at lag 1, blob:  {error_of(sheared.to(blob), blob):.3f}")
-print(f"error at lag 1, point: {error_of(sheared.to(point), point):.3f}")
+for name, kick in {"blob": blob, "point": point}.items():
+    print(f"{name:6} error at lag 1: {error_of(sheared.to(kick), kick):.3f}", end=", ")
+    print(f"outside the eight components: {float(few.outside(kick)):.1%}")
+inside = few.maps(within.to(few.amplitudes(blob)))
+print(f"blob   error at lag 1, within the eight components: {error_of(inside, blob):.3f}")
 
 # %% [markdown]
-# Neighbouring latitudes nearly always move together. The data hardly ever show one of them alone, and $C^{-1}$, which must answer for that case, makes the weight $B$ noisier, by up to the square root of the condition number. So push *shapes* that the data contain. *Principal components* are the shapes that they contain most of. Within the strongest of them the noise is small. Two things are lost: the part of the push
-# that lies outside them, which the package tells, and whatever part of the answer leaves them later, which it does not. Take more components, and see whether the answer changes.
-
-# %%
-few = gfdt.principal_components(flow, 8)
-within = gfdt.respond(few.series, gfdt.GaussianScore.fit(few.series), lags=5.0, resamples=10)
-for name, kick in {"blob": blob, "point": point}.items():
-    print(f"{name:6} outside the eight components: {float(few.outside(kick)):.1%}")
-answer_within = few.maps(within.to(few.amplitudes(blob)))
-print(f"error at lag 1, blob, within them: {error_of(answer_within, blob):.3f}")
+# The answer to the point is noise, and most of the point lies outside the eight components. The blob is answered to two per cent, with or without them. When you reduce your own data in this way, take more components, and see whether the answer changes.
 
 # %% [markdown]
 # ## Exercises
