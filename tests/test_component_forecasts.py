@@ -62,9 +62,3 @@ def test_the_default_dictionary_has_no_more_products_than_can_be_regressed_on():
 def test_bad_input_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         gfdt.respond(chain(), wrong, lags=5.0, **options)
-
-
-def test_fields_of_components_take_another_form():
-    fields = gfdt.TimeSeries(torch.randn(8, 40, 2, 8), torch.arange(40.0), "mtcx")
-    with pytest.raises(ValueError, match="without space"):
-        gfdt.respond(fields, torch.neg, lags=2.0, form="combined")
