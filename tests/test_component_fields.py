@@ -8,6 +8,7 @@ import torch
 
 import gfdt_tutorial as gfdt
 from gfdt_tutorial.core.whitening import FieldWhitening, apply_matrices
+from gfdt_tutorial.scores.component_network import antithetic_loss
 from gfdt_tutorial.scores.component_training import ComponentTraining
 from gfdt_tutorial.scores.loading import load_score
 from gfdt_tutorial.systems.white_noise import Normals
@@ -129,6 +130,20 @@ def test_a_network_learns_the_score_of_two_fields(network):
     assert network.recommended == "network"
     u = bent(80, seed=2).u
     torch.testing.assert_close(network(u.roll(3, -1)), network(u).roll(3, -1), rtol=1e-3, atol=1e-3)
+
+
+def test_gates_and_the_weight_of_quiet_places_are_those_of_the_budget():
+    """The minimum of the weighted loss is the same score."""
+    budget = dataclasses.replace(SHORT, steps=600, gated=True, reach=1.0)
+    score = gfdt.fit_score(bent(), budget=budget)
+    assert score.config["gated"] and error_of(score) < 0.5
+    y, z = torch.randn(2, 64, 2, 16, generator=torch.Generator().manual_seed(0)).unbind(0)
+
+    def turned(both, context):
+        return -both
+
+    halved = antithetic_loss(turned, y, z, 0.1, weight=lambda both: torch.full_like(both, 0.5))
+    torch.testing.assert_close(halved, 0.5 * antithetic_loss(turned, y, z, 0.1))
 
 
 def test_calibration_makes_the_identity_hold_at_each_wavevector(network):

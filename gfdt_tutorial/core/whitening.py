@@ -94,7 +94,7 @@ class FieldWhitening:
         covariance = component_covariance(data.grid, data.u, data.centre)
         scale = covariance.diagonal(dim1=-2, dim2=-1).real.sqrt()
         if bool((scale <= 1e-6 * scale.reshape(-1, scale.shape[-1]).amax(0)).any()):
-            raise ValueError(f"at some wavevector {CONSTANT}, or take a coarser grid")
+            raise ValueError(f"at some wavevector {CONSTANT}, take a coarser grid, or give a known forcing as context")
         correlations = covariance / (scale[..., :, None] * scale[..., None, :])
         eigenvalues = torch.linalg.eigvalsh(correlations)
         if bool((eigenvalues[..., 0] < COLLINEAR * eigenvalues[..., -1]).any()):
@@ -106,7 +106,7 @@ class FieldWhitening:
 
     @cached_property
     def inverse(self) -> torch.Tensor:
-        """Of `root`."""
+        """C_k^(−½), (*spectral_shape, component, component)."""
         return torch.linalg.inv(self.root)
 
     def __call__(self, u: torch.Tensor) -> torch.Tensor:
@@ -133,7 +133,7 @@ AnyWhitening = Whitening | FieldWhitening
 
 
 def whitening_of(data: TimeSeries) -> AnyWhitening:
-    """That of a series of components, or of a plain number; raises as `Whitening.of`."""
+    """The whitening of a series of components, or of a plain number; raises as `Whitening.of` and `FieldWhitening.of`."""
     return FieldWhitening.of(data) if data.grid.shape else Whitening.of(data.u.reshape(data.snapshots, -1))
 
 

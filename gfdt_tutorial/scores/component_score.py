@@ -133,7 +133,7 @@ class ComponentScore:
             return Moments.of(self.grid, self._pairs(data))
 
     def _stride(self, data: TimeSeries) -> int:
-        """Every how manieth instant serves for averages."""
+        """The number of instants from one that enters the averages to the next."""
         return -(-data.snapshots // FIELDS) if self.grid.shape else 1
 
     def _pairs(self, data: TimeSeries) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

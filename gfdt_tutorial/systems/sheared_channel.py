@@ -99,11 +99,16 @@ class ShearedChannel(PlainState):
         noise = -self.noise_covariance.numpy().astype(complex)
         return torch.stack([torch.from_numpy(scipy.linalg.solve_continuous_lyapunov(one.numpy(), noise)) for one in self.drift])
 
+    @cached_property
+    def _precision(self) -> torch.Tensor:
+        """C_k⁻¹."""
+        return torch.linalg.inv(self.covariance)
+
     def score(self, u: torch.Tensor, context: torch.Tensor | None = None, sigma: float | None = None) -> torch.Tensor:
         """−C_k⁻¹ u_k, (..., latitude, x) → the same."""
         if sigma is not None:
             raise ValueError("sigma is not taken here: the score of the noisy density is not given in closed form")
-        return apply_matrices(self.grid, -torch.linalg.inv(self.covariance), u.double()).to(u)
+        return apply_matrices(self.grid, -self._precision, u.double()).to(u)
 
     def response(self, lags: Lags) -> torch.Tensor:
         """exp(A_k t), (lag, to, from, x)."""
